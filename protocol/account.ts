@@ -39,6 +39,11 @@ export const Session = z
     id: Uuid.describe('The session’s id'),
     device: z.string().describe('A readable name of the browser or program'),
     created_at: Time.describe('When the user signed in'),
+    address: z.string().optional().describe('The network address from which the user signed in'),
+    provider: z
+      .literal(true)
+      .optional()
+      .describe('Present if the user signed in at a provider, where signing out goes on'),
   })
   .meta({ id: 'Session' })
 export type Session = z.infer<typeof Session>
@@ -57,8 +62,16 @@ export type ListedSession = z.infer<typeof ListedSession>
  * `data` of each `op`. The entity of the first two ops is the session, that of the others the user.
  */
 export const accountChanges = {
-  session_created: z.object({ session: Session.describe('The new session') }),
-  session_revoked: z.object({ session_id: Uuid.describe('The session that has ended') }),
+  session_created: z.object({
+    session: Session.describe('The new session'),
+    replaces: Uuid.optional().describe(
+      'The session of the same browser that it takes the place of',
+    ),
+  }),
+  session_revoked: z.object({
+    session_id: Uuid.describe('The session that has ended'),
+    replaced_by: Uuid.optional().describe('The session that its browser has in its place'),
+  }),
   renamed: z.object({ username: z.string().describe('The new name') }),
   password_changed: z.object({}),
   /** The account is deleted. No entry follows. */
@@ -117,3 +130,6 @@ export const SignIn = z
     password: GivenPassword,
   })
   .meta({ id: 'SignIn' })
+
+/** What proves again who sits at a device that is signed in. */
+export const Confirmation = z.strictObject({ password: GivenPassword }).meta({ id: 'Confirmation' })

@@ -44,13 +44,13 @@ export const commandRoutes: {
   conversations: {
     create: 'createConversation',
     update: 'putConversation',
-    append: null,
+    append: 'appendMessages',
     delete: 'deleteConversation',
     restore: 'restoreConversation',
     rewind: 'rewindConversation',
     purge: 'purgeConversation',
-    reply: null,
-    stop: null,
+    reply: 'startReply',
+    stop: 'stopReply',
   },
   preferences: { update: 'putPreferences' },
   agents: { run: 'createRun', stop: 'stopRun', delete: 'deleteRun' },
@@ -69,10 +69,10 @@ const mutation_id = Uuid.describe('The command’s id: repeating it returns the 
 const wireCommandsOf = (topic: Topic): ReadonlyMap<string, WireCommand> => {
   const all = new Map<string, WireCommand>()
   for (const [name, payload] of Object.entries<z.ZodObject>(commands[topic]))
-    all.set(name, { schema: payload.extend({ mutation_id }), logged: true })
+    all.set(name, { schema: payload.safeExtend({ mutation_id }), logged: true })
   for (const [name, payload] of Object.entries<z.ZodObject>(unloggedCommands[topic]))
     all.set(name, {
-      schema: payload.extend({ mutation_id: mutation_id.optional() }),
+      schema: payload.safeExtend({ mutation_id: mutation_id.optional() }),
       logged: false,
     })
   return all

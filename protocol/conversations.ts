@@ -136,21 +136,53 @@ export const ConversationUpdate = z
   .strictObject({ ...content, ...flags })
   .meta({ id: 'ConversationUpdate' })
 
+/** The body of `POST /conversations/{id}/messages`. */
+export const NewMessages = z
+  .strictObject({ messages: MessageInputs.min(1).describe('The messages to append, in order') })
+  .meta({ id: 'NewMessages' })
+/** The body of `POST /conversations/{id}/reply`. */
+export const ReplyRequest = z
+  .strictObject({
+    message_id: Uuid.optional().describe(
+      'The id of the reply: one that exists is not written again. The server makes one if it is absent',
+    ),
+    agent: Text.max(100).optional().describe('The agent that answers'),
+    replaces: Uuid.optional().describe('The message that the reply is another version of'),
+  })
+  .meta({ id: 'ReplyRequest' })
+/** The body of `POST /conversations/{id}/stop`. */
+export const StopRequest = z
+  .strictObject({ message_id: Uuid.describe('The reply to stop') })
+  .meta({ id: 'StopRequest' })
+/** What a client can follow and stop a reply by. */
+export const ReplyIds = z
+  .object({
+    message_id: Uuid.describe('The message that is being written'),
+    run_id: Uuid.describe('The run that writes it'),
+  })
+  .meta({ id: 'ReplyIds' })
+export type ReplyIds = z.infer<typeof ReplyIds>
+
 /** The payload of each command, without its `mutation_id`. */
 export const conversationCommands = {
   create: ConversationCreate,
   update: ConversationUpdate.extend({ ...one, if_version: ifVersion }),
-  append: z.strictObject({ ...one, message: MessageInput.describe('The message to append') }),
+  append: z
+    .strictObject({
+      ...one,
+      message: MessageInput.optional().describe('The message to append'),
+      messages: NewMessages.shape.messages.optional(),
+    })
+    .refine(({ message, messages }) => (message === undefined) !== (messages === undefined), {
+      path: ['message'],
+      message: 'must be given, or messages, but not both',
+    }),
   delete: z.strictObject(one),
   restore: z.strictObject(one),
   rewind: Rewind.extend(one),
   purge: z.strictObject(one),
-  reply: z.strictObject({
-    ...one,
-    agent: Text.max(100).optional().describe('The agent that answers'),
-    replaces: Uuid.optional().describe('The message that the reply is another version of'),
-  }),
-  stop: z.strictObject({ ...one, message_id: Uuid.describe('The reply to stop') }),
+  reply: ReplyRequest.extend(one),
+  stop: StopRequest.extend(one),
 }
 export type ConversationCommands = {
   [Name in keyof typeof conversationCommands]: z.infer<(typeof conversationCommands)[Name]>

@@ -1,27 +1,17 @@
 // The one table of routes. http/ serves it, /openapi.json describes it, and the attack tests go
 // through it. A route that isn't in the table doesn't exist.
 import * as z from 'zod'
-import {
-  Credentials,
-  GivenPassword,
-  ListedSession,
-  Password,
-  Session,
-  SignIn,
-  SignInMethods,
-  User,
-  Username,
-} from './account.ts'
+import { accountRoutes } from './account-routes.ts'
 import { Agent, AgentId, Run, RunCreate, RunStatus } from './agents.ts'
+import { conversationRoutes } from './conversation-routes.ts'
 import { Epoch } from './cursor.ts'
-import { Conversation, ConversationCreate, Rewind, Summary } from './conversations.ts'
 import { Draft, DraftPosition, DraftWrite } from './drafts.ts'
 import { Activity } from './activity.ts'
 import { ImportRequest, ImportResult, ImportState } from './import.ts'
-import { at, before, ConversationPut, cursor, id, limit, page } from './route-parts.ts'
+import { at, cursor, id, limit, page } from './route-parts.ts'
 import { routePaths, type RouteName } from './route-paths.ts'
 import { Preferences } from './preferences.ts'
-import { FreeForm, ReadOnly, Text, Time, Uuid } from './scalars.ts'
+import { FreeForm, Uuid } from './scalars.ts'
 import { Accepted, Sync } from './sync.ts'
 import { Topic } from './topics.ts'
 
@@ -42,75 +32,9 @@ export interface Route {
   media?: 'text/markdown'
 }
 
-const signedIn = z.object({
-  user: User.describe('The user who is signed in'),
-  session: Session.describe('The session of this browser or program'),
-})
-const conversation = Conversation.extend(at)
-
 export const routes = {
-  register: {
-    ...routePaths.register,
-    summary: 'Sign up; the answer sets the session cookie',
-    open: true,
-    body: Credentials,
-    status: 201,
-    answer: signedIn,
-  },
-  login: {
-    ...routePaths.login,
-    summary: 'Sign in; the answer sets the session cookie',
-    open: true,
-    body: SignIn,
-    status: 200,
-    answer: signedIn,
-  },
-  getSignInMethods: {
-    ...routePaths.getSignInMethods,
-    summary: 'How to sign in here',
-    open: true,
-    status: 200,
-    answer: SignInMethods,
-  },
-  logout: {
-    ...routePaths.logout,
-    summary: 'Revoke this session and close its sockets',
-    status: 204,
-  },
+  ...accountRoutes,
 
-  getMe: {
-    ...routePaths.getMe,
-    summary: 'Who is signed in, and the head of `account`',
-    status: 200,
-    answer: signedIn.extend(at),
-  },
-  renameMe: {
-    ...routePaths.renameMe,
-    summary: 'Change the username',
-    body: z.strictObject({
-      username: Username,
-      id: ReadOnly,
-      created_at: ReadOnly,
-      passwordless: ReadOnly,
-    }),
-    status: 200,
-    answer: z.object({ user: User.describe('The user with the new name') }),
-  },
-  changePassword: {
-    ...routePaths.changePassword,
-    summary: 'Change the password; other sessions are revoked',
-    body: z.strictObject({ current_password: GivenPassword, new_password: Password }),
-    status: 204,
-  },
-  deleteMe: {
-    ...routePaths.deleteMe,
-    summary:
-      'Delete the account and all its content; one without a password needs a sign-in within the last 10 minutes',
-    body: z.strictObject({
-      password: GivenPassword.optional().describe('The present password, if the account has one'),
-    }),
-    status: 204,
-  },
   getPreferences: {
     ...routePaths.getPreferences,
     summary: 'All preferences',
@@ -152,18 +76,6 @@ export const routes = {
     params: id,
     status: 204,
   },
-  listSessions: {
-    ...routePaths.listSessions,
-    summary: 'The signed-in devices',
-    status: 200,
-    answer: z.object({ items: z.array(ListedSession).describe('Newest first'), ...at }),
-  },
-  revokeSession: {
-    ...routePaths.revokeSession,
-    summary: 'Sign a device out, at once',
-    params: id,
-    status: 204,
-  },
   listActivity: {
     ...routePaths.listActivity,
     summary: 'What changed, when, from which device; newest first',
@@ -197,117 +109,7 @@ export const routes = {
     answer: ImportResult,
   },
 
-  listConversations: {
-    ...routePaths.listConversations,
-    summary: 'Summaries, newest `updated_at` first',
-    query: z.strictObject({
-      limit: limit(50, 200),
-      cursor,
-      q: Text.max(500).optional().describe('Only conversations whose title or text contains this'),
-      match: z
-        .enum(['text', 'words'])
-        .default('text')
-        .describe('`words`: every word of `q` has to be there, in whatever order and message'),
-      state: z
-        .enum(['active', 'archived', 'trash'])
-        .default('active')
-        .describe('The list: active, archived, or in the trash'),
-    }),
-    status: 200,
-    answer: page(Summary).extend({
-      ...at,
-      excerpts: z
-        .array(
-          z.object({
-            conversation_id: Uuid.describe('A conversation of this page'),
-            text: z.string().describe('Part of its newest message that matches'),
-          }),
-        )
-        .optional()
-        .describe('With `match=words`: what was found in messages'),
-    }),
-  },
-  createConversation: {
-    ...routePaths.createConversation,
-    summary: 'Create a conversation; 200 with the present one when its id was used before',
-    body: ConversationCreate,
-    status: 201,
-    answer: conversation,
-  },
-  getConversation: {
-    ...routePaths.getConversation,
-    summary: 'A conversation with its newest messages, or those before a position',
-    params: id,
-    query: z.strictObject({
-      before,
-      limit: limit(100, 500),
-      state: z.enum(['active', 'trash']).optional().describe('Where it has to be'),
-    }),
-    status: 200,
-    answer: conversation,
-  },
-  putConversation: {
-    ...routePaths.putConversation,
-    summary: 'Change fields, append and edit messages; messages merge by id',
-    params: id,
-    body: ConversationPut,
-    status: 200,
-    answer: conversation,
-  },
-  deleteConversation: {
-    ...routePaths.deleteConversation,
-    summary: 'Move it to the trash; it is purged after 30 days',
-    params: id,
-    status: 204,
-  },
-  restoreConversation: {
-    ...routePaths.restoreConversation,
-    summary: 'Take it back from the trash',
-    params: id,
-    status: 200,
-    answer: conversation,
-  },
-  purgeConversation: {
-    ...routePaths.purgeConversation,
-    summary: 'Remove its content for ever',
-    params: id,
-    status: 204,
-  },
-  getConversationAt: {
-    ...routePaths.getConversationAt,
-    summary:
-      'The conversation as it was at a `seq` or a time, with its newest messages then, or those before a position',
-    params: id,
-    query: z
-      .strictObject({
-        seq: z.coerce.number().int().min(1).optional().describe('After this change of the topic'),
-        time: Time.optional().describe('At this time'),
-        before,
-        limit: limit(100, 500),
-      })
-      .refine(({ seq, time }) => (seq === undefined) !== (time === undefined), {
-        path: ['seq'],
-        message: 'must be given, or time, but not both',
-      }),
-    status: 200,
-    answer: conversation,
-  },
-  rewindConversation: {
-    ...routePaths.rewindConversation,
-    summary: 'Bring back what it was at a `seq`, as a new change: messages that came later stay',
-    params: id,
-    body: Rewind,
-    status: 200,
-    answer: conversation,
-  },
-  getConversationMarkdown: {
-    ...routePaths.getConversationMarkdown,
-    summary: 'The conversation as Markdown: the newest version of each message',
-    params: id,
-    status: 200,
-    answer: z.string(),
-    media: 'text/markdown',
-  },
+  ...conversationRoutes,
 
   listAgents: {
     ...routePaths.listAgents,

@@ -3,6 +3,7 @@
 import * as z from 'zod'
 import { WireChange } from './change.ts'
 import type { DraftNotice } from './drafts.ts'
+import { ReplyIds } from './conversations.ts'
 import { Cursor, Epoch, Seq, Version } from './cursor.ts'
 import { Problem } from './problem.ts'
 import { limits } from './limits.ts'
@@ -109,8 +110,10 @@ const acceptedOf = (data: z.ZodType) =>
     data,
     seq: Seq.optional().describe('The change that the command made, the first time it came'),
     version: Version.optional().describe('The version of the entity after that change'),
+    ...z.object(ReplyIds.shape).partial().shape,
   })
 export const Accepted = acceptedOf(z.unknown().describe('As the ack of the command has it'))
+export type Accepted = z.infer<typeof Accepted>
 export const ackOf = (data: z.ZodType) =>
   z.union([
     acceptedOf(data),
@@ -120,7 +123,7 @@ export const ackOf = (data: z.ZodType) =>
     }),
   ])
 export type Ack<Data = unknown> =
-  { ok: true; data: Data; seq?: number; version?: number } | { ok: false; error: Problem }
+  (Omit<Accepted, 'data'> & { data: Data }) | { ok: false; error: Problem }
 
 /** Events from the server. */
 export interface ServerEvents {

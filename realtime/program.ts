@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import type { Embedded } from '@lockstep/embedded-mongo'
 import { newId } from '@lockstep/protocol/ids'
+import { createDrafts } from './commands/drafts.ts'
 import { createImport } from './commands/import/import.ts'
 import { createPreferences } from './commands/preferences.ts'
 import { ConfigError } from './config/config-error.ts'
@@ -18,6 +19,8 @@ import {
   type OperatorCommand,
 } from './operator/command-line.ts'
 import { runDataCommand } from './data-commands.ts'
+import { runErased } from './erased-command.ts'
+import { readWords } from './operator/erased/wanted-words.ts'
 import { runCommand, type OperatorTerminal } from './operator/run-command.ts'
 import { openDatabase } from './store/database.ts'
 import { toServerFault } from './store/faults.ts'
@@ -59,7 +62,10 @@ async function run(
 ): Promise<boolean> {
   const shutdown = createShutdown(logger)
   try {
-    const { mongodbUrl, dataDir } = readConfig(env)
+    const config = readConfig(env)
+    const { mongodbUrl, dataDir, oidc } = config
+    if (command.name === 'erased')
+      return await runErased(config, readWords(await terminal.readInput()), terminal)
     if (isDataCommand(command)) {
       if (mongodbUrl === undefined)
         return await runDataCommand(command, join(dataDir, 'db'), terminal)
@@ -78,9 +84,11 @@ async function run(
       database,
       log,
       preferences: createPreferences(database, log),
+      // Devices read the drafts when they connect to a node.
+      drafts: createDrafts({ database, changed: () => undefined }),
       logger,
     })
-    return await runCommand(command, { database, log, imports }, terminal)
+    return await runCommand(command, { database, log, imports, issuer: oidc?.issuer }, terminal)
   } finally {
     await shutdown.run()
   }

@@ -18,6 +18,7 @@ import { createExecute, type CommandHandlers } from './commands/commands.ts'
 import { createConversations, type Conversations } from './commands/conversations.ts'
 import { startHousekeeping } from './commands/housekeeping.ts'
 import { createExport } from './commands/export.ts'
+import { createHostSignOut } from './commands/host-sign-out.ts'
 import { createImport } from './commands/import/import.ts'
 import { createRewind, type RewindUseCases } from './commands/rewind.ts'
 import { createConversationQuota } from './commands/conversation-quota.ts'
@@ -28,6 +29,7 @@ import { startGateway, type Gateway } from './gateway/gateway.ts'
 import { gatewaySettings, type GatewaySettings } from './gateway/settings.ts'
 import { agentHandlers } from './http/agent-handlers.ts'
 import { accountHandlers, passwordHandlers, preferencesHandlers } from './http/account-handlers.ts'
+import { oidcHandlers } from './http/oidc-handlers.ts'
 import { conversationHandlers } from './http/conversation-handlers.ts'
 import type { RequestLogLevel } from './http/access-log.ts'
 import { draftHandlers } from './http/draft-handlers.ts'
@@ -129,6 +131,7 @@ export async function startServer(
     const limits = createRateLimits(options.rateLimits, link && createSharedLimiter(link))
     const devices = {
       disconnectSessions: (ids: readonly string[]) => late.gateway?.disconnectSessions(ids),
+      renewSockets: (id: string) => late.gateway?.renewSockets(id),
       onlineSessions: async (user_id: string) =>
         (await late.gateway?.onlineSessions(user_id)) ?? new Set<string>(),
     }
@@ -173,6 +176,7 @@ export async function startServer(
     const proxy = config.trustedProxy && createTrustedProxy(config.trustedProxy, logger)
     const oidc =
       config.oidc && (await import('./auth/oidc.ts')).createOidc(config.oidc, config, logger)
+    const hostSignOut = createHostSignOut({ database, account })
     const proxyTrust = createProxyTrust(config.trustProxy)
     const { uiRoot = join(import.meta.dirname, '../ui/dist') } = options
     const keptFiles = createKeptFiles({
@@ -194,6 +198,7 @@ export async function startServer(
           password: !config.withoutPasswords,
           providers: oidc ? [oidc.link] : [],
         }),
+        ...oidcHandlers(account, oidc, hostSignOut),
         ...preferencesHandlers(preferences),
         ...draftHandlers(drafts),
         ...conversationHandlers(commands.conversations, conversations, rewind),
@@ -202,11 +207,11 @@ export async function startServer(
         ...userDataHandlers({
           activity: createActivity(database),
           exports: createExport(database, log),
-          imports: createImport({ database, log, preferences, logger, quota }),
+          imports: createImport({ database, log, preferences, drafts, logger, quota }),
         }),
       },
       sessions,
-      host: { account, proxy, oidc },
+      host: { account, proxy, oidc, signOut: hostSignOut },
       toFault: toServerFault,
       isReady: async () =>
         serving && feed.isHealthy() && (await database.db.command({ ping: 1 })).ok === 1,
@@ -237,14 +242,16 @@ export async function startServer(
       onPeerChange: (user_id, change) => agents.onChange(user_id, change),
     })
     late.gateway = gateway
-    const { deliver, disconnectSessions, compareHeads, drain, stop } = gateway
+    const { deliver, disconnectSessions, renewSockets, compareHeads, drain, stop } = gateway
     stops.add('gateway', () => stop())
     const feed = startFeed({
       database,
       deliver: (user_id, change, everywhere) => {
         agents.onChange(user_id, change)
         // their sockets have been ended, except on nodes that couldn't be told without Redis
-        if (change.op === 'session_revoked') disconnectSessions([change.entity_id])
+        if (change.op === 'session_revoked')
+          if (change.data?.replaced_by === undefined) disconnectSessions([change.entity_id])
+          else renewSockets(change.entity_id)
         deliver(user_id, change, everywhere)
       },
       compareHeads,

@@ -45,6 +45,7 @@ const compositionRoot = [
   'realtime/main.ts',
   'realtime/program.ts',
   'realtime/data-commands.ts',
+  'realtime/erased-command.ts',
   'realtime/cli.ts',
 ]
 

@@ -133,11 +133,22 @@ export function updated(
  * The id of a message is its idempotency key: a known id means that the message has been appended
  * before.
  */
-const append: DecideConversation<'append'> = (held, { conversation_id, message }, context) => {
+const append: DecideConversation<'append'> = (held, command, context) => {
   const conversation = live(held)
-  if (message.id && conversation.messages.some(({ id }) => id === message.id)) return undefined
-  return update(conversation, { conversation_id, messages: [message] }, context)
+  const known = new Set(conversation.messages.map(({ id }) => id))
+  const messages = messagesOf(command).filter(({ id }) => id === undefined || !known.has(id))
+  return update(conversation, { conversation_id: conversation.id, messages }, context)
 }
+
+/** The messages in a command: `append` may have a single one. */
+export const messagesOf = ({
+  message,
+  messages = [],
+}: {
+  conversation_id?: string
+  message?: MessageInput
+  messages?: MessageInput[]
+}): MessageInput[] => (message ? [message] : messages)
 
 const remove: DecideConversation<'delete'> = (held, _command, context) => {
   const conversation = existing(held)

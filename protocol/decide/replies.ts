@@ -3,7 +3,7 @@
 //
 // `held` must contain every streaming message of the conversation, and the messages that are named.
 import type { DecisionContext } from '../change.ts'
-import type { Conversation, ConversationChanges } from '../conversations.ts'
+import type { Conversation, ConversationChanges, ReplyIds } from '../conversations.ts'
 import { Fault } from '../errors.ts'
 import type { JsonObject } from '../free-form.ts'
 import { limits } from '../limits.ts'
@@ -24,13 +24,22 @@ export interface ReplyStart {
   input?: { id: string; content: string }
 }
 
-/** Appends the streaming message. Throws `already_replying` while another one streams. */
+/**
+ * Appends the streaming message. undefined: the message is a reply already. Throws
+ * `already_replying` while another one streams, `id_taken` if the message is no reply.
+ */
 export function decideReply(
   held: HeldConversation,
   start: ReplyStart,
   context: DecisionContext,
-): ConversationDecision {
+): ConversationDecision | undefined {
   const conversation = live(held)
+  if (conversation.messages.some(({ id }) => id === start.message_id)) {
+    if (findReply(conversation, start.message_id)) return undefined
+    throw new Fault('id_taken', {
+      detail: 'A message with this id exists and is no reply: use another id',
+    })
+  }
   if (conversation.messages.some(({ status }) => status === 'streaming'))
     throw new Fault('already_replying')
   const { input, replaces } = start
@@ -67,6 +76,17 @@ export function decideReply(
   }
   const before = { messages: [], message_count, preview, updated_at }
   return { op: 'updated', ...next(conversation), data, before }
+}
+
+/** The ids of a reply, whether or not it has ended. undefined: there is no such reply. */
+export function findReply(held: HeldConversation, message_id: string): ReplyIds | undefined {
+  const message = isConversation(held)
+    ? held.messages.find(({ id }) => id === message_id)
+    : undefined
+  const run_id = message?.metadata.run_id
+  return message?.role === 'assistant' && typeof run_id === 'string'
+    ? { message_id, run_id }
+    : undefined
 }
 
 function replaceable(conversation: Conversation, id: string): void {

@@ -14,11 +14,9 @@ export function reduceAccount(held: HeldAccount, change: WireChange): HeldAccoun
   if (!isKnownOf('account', change) || !change.data) return held
   switch (change.op) {
     case 'session_created': {
-      const { session } = change.data
-      return {
-        ...held,
-        sessions: [...held.sessions.filter(({ id }) => id !== session.id), session],
-      }
+      const { session, replaces } = change.data
+      const others = held.sessions.filter(({ id }) => id !== session.id && id !== replaces)
+      return { ...held, sessions: [...others, session] }
     }
     case 'session_revoked': {
       const { session_id } = change.data

@@ -72,7 +72,8 @@ export function createReplyStarter(deps: ReplyStarterDeps): ReplyStarter {
     const { user_id } = context
     const { conversation_id, replaces } = payload
     const agent = await chooseAgent(user_id, payload.agent)
-    const address = { user_id, conversation_id, message_id: newId(), run_id: newId() }
+    const { message_id = newId() } = payload
+    const address = { user_id, conversation_id, message_id, run_id: newId() }
     // a repeated command returns its first outcome, even if it would be refused now
     if (agent instanceof Fault) return replies.begin(context, payload, startOf(address), agent)
     const lease = await leases.take(address)

@@ -1,7 +1,9 @@
 // A user whom the host app has signed in. Only issuer and subject identify the user. Names and mail
 // addresses can pass to another person, who would then get the account.
 import { limits } from '@lockstep/protocol/limits'
-import type { HostIdentity } from '../store/documents.ts'
+import type { HostIdentity, HostSession } from '../store/documents.ts'
+
+export type { HostSession }
 
 export interface HostUser extends HostIdentity {
   /**
@@ -9,6 +11,8 @@ export interface HostUser extends HostIdentity {
    * existing account keeps its username.
    */
   names: readonly string[]
+  /** The sign-in at the provider, if there is one that can end by itself. */
+  session?: HostSession
 }
 
 /** The maximum length of a subject, as in OpenID Connect. */

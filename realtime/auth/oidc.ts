@@ -10,7 +10,8 @@ import * as openid from 'openid-client'
 import type { Config } from '../config/config.ts'
 import type { OidcSettings } from '../config/host-users.ts'
 import type { Logger } from '../observability/logger.ts'
-import type { HostUser } from './host-user.ts'
+import { SUBJECT_MAX, type HostSession, type HostUser } from './host-user.ts'
+import { readLogoutToken, signingKeys, type EndedHostSignIn } from './logout-token.ts'
 import { createSeals } from './seals.ts'
 
 /**
@@ -20,10 +21,16 @@ export const OIDC_PATH = '/auth/oidc'
 const OIDC_COOKIE = 'lockstep_oidc'
 /** A sign-in must be finished within this time. */
 const SIGN_IN_SECONDS = 600
+/** For seals that last as long as what they are kept in. */
+const NO_END = 0
 /** The provider must answer each request within this time. */
 const TIMEOUT_SECONDS = 5
 /** The address travels in a cookie, which browsers limit. */
 const MAX_RETURN_LENGTH = 1_000
+/** Where the provider sends browsers back after it has signed somebody out. */
+const SIGNED_OUT_PATH = '/app/sign-in?signed-out'
+/** A longer id_token isn't kept: it would have to travel in an address. */
+const MAX_HINT_LENGTH = 6_000
 
 /**
  * A sign-in that failed. `cancelled`: the user or the provider denied it. `unavailable`: the
@@ -55,6 +62,16 @@ export interface Oidc {
   returnTo(cookieHeader: string | undefined): Promise<string | undefined>
   /** The `Set-Cookie` value that removes the cookie of `begin`. */
   readonly clearCookie: string
+  /**
+   * The provider's address that ends the sign-in there as well and sends the browser back to the
+   * sign-in page. Undefined if the provider has none, doesn't answer, or shall not be asked.
+   * @param origin of the page that asks
+   */
+  signOutAddress(origin: string, session: HostSession): Promise<string | undefined>
+  /**
+   * Checks the token by which the provider says that a sign-in has ended. Throws `OidcSignInError`.
+   */
+  readLogout(token: string): Promise<EndedHostSignIn>
   /** The link on the sign-in page. */
   readonly link: { name: string; href: string }
 }
@@ -82,6 +99,7 @@ export function createOidc(
 ): Oidc {
   const seals = createSeals(sessionSecrets)
   let discovered: Promise<openid.Configuration> | undefined
+  let keys: ReturnType<typeof signingKeys> | undefined
 
   function configuration(): Promise<openid.Configuration> {
     discovered ??= discover(settings).catch((error: unknown) => {
@@ -91,18 +109,21 @@ export function createOidc(
     return discovered
   }
 
-  async function loggingFailure<T>(work: () => Promise<T>): Promise<T> {
+  async function loggingFailure<T>(
+    work: () => Promise<T>,
+    message = 'an OpenID Connect sign-in failed',
+  ): Promise<T> {
     try {
       return await work()
     } catch (error) {
       const failure = toSignInError(error)
-      logger.warn(
-        { reason: failure.reason, because: failure.message },
-        'an OpenID Connect sign-in failed',
-      )
+      logger.warn({ reason: failure.reason, because: failure.message }, message)
       throw failure
     }
   }
+
+  const originOf = (host: string): string =>
+    publicOrigins.find((allowed) => new URL(allowed).host === host) ?? publicOrigins[0]!
 
   const cookieOf = (value: string, maxAge: number, secure: boolean) =>
     stringifySetCookie({
@@ -115,14 +136,19 @@ export function createOidc(
       path: basePath + OIDC_PATH,
     })
 
+  /** The session keeps the id_token sealed: a copy of the database doesn't show its claims. */
+  const hintOf = async (hint: string | undefined): Promise<Pick<HostSession, 'id_token'>> =>
+    hint === undefined || hint.length > MAX_HINT_LENGTH
+      ? {}
+      : { id_token: await seals.seal({ hint }, NO_END) }
+
   const openPending = (cookieHeader: string | undefined) =>
     seals.open<PendingSignIn>(parseCookie(cookieHeader ?? '')[OIDC_COOKIE] ?? '', SIGN_IN_SECONDS)
 
   return {
     begin: (host, returnTo = '') =>
       loggingFailure(async () => {
-        const origin =
-          publicOrigins.find((allowed) => new URL(allowed).host === host) ?? publicOrigins[0]!
+        const origin = originOf(host)
         const pending: PendingSignIn = {
           redirect_uri: `${origin}${basePath}${OIDC_PATH}/callback`,
           state: openid.randomState(),
@@ -164,12 +190,38 @@ export function createOidc(
           checks,
         )
         const { iss, sub, ...claims } = tokens.claims()!
+        if (sub.trim() === '' || sub.length > SUBJECT_MAX)
+          throw new OidcSignInError('failed', 'the provider named no usable subject ("sub")')
         return {
           issuer: iss,
           subject: sub,
           names: await namesOf(config, claims, tokens.access_token, sub),
+          session: {
+            issuer: iss,
+            subject: sub,
+            ...(typeof claims.sid === 'string' && { sid: claims.sid }),
+            ...(await hintOf(tokens.id_token)),
+          },
         }
       }),
+
+    signOutAddress: async (origin, { id_token = '' }) => {
+      if (settings.withoutLogout) return undefined
+      const config = await configuration().catch(() => undefined)
+      if (!config?.serverMetadata().end_session_endpoint) return undefined
+      const { hint } = await seals.open<{ hint: string }>(id_token, NO_END)
+      return openid.buildEndSessionUrl(config, {
+        post_logout_redirect_uri: originOf(new URL(origin).host) + basePath + SIGNED_OUT_PATH,
+        ...(hint && { id_token_hint: hint }),
+      }).href
+    },
+
+    readLogout: (token) =>
+      loggingFailure(async () => {
+        const { issuer, jwks_uri } = (await configuration()).serverMetadata()
+        keys ??= signingKeys(jwks_uri!, TIMEOUT_SECONDS * 1000)
+        return readLogoutToken(token, { issuer, clientId: settings.clientId, keys })
+      }, 'a back-channel logout was refused'),
 
     returnTo: async (cookieHeader) => (await openPending(cookieHeader)).return_to || undefined,
 

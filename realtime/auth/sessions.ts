@@ -1,15 +1,19 @@
 // Knows who is signed in. The cookie only names a session. Each request reads the session from the
 // database, so a revocation takes effect at once on every node.
+import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import { BatchReader } from '../concurrency/batch-reader.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Database } from '../store/database.ts'
-import type { HostIdentity, SessionDocument } from '../store/documents.ts'
+import type { HostIdentity, HostSession, SessionDocument } from '../store/documents.ts'
 import {
+  deleteSession,
   findLiveSessions,
+  findSession,
   findSessions,
   insertSession,
   renewSessions,
+  replaceSession,
   type SessionTimes,
 } from '../store/sessions.ts'
 import { findIdentities, type UserIdentity } from '../store/users.ts'
@@ -29,6 +33,12 @@ const RENEW_MS = 60_000
 const RENEW_OPEN_MS = 60 * 60 * 1000
 const DAY_MS = 24 * 60 * 60 * 1000
 const DEFAULT_MAX_DAYS = 90
+/**
+ * For this long after a session was replaced, requests with its cookie are told to come again: the
+ * browser has got the new one, or is about to (ms).
+ */
+const REPLACED_MS = 30_000
+const COME_AGAIN_MS = 1_000
 /** A cookie older than this is replaced (ms). */
 const RESEAL_MS = 24 * 60 * 60 * 1000
 
@@ -52,7 +62,8 @@ export interface Sessions {
   readonly cookie: SessionCookie
   /**
    * The user to whom a raw `Cookie` header belongs, by majority reads; undefined if nobody is
-   * signed in. Renews the session.
+   * signed in. Renews the session. Throws `unauthenticated` with `retry_after_ms` if the session
+   * was replaced a moment ago.
    */
   identify(cookieHeader: string | undefined): Promise<Identity | undefined>
   /**
@@ -60,8 +71,18 @@ export interface Sessions {
    * have an open socket. Renews them. It is one query, so pass at most about 1000 ids.
    */
   alive(sessionIds: readonly string[]): Promise<Map<string, Date>>
-  /** Starts a session for a user who has authenticated. */
-  open(user_id: string, device: string): Promise<SessionDocument>
+  /** Starts a session for a user who has authenticated; `host`: at a provider. */
+  open(
+    user_id: string,
+    from: { device: string; address: string; host?: HostSession },
+  ): Promise<SessionDocument>
+  /**
+   * Gives a session a new id. A copy of its cookie is worth nothing from then on. Resolves to
+   * undefined if the session has ended.
+   */
+  renewId(user_id: string, session_id: string): Promise<SessionDocument | undefined>
+  /** Ends a session of a browser that has got another one. False if it had ended before. */
+  replace(user_id: string, session_id: string, replaced_by: string): Promise<boolean>
 }
 
 export interface SessionsDeps {
@@ -110,8 +131,14 @@ export function createSessions(deps: SessionsDeps): Sessions {
       ).catch((error: unknown) => logger.warn({ err: error }, 'could not renew sessions'))
   }
 
-  async function identityOf(sealed: SealedSession): Promise<Identity | undefined> {
+  const replace: Sessions['replace'] = (user_id, _id, replaced_by) => {
+    const expires_at = new Date(now() + REPLACED_MS)
+    return replaceSession(database, { _id, user_id }, { replaced_by, expires_at })
+  }
+
+  async function identityOf(sealed: SealedSession): Promise<Identity | 'replaced' | undefined> {
     const session = await sessions.read(sealed.session_id)
+    if (session?.replaced_by !== undefined) return 'replaced'
     const user = session && (await users.read(session.user_id))
     if (!user || user.closing || isOver(session)) return undefined
     renew([session], RENEW_MS)
@@ -131,11 +158,17 @@ export function createSessions(deps: SessionsDeps): Sessions {
   return {
     cookie,
     async identify(cookieHeader) {
+      let wasReplaced = false
       for (const sealed of await cookie.read(cookieHeader)) {
         const identity = await identityOf(sealed)
-        if (identity) return identity
+        if (identity === 'replaced') wasReplaced = true
+        else if (identity) return identity
       }
-      return undefined
+      if (!wasReplaced) return undefined
+      throw new Fault('unauthenticated', {
+        detail: 'This session has a new cookie: send the request again with it',
+        retry_after_ms: COME_AGAIN_MS,
+      })
     },
     async alive(sessionIds) {
       const found = await findLiveSessions(database, sessionIds, new Date(now()))
@@ -143,15 +176,28 @@ export function createSessions(deps: SessionsDeps): Sessions {
       renew(alive, RENEW_OPEN_MS)
       return new Map(alive.map((session) => [session._id, expiryOf(session)]))
     },
-    async open(user_id, device) {
+    replace,
+    async renewId(user_id, session_id) {
+      const at = new Date(now())
+      const session = await findSession(database, session_id, at)
+      if (session?.user_id !== user_id) return undefined
+      const renewed = { ...session, _id: newId(at.getTime()), confirmed_at: at }
+      await insertSession(database, renewed)
+      if (await replace(user_id, session_id, renewed._id)) return renewed
+      await deleteSession(database, user_id, renewed._id)
+      return undefined
+    },
+    async open(user_id, { device, address, host }) {
       const at = new Date(now())
       const session = {
         _id: newId(at.getTime()),
         user_id,
         device,
+        address,
         created_at: at,
         last_seen_at: at,
         expires_at: newExpiry({ created_at: at }),
+        ...(host && { host }),
       }
       await insertSession(database, session)
       return session

@@ -4,7 +4,6 @@
 import type { AccountCommands, ListedSession, User } from '@lockstep/protocol/account'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
-import { limits as most } from '@lockstep/protocol/limits'
 import type { PasswordRules } from '../auth/password-rules.ts'
 import type { Passwords } from '../auth/passwords.ts'
 import type { RateLimits } from '../auth/rate-limits.ts'
@@ -14,16 +13,16 @@ import { mutationIdReused } from '../log/append.ts'
 import type { Log } from '../log/log.ts'
 import type { Database } from '../store/database.ts'
 import type { UserDocument } from '../store/documents.ts'
-import { deleteSession, deleteSessionsOf, findSession, findSessionsOf } from '../store/sessions.ts'
+import { findSession, findSessionsOf } from '../store/sessions.ts'
 import { findUser, renameUser, replacePassword } from '../store/users.ts'
+import { toSession, toUser } from './account-answers.ts'
 import { createAccountDeletion } from './account-deletion.ts'
 import { createAccountLog, type CommandIdentity, type Told } from './account-log.ts'
+import { createAccountSessions } from './account-sessions.ts'
 import type { Outcome } from './outcome.ts'
+import { createRecentSignIn } from './recent-sign-in.ts'
 import type { SessionSockets } from './session-sockets.ts'
-import { createSignIn, toSession, toUser, type SignInResult, type SignIn } from './sign-in.ts'
-
-/** How long after its begin a session alone proves who the user is (ms). */
-const FRESH_MS = 10 * 60 * 1000
+import { createSignIn, type SignInResult, type SignIn } from './sign-in.ts'
 
 interface AtHead {
   epoch: string
@@ -38,22 +37,28 @@ export interface AccountUseCases extends SignIn {
    */
   me(caller: Caller): Promise<SignInResult & AtHead>
   /**
-   * Faults: `username_taken`, `invalid_credentials` if the sign-in was more than 10 minutes ago,
-   * `rate_limited` after five renames in a day.
+   * Proves again who the caller is; resolves to the time until which that counts. Faults:
+   * `invalid_credentials`, `rate_limited`, `invalid` for an account without a password.
+   */
+  confirm(caller: Caller, address: string, password: string): Promise<Date>
+  /**
+   * Faults: `username_taken`, `invalid_credentials` without a recent sign-in, `rate_limited` after
+   * five renames in a day.
    */
   rename(context: CommandContext, username: string): Promise<User>
   /**
-   * Changes the password and revokes the other sessions. Faults: `invalid_credentials`,
+   * Changes the password, revokes the other sessions and gives the present one a new id, which it
+   * resolves to; undefined if it has that already, or has ended. Faults: `invalid_credentials`,
    * `rate_limited`, `invalid` for an account without a password.
    */
   changePassword(
     context: CommandContext,
     address: string,
     passwords: { current: string; next: string },
-  ): Promise<void>
+  ): Promise<string | undefined>
   /**
-   * Deletes the account and all its content. An account without a password needs a session that has
-   * just begun instead. Faults: `invalid_credentials`, `rate_limited`, `invalid` when the password
+   * Deletes the account and all its content. An account without a password needs a recent sign-in
+   * instead. Faults: `invalid_credentials`, `rate_limited`, `invalid` when the password
    * is missing.
    */
   remove(context: CommandContext, address: string, password: string | undefined): Promise<void>
@@ -83,6 +88,8 @@ export function createAccount(deps: {
   const { database, log, passwords, passwordRules, limits, devices } = deps
   const accountLog = createAccountLog(log)
   const deletion = createAccountDeletion(deps)
+  const ofUser = createAccountSessions({ ...deps, accountLog })
+  const recentSignIn = createRecentSignIn(database)
 
   const present = async (user_id: string): Promise<UserDocument> =>
     existingUser(await findUser(database, user_id))
@@ -95,19 +102,8 @@ export function createAccount(deps: {
       throw new Fault('invalid', {
         issues: [{ path: 'password', message: 'is needed to delete the account' }],
       })
+    if (password_hash === undefined) throw noPassword()
     if (!(await passwords.verify(password, password_hash))) throw new Fault('invalid_credentials')
-  }
-
-  /**
-   * What others could do at a device that was left open needs more than its session, unless the
-   * sign-in was just now.
-   */
-  async function needFreshSession({ session_id }: Caller, action: string): Promise<void> {
-    const session = await findSession(database, session_id ?? '', new Date())
-    if (!session || Date.now() - session.created_at.getTime() > FRESH_MS)
-      throw new Fault('invalid_credentials', {
-        detail: `Sign in again, and ${action} within 10 minutes`,
-      })
   }
 
   /**
@@ -130,22 +126,6 @@ export function createAccount(deps: {
     )
 
   /**
-   * `removed`: the session's document existed just now. Then its end is told even if its begin
-   * never was.
-   */
-  const tellRevoked = (context: CommandContext, session_id: string, removed: boolean) =>
-    accountLog.tell(
-      context,
-      ['revoke', session_id],
-      { entity_id: session_id, needs: { lastEntry: {} } },
-      ({ lastEntry }) => {
-        if (lastEntry ? lastEntry.op === 'session_revoked' : !removed) throw noSuchSession()
-        const version = (lastEntry?.version ?? 0) + 1
-        return { op: 'session_revoked', entity_id: session_id, version, data: { session_id } }
-      },
-    )
-
-  /**
    * A repeated change that had stopped half-way finds the new password already. Only the same
    * request may prove itself by that one: otherwise any request could try a password that way.
    */
@@ -155,10 +135,7 @@ export function createAccount(deps: {
   ): Promise<void> {
     for (;;) {
       const { password_hash, password_change } = await present(user_id)
-      if (password_hash === undefined)
-        throw new Fault('invalid', {
-          detail: 'This account has no password: its sign-in is elsewhere',
-        })
+      if (password_hash === undefined) throw noPassword()
       const isRepeated = password_change === mutation_id
       const proof = isRepeated ? given.next : given.current
       if (!(await passwords.verify(proof, password_hash))) throw new Fault('invalid_credentials')
@@ -186,32 +163,8 @@ export function createAccount(deps: {
     })
   }
 
-  async function endOtherSessions(context: CommandContext): Promise<void> {
-    await tellEnded(
-      context,
-      await deleteSessionsOf(database, context.user_id, context.session_id ?? undefined),
-    )
-  }
-
-  /** Ends the oldest sessions of a user who has too many. */
-  async function endOldest(context: CommandContext): Promise<void> {
-    const sessions = await findSessionsOf(database, context.user_id, new Date())
-    const oldest = sessions.slice(most.sessionsPerUser).map(({ _id }) => _id)
-    for (const id of oldest) await deleteSession(database, context.user_id, id)
-    await tellEnded(context, oldest)
-  }
-
-  async function tellEnded(context: CommandContext, ended: readonly string[]): Promise<void> {
-    devices.disconnectSessions(ended)
-    for (const id of ended)
-      await tellRevoked({ ...context, mutation_id: newId() }, id, true).catch((error: unknown) => {
-        // another device has revoked it meanwhile
-        if (!(error instanceof Fault && error.code === 'not_found')) throw error
-      })
-  }
-
   return {
-    ...createSignIn({ ...deps, accountLog, endOldest }),
+    ...createSignIn({ ...deps, accountLog, ...ofUser }),
 
     async me({ user_id, session_id }) {
       // the head first: documents are written before their entries
@@ -222,10 +175,16 @@ export function createAccount(deps: {
       return { user: toUser(user), session: toSession(session), ...head }
     },
 
+    async confirm(caller, address, password) {
+      const user = await present(caller.user_id)
+      await limits.checkPassword(user.username, address, () => prove(user, password), true)
+      return recentSignIn.confirmed(caller)
+    },
+
     async rename(context, username) {
       const identity = ['rename', username] as const
       if (!(await accountLog.first(context, identity))) {
-        await needFreshSession(context, 'rename the account')
+        await recentSignIn.need(context, 'rename the account')
         if ((await present(context.user_id)).username !== username)
           await limits.countRename(context.user_id)
         if (!(await renameUser(database, context.user_id, username)))
@@ -240,13 +199,15 @@ export function createAccount(deps: {
       const user = await present(context.user_id)
       const { username, _id } = user
       const first = await accountLog.first(context, identity)
-      if (first)
-        return checkRepetition(user, first, () =>
+      if (first) {
+        await checkRepetition(user, first, () =>
           limits.checkPassword(username, address, () => prove(user, given.next), true),
         )
+        return undefined
+      }
       await passwordRules.check(username, given.next)
       await limits.checkPassword(username, address, () => replace(context, given), true)
-      await endOtherSessions(context)
+      await ofUser.endOthers(context)
       await accountLog.tell(
         context,
         identity,
@@ -256,11 +217,12 @@ export function createAccount(deps: {
           return { op: 'password_changed', entity_id: _id, version, data: {} }
         },
       )
+      return ofUser.renew(context)
     },
 
     async remove(context, address, password) {
       const user = await present(context.user_id)
-      if (user.password_hash === undefined) await needFreshSession(context, 'delete the account')
+      if (user.password_hash === undefined) await recentSignIn.need(context, 'delete the account')
       else await limits.checkPassword(user.username, address, () => prove(user, password), true)
       await deletion.remove(user)
     },
@@ -280,15 +242,7 @@ export function createAccount(deps: {
       return { items, ...head }
     },
 
-    async revoke(context, { session_id }) {
-      const removed = await deleteSession(database, context.user_id, session_id)
-      if (removed) devices.disconnectSessions([session_id])
-      const told = await tellRevoked(context, session_id, removed)
-      if (!told) throw noSuchSession()
-      const { epoch, seq, version, changed } = told
-      return { data: { session_id }, epoch, seq, version, changed }
-    },
-
+    revoke: ofUser.revoke,
     finishDeletions: deletion.finish,
   }
 }
@@ -299,4 +253,5 @@ function existingUser(user: UserDocument | null | undefined): UserDocument {
   return user
 }
 
-const noSuchSession = () => new Fault('not_found', { detail: 'There is no such session' })
+const noPassword = () =>
+  new Fault('invalid', { detail: 'This account has no password: its sign-in is elsewhere' })

@@ -77,9 +77,14 @@ const sentences: { [T in Topic]: Record<Op<T>, Sentence> } = {
     closed,
   },
   account: {
-    session_created: ({ label }) =>
-      label === null ? 'Signed in' : `Signed in on ${firstCharacters(label, NAME_LENGTH)}`,
-    session_revoked: () => 'Signed a device out',
+    session_created: ({ label, fields }) => {
+      const what = fields?.includes('replaces') ? 'Signed in again' : 'Signed in'
+      return label === null ? what : `${what} on ${firstCharacters(label, NAME_LENGTH)}`
+    },
+    session_revoked: ({ fields }) =>
+      fields?.includes('replaced_by')
+        ? 'Ended the earlier session of the same browser'
+        : 'Signed a device out',
     renamed: () => 'Changed the username',
     password_changed: () => 'Changed the password',
     closed,

@@ -7,11 +7,15 @@ import type { Answer, Asked } from '@lockstep/protocol/rest'
 import { topics, type Topic } from '@lockstep/protocol/topics'
 import { MAX_SEQ, readOutlines, topicKey, type EntryOutline } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
+import { TimeBudget } from '../store/time-budget.ts'
 import { detailsOf, summariseEntry } from './activity-summary.ts'
 
 type Page = Answer<'listActivity'>
 /** By topic: all entries from this `seq` on have been shown. */
 type Positions = z.infer<typeof Positions>
+
+/** How long the database may take for one page. */
+const READ_MS = 3_000
 
 export interface ActivityUseCases {
   /**
@@ -25,13 +29,17 @@ export const createActivity = (database: Database): ActivityUseCases => ({
   async list(user_id, { limit, cursor, topic, entity_id }) {
     const asked = topic ? [topic] : topics
     const shownFrom = cursor === undefined ? {} : readCursor(cursor, asked)
-    const read = (name: Topic) =>
-      readOutlines(database, topicKey(user_id, name), {
-        before: shownFrom[name] ?? MAX_SEQ,
-        limit: limit + 1,
-        entity_id,
-      })
-    const logs = await Promise.all(asked.map(read))
+    const time = new TimeBudget(READ_MS)
+    const logs: EntryOutline[][] = []
+    for (const name of asked)
+      logs.push(
+        await readOutlines(database, topicKey(user_id, name), {
+          before: shownFrom[name] ?? MAX_SEQ,
+          limit: limit + 1,
+          entity_id,
+          time,
+        }),
+      )
     const shown: EntryOutline[] = []
     const next: Positions = {}
     for (const [i, name] of asked.entries()) next[name] = (logs[i]![0]?.seq ?? 0) + 1

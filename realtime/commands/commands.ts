@@ -5,6 +5,7 @@ import type { Session } from '@lockstep/protocol/account'
 import type { Run } from '@lockstep/protocol/agents'
 import type { CommandPayloads } from '@lockstep/protocol/commands'
 import type { Preferences } from '@lockstep/protocol/preferences'
+import type { Accepted } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
 import type { CommandContext } from '../log/entry.ts'
 import type { AnswerOptions, ConversationOutcome } from './conversation-outcome.ts'
@@ -40,14 +41,22 @@ export type Execute = (
   name: string,
   context: CommandContext,
   payload: Record<string, unknown>,
-) => Promise<Pick<Outcome, 'data' | 'seq' | 'version'>>
+) => Promise<Pick<Outcome, 'data' | 'seq' | 'version'> & Pick<ConversationOutcome, 'reply'>>
+
+/** The ack of a command that has been executed. */
+export const acceptedOf = ({
+  data,
+  seq,
+  version,
+  reply,
+}: Awaited<ReturnType<Execute>>): Accepted => ({ ok: true, data, seq, version, ...reply })
 
 /**
  * A method, as TypeScript compares the parameters of methods both ways: each handler takes a
  * narrower payload than this.
  */
 interface AnyHandler {
-  run(context: CommandContext, payload: Record<string, unknown>): Promise<Outcome>
+  run(context: CommandContext, payload: Record<string, unknown>): ReturnType<Execute>
 }
 
 /**

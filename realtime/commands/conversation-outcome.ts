@@ -1,7 +1,7 @@
 // The answers to commands on conversations. HTTP answers with the conversation and its newest
 // messages, sockets with the summary: both come from the state that the log has decided on, without
 // another read.
-import type { Conversation, Summary } from '@lockstep/protocol/conversations'
+import type { Conversation, ReplyIds, Summary } from '@lockstep/protocol/conversations'
 import { summaryOf } from '@lockstep/protocol/decide/conversations'
 import { limits } from '@lockstep/protocol/limits'
 import type { Message } from '@lockstep/protocol/message'
@@ -25,6 +25,8 @@ export interface ConversationOutcome extends Outcome<Summary | null> {
    * The conversation with its newest messages, if they were asked for and the command changed it.
    */
   conversation?: ConversationAtHead
+  /** Of the command `reply`: what it started. undefined after a purge. */
+  reply?: ReplyIds
 }
 
 export function conversationOutcome(

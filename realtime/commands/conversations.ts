@@ -2,14 +2,14 @@
 // up to it.
 import {
   decideConversations,
+  messagesOf,
   namedMessages,
   type DecideConversation,
   type DecidedConversationCommand as Name,
 } from '@lockstep/protocol/decide/conversations'
-import type { ConversationCommands, Summary } from '@lockstep/protocol/conversations'
+import type { Conversation, ConversationCommands, Summary } from '@lockstep/protocol/conversations'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
-import type { MessageInput } from '@lockstep/protocol/message'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
 import { searchPattern } from '@lockstep/protocol/search-text'
 import type { CommandContext } from '../log/entry.ts'
@@ -22,6 +22,7 @@ import {
   readWindow,
   toMessage,
 } from '../store/messages.ts'
+import { TimeBudget } from '../store/time-budget.ts'
 import {
   createConversationQuota,
   quotaReached,
@@ -35,6 +36,8 @@ import {
 } from './conversation-outcome.ts'
 import { cursorsOf } from './cursor.ts'
 import { existingConversation } from './live-conversation.ts'
+import { withNewestMessages } from './snapshot.ts'
+import { excerptsOf } from './search-excerpts.ts'
 
 /** How many messages of a conversation are read when the request doesn't say. */
 export const NEWEST = 100
@@ -55,17 +58,28 @@ export interface Conversations {
    * user may have restored it a moment ago.
    */
   purgeTrashed(context: CommandContext, id: string, before: Date): Promise<void>
-  /** Newest `updated_at` first. Throws `invalid` for a foreign cursor. */
+  /**
+   * Newest `updated_at` first. With `messages`, all pages have the first one's `seq`. Throws
+   * `invalid` for a foreign cursor.
+   */
   list(
     user_id: string,
     query: ListQuery,
-  ): Promise<{ items: Summary[]; next_cursor: string | null; epoch: string; seq: number }>
+  ): Promise<{
+    items: ListedConversation[]
+    next_cursor: string | null
+    epoch: string
+    seq: number
+  }>
   /**
    * A conversation with its newest messages, or those before a position. Throws `not_found`, also
    * for the trash unless `state` asks for it.
    */
   get(user_id: string, id: string, query?: WindowQuery): Promise<ConversationAtHead>
 }
+
+/** With messages if the query asks for them. */
+type ListedConversation = Summary & Partial<Pick<Conversation, 'messages' | 'has_more'>>
 
 export interface ListQuery {
   limit: number
@@ -74,6 +88,8 @@ export interface ListQuery {
   /** `words`: every word of `q` has to be in the title or in a message. Default: `text`. */
   match?: 'text' | 'words'
   state: 'active' | 'archived' | 'trash'
+  /** Each item has so many of its newest messages. */
+  messages?: number
 }
 export interface WindowQuery {
   before?: number
@@ -102,7 +118,7 @@ export function createConversations(
         entity_id: id,
         identity: [name, payload],
         needs: {
-          messages: namedMessages(inputsOf(command)),
+          messages: namedMessages(messagesOf(command)),
           newest: options.newest,
           ...(name === 'create' && { quota }),
         },
@@ -157,29 +173,40 @@ export function createConversations(
     }
   }
 
-  async function list(user_id: string, { limit, cursor, q, match = 'text', state }: ListQuery) {
+  async function list(user_id: string, query: ListQuery) {
+    const { limit, cursor, q, match = 'text', state, messages } = query
     const cursors = cursorsOf('conversations', user_id, state, q, match)
     const previous = cursor === undefined ? undefined : cursors.read(cursor)
     const after = previous && { updated_at: previous.at, _id: previous._id }
     const head = await log.projectToHead(user_id, 'conversations')
     const terms = match === 'words' ? wordsOf(q) : q ? [q] : []
-    const matching = await Promise.all(
-      terms.map(searchPattern).map(async (pattern) => ({
+    const time = new TimeBudget(LIST_MS)
+    const matching = []
+    for (const pattern of terms.map(searchPattern))
+      matching.push({
         pattern,
-        ids: await findConversationsWithText(database, user_id, pattern),
-      })),
-    )
+        ids: await findConversationsWithText(database, user_id, pattern, time),
+      })
     const { items, more } = await listConversations(database, user_id, {
       state,
       limit,
       after,
       matching,
+      time,
     })
-    const last = items.at(-1)
-    const next_cursor = last && more ? cursors.write({ at: last.updated_at, _id: last._id }) : null
-    const answer = { items: items.map(toSummary), next_cursor, ...head }
+    const page = messages
+      ? await withNewestMessages(database, user_id, items, messages)
+      : { items: items.map(toSummary), read: items.length }
+    // the pages of a snapshot are followed by the changes since the first one
+    const shared = messages ? (previous?.position ?? head) : undefined
+    const last = items[page.read - 1]
+    const hasNext = last && (more || page.read < items.length)
+    const next_cursor = hasNext
+      ? cursors.write({ at: last.updated_at, _id: last._id }, shared)
+      : null
+    const answer = { items: page.items, next_cursor, ...(shared ?? head) }
     if (match === 'text' || terms.length === 0) return answer
-    return { ...answer, excerpts: await excerpts(user_id, answer.items, terms) }
+    return { ...answer, excerpts: await excerpts(user_id, answer.items, terms, time) }
   }
 
   /** What a search has found in the messages of these conversations: of its longest word. */
@@ -187,20 +214,20 @@ export function createConversations(
     user_id: string,
     items: readonly { id: string }[],
     terms: readonly string[],
+    time: TimeBudget,
   ) {
     const [longest = ''] = terms.toSorted((one, other) => other.length - one.length)
     const pattern = searchPattern(longest)
     const ids = items.map(({ id }) => id)
-    const contents = await findMatchingContents(database, user_id, ids, pattern)
-    return Array.from(contents, ([conversation_id, content]) => ({
-      conversation_id,
-      text: excerptOf(content, new RegExp(pattern, 'u')),
-    }))
+    const contents = await findMatchingContents(database, user_id, ids, pattern, time)
+    return excerptsOf(contents, new RegExp(pattern, 'u'))
   }
 
   return { change, purgeTrashed, list, get }
 }
 
+/** How long the database may take for one page of a list or a search. */
+const LIST_MS = 3_000
 /** Further words count as one. */
 const MAX_WORDS = 8
 
@@ -210,25 +237,5 @@ function wordsOf(q = ''): string[] {
   return rest === '' ? words : [...words, rest]
 }
 
-/** Characters before and after what was found. */
-const BEFORE = 40
-const AFTER = 120
-
-function excerptOf(content: string, pattern: RegExp): string {
-  const at = pattern.exec(content)?.index ?? 0
-  const start = Math.max(0, at - BEFORE)
-  const part = content.slice(start, at + AFTER).replace(/^[\uDC00-\uDFFF]|[\uD800-\uDBFF]$/g, '')
-  return start > 0 ? `…${part}` : part
-}
-
 const targetOf = ({ id, conversation_id }: { id?: string; conversation_id?: string }): string =>
   conversation_id ?? id ?? newId()
-
-const inputsOf = ({
-  message,
-  messages,
-}: {
-  conversation_id?: string
-  message?: MessageInput
-  messages?: MessageInput[]
-}) => (message ? [message] : messages)

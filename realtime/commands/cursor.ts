@@ -1,6 +1,7 @@
 // Page cursors of lists. They are opaque to clients. A cursor says which list it belongs to and
 // after which item the last page ended. In another list it is invalid.
 import * as z from 'zod'
+import { Cursor } from '@lockstep/protocol/cursor'
 import { Fault } from '@lockstep/protocol/errors'
 import { fingerprintOf } from '../log/entry.ts'
 
@@ -10,8 +11,16 @@ interface SortKey {
   _id: string
 }
 
-/** The mark of the list, then the sort key: a time that `Date` can hold (ms), and the id. */
-const Written = z.tuple([z.string(), z.int().min(-8.64e15).max(8.64e15), z.string()])
+/**
+ * The mark of the list, then the sort key: a time that `Date` can hold (ms), and the id. Last, for
+ * lists whose pages share a position in the log: that position.
+ */
+const Written = z.tuple([
+  z.string(),
+  z.int().min(-8.64e15).max(8.64e15),
+  z.string(),
+  Cursor.optional(),
+])
 
 /**
  * The page cursors of one list, which is sorted by time and id, newest first.
@@ -21,16 +30,18 @@ export function cursorsOf(...list: readonly unknown[]) {
   const mark = fingerprintOf(list).slice(0, 8)
   return {
     /** The cursor of the page after this item. */
-    write: ({ at, _id }: SortKey): string =>
-      Buffer.from(JSON.stringify([mark, at.getTime(), _id])).toString('base64url'),
+    write: ({ at, _id }: SortKey, position?: Cursor): string =>
+      Buffer.from(
+        JSON.stringify([mark, at.getTime(), _id, ...(position ? [position] : [])]),
+      ).toString('base64url'),
 
     /** Throws `invalid` for anything that `write` didn't make for this list. */
-    read(cursor: string): SortKey {
+    read(cursor: string): SortKey & { position?: Cursor } {
       try {
         const written: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString())
         const read = Written.safeParse(written)
         if (read.success && read.data[0] === mark)
-          return { at: new Date(read.data[1]), _id: read.data[2] }
+          return { at: new Date(read.data[1]), _id: read.data[2], position: read.data[3] }
       } catch {
         // no cursor of this server: refused below
       }

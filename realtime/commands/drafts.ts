@@ -43,6 +43,15 @@ export interface DraftUseCases {
     write: DraftWrite,
     condition?: DraftCondition,
   ): Promise<DraftPosition & { isNew: boolean }>
+  /**
+   * Adds a draft with the times that it has, unless there is one with its id. A dry run only says
+   * whether it would be added. Throws `invalid` if the user has too many drafts.
+   */
+  add(
+    user_id: string,
+    draft: Omit<Draft, 'version'>,
+    options: { dry_run: boolean },
+  ): Promise<boolean>
   /** Throws `not_found`, or `version_conflict` with `current`. */
   remove(user_id: string, id: string, condition?: Pick<DraftCondition, 'if_version'>): Promise<void>
 }
@@ -60,8 +69,24 @@ export function createDrafts({ database, changed }: DraftsDeps): DraftUseCases {
     return draft
   }
 
+  async function checkCount(user_id: string): Promise<void> {
+    if ((await countDrafts(database, user_id)) >= limits.draftsPerUser)
+      throw new Fault('invalid', {
+        detail: 'You have the maximum number of drafts: send or delete some first',
+      })
+  }
+
   return {
     get,
+
+    async add(user_id, draft, { dry_run }) {
+      if (await readDraft(database, user_id, draft.id)) return false
+      await checkCount(user_id)
+      if (dry_run) return true
+      const isAdded = await writeDraft(database, user_id, undefined, { ...draft, version: 1 })
+      if (isAdded) changed(user_id, { draft_id: draft.id, version: 1 })
+      return isAdded
+    },
 
     async list(user_id, { limit, cursor }) {
       const cursors = cursorsOf('drafts', user_id)
@@ -80,10 +105,7 @@ export function createDrafts({ database, changed }: DraftsDeps): DraftUseCases {
           return { ...positionOf(held), isNew: false }
         check(held, condition)
         const text = textAfter(held, write)
-        if (!held && (await countDrafts(database, user_id)) >= limits.draftsPerUser)
-          throw new Fault('invalid', {
-            detail: 'You have the maximum number of drafts: send or delete some first',
-          })
+        if (!held) await checkCount(user_id)
         const at = new Date().toISOString()
         const draft: Draft = {
           id,

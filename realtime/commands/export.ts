@@ -16,7 +16,7 @@ import { readMessagesInRange, readLinks } from '../store/messages.ts'
 import { readPreferences } from '../store/preferences.ts'
 import { findUser } from '../store/users.ts'
 import { existingConversation } from './live-conversation.ts'
-import { toUser } from './sign-in.ts'
+import { toUser } from './account-answers.ts'
 
 /**
  * The first fields of an export. The version rises when a reader of the version before would

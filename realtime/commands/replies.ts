@@ -2,7 +2,11 @@
 // log. The log rejects what another run writes, or what is written after the end; so it doesn't
 // matter here who produces the text.
 import { branchOf, threadsIn } from '@lockstep/protocol/branch'
-import type { ConversationCommands } from '@lockstep/protocol/conversations'
+import type {
+  ConversationChanges,
+  ConversationCommands,
+  ReplyIds,
+} from '@lockstep/protocol/conversations'
 import type { DecisionContext } from '@lockstep/protocol/change'
 import type { ConversationDecision } from '@lockstep/protocol/decide/conversations'
 import {
@@ -12,6 +16,7 @@ import {
   decideRetract,
   decideStop,
   decideStopRequest,
+  findReply,
   type ReplyEnding,
   type ReplyPiece,
   type ReplyStart,
@@ -21,6 +26,7 @@ import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Message } from '@lockstep/protocol/message'
 import type { HeldConversation } from '@lockstep/protocol/reduce/conversation'
 import { derivedId, type CommandContext } from '../log/entry.ts'
+import type { Appended } from '../log/append.ts'
 import type { Log } from '../log/log.ts'
 import type { ConversationNeeds } from '../log/state/conversation-state.ts'
 import { readConversation } from '../store/conversations.ts'
@@ -60,8 +66,9 @@ export interface ReplyAddress {
  */
 export interface Replies {
   /**
-   * Appends the streaming message. Throws `already_replying`, `not_found`, `invalid`, or `refusal`
-   * if one is given. A repeated command finds its first outcome all the same.
+   * Appends the streaming message. Throws `already_replying`, `not_found`, `invalid`, `id_taken`,
+   * or `refusal` if one is given. A repeated command, or one for a reply that exists, finds its
+   * first outcome all the same.
    */
   begin(
     context: CommandContext,
@@ -115,6 +122,18 @@ export interface Replies {
 
 type Decide = (held: HeldConversation, context: DecisionContext) => ConversationDecision | undefined
 
+/** The reply that a command has started, now or when it came first. */
+function replyOf(
+  { kind, state, data }: Appended<'conversations'>,
+  message_id: string,
+): ReplyIds | undefined {
+  if (kind !== 'repeated') return findReply(state.held, message_id)
+  const messages = (data as Partial<ConversationChanges['updated']> | null)?.messages
+  return messages
+    ?.map(({ id, metadata }) => ({ message_id: id, run_id: String(metadata.run_id) }))
+    .at(-1)
+}
+
 export function createReplies(database: Database, log: Log): Replies {
   const append = (
     context: CommandContext,
@@ -147,19 +166,19 @@ export function createReplies(database: Database, log: Log): Replies {
 
   return {
     async begin(context, payload, start, refusal) {
-      const { conversation_id } = payload
-      const messages = start.replaces ? [start.replaces] : []
+      const { conversation_id, message_id } = payload
+      const messages = [message_id, start.replaces].filter((id) => id !== undefined)
       const entity = { conversation_id, messages, streaming: true }
       const appended = await append(
         context,
         entity,
         ['reply', payload],
         (held, decisionContext) => {
-          if (refusal) throw refusal
+          if (refusal && !findReply(held, start.message_id)) throw refusal
           return decideReply(held, start, decisionContext)
         },
       )
-      return conversationOutcome(appended)
+      return { ...conversationOutcome(appended), reply: replyOf(appended, start.message_id) }
     },
 
     async extend(

@@ -2,6 +2,7 @@
 // session whose cookie nobody has.
 import type { Session, User } from '@lockstep/protocol/account'
 import { Fault } from '@lockstep/protocol/errors'
+import { hasEnded } from '../auth/ended-sign-ins.ts'
 import type { HostUser } from '../auth/host-user.ts'
 import type { PasswordRules } from '../auth/password-rules.ts'
 import type { Passwords } from '../auth/passwords.ts'
@@ -9,10 +10,12 @@ import type { RateLimits } from '../auth/rate-limits.ts'
 import type { Sessions } from '../auth/sessions.ts'
 import type { Log } from '../log/log.ts'
 import type { Database } from '../store/database.ts'
-import type { SessionDocument, UserDocument } from '../store/documents.ts'
+import type { HostSession, SessionDocument, UserDocument } from '../store/documents.ts'
 import { deleteSession, findSession } from '../store/sessions.ts'
 import { findUser, findUserByName, replacePassword } from '../store/users.ts'
+import { toSession, toUser } from './account-answers.ts'
 import type { AccountLog, CommandIdentity } from './account-log.ts'
+import type { AccountSessions, Identified } from './account-sessions.ts'
 import type { CommandContext } from '../log/entry.ts'
 import { accountOfHost, makeAccount } from './new-account.ts'
 
@@ -22,6 +25,8 @@ export interface SignInContext {
   device: string
   /** The visitor's Idempotency-Key, else a fresh id. */
   mutation_id: string
+  /** Who is signed in in the visitor's browser. That session ends when another one begins. */
+  present?: Identified
 }
 export interface PasswordCredentials {
   /** Converted to lower case. */
@@ -42,30 +47,19 @@ export interface SignIn {
   enter(visitor: SignInContext, user: HostUser): Promise<SignInResult>
 }
 
-export const toUser = ({ _id, username, created_at, password_hash }: UserDocument): User => ({
-  id: _id,
-  username,
-  created_at: created_at.toISOString(),
-  ...(password_hash === undefined && { passwordless: true }),
-})
-export const toSession = ({ _id, device, created_at }: SessionDocument): Session => ({
-  id: _id,
-  device,
-  created_at: created_at.toISOString(),
-})
-
-export function createSignIn(deps: {
-  database: Database
-  log: Log
-  accountLog: AccountLog
-  sessions: Sessions
-  passwords: Passwords
-  passwordRules: PasswordRules
-  limits: RateLimits
-  /** Ends the oldest sessions of a user who has too many. */
-  endOldest: (context: CommandContext) => Promise<void>
-}): SignIn {
-  const { database, accountLog, sessions, passwords, passwordRules, limits, endOldest } = deps
+export function createSignIn(
+  deps: {
+    database: Database
+    log: Log
+    accountLog: AccountLog
+    sessions: Sessions
+    passwords: Passwords
+    passwordRules: PasswordRules
+    limits: RateLimits
+  } & Pick<AccountSessions, 'endOldest' | 'endEarlier'>,
+): SignIn {
+  const { database, accountLog, sessions, passwords, passwordRules, limits } = deps
+  const { endOldest, endEarlier } = deps
 
   /** The user with this name and password. An unknown name takes as long as a wrong password. */
   async function prove({ username, password }: PasswordCredentials): Promise<UserDocument> {
@@ -113,18 +107,21 @@ export function createSignIn(deps: {
 
   async function start(
     user: UserDocument,
-    { device, mutation_id }: SignInContext,
+    { device, address, mutation_id, present }: SignInContext,
     identity: CommandIdentity,
+    host?: HostSession,
   ): Promise<SessionDocument> {
-    const session = await sessions.open(user._id, device)
+    const session = await sessions.open(user._id, { device, address, host })
+    const replaces = present?.user_id === user._id ? present.session_id : undefined
     const context = { user_id: user._id, session_id: session._id, device, mutation_id }
     const told = await accountLog.tell(context, identity, { entity_id: session._id }, () => ({
       op: 'session_created',
       entity_id: session._id,
       version: 1,
-      data: { session: toSession(session) },
+      data: { session: toSession(session), ...(replaces !== undefined && { replaces }) },
     }))
     if (!told || told.entity_id === session._id) {
+      if (present) await endEarlier(context, present)
       await endOldest(context)
       return session
     }
@@ -203,10 +200,16 @@ export function createSignIn(deps: {
 
     async enter(visitor, host) {
       const user = await accountOfHost(deps, host)
-      const session = await start(user, visitor, ['enter', host.issuer, host.subject])
-      if (await stillRight(user)) return signedIn(user, session)
+      const identity = ['enter', host.issuer, host.subject] as const
+      const session = await start(user, visitor, identity, host.session)
+      const ended = await hasEnded(database, host.session)
+      if (!ended && (await stillRight(user))) return signedIn(user, session)
       await deleteSession(database, user._id, session._id)
-      throw new Fault('unauthenticated', { detail: 'This account is being deleted' })
+      throw new Fault('unauthenticated', {
+        detail: ended
+          ? 'The sign-in provider has ended this sign-in. Sign in again'
+          : 'This account is being deleted',
+      })
     },
   }
 }

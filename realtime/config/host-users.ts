@@ -26,6 +26,8 @@ export interface OidcSettings {
   clientSecret?: string
   /** The provider's name on the sign-in button. */
   name?: string
+  /** Signing out here leaves the sign-in at the provider alone. */
+  withoutLogout?: boolean
 }
 
 const thisMachine: ReadonlySet<string> = new Set(['127.0.0.1', '[::1]', 'localhost'])
@@ -54,6 +56,7 @@ export const hostUserSettings = (secrets: z.ZodType<string[], string>) => ({
   OIDC_CLIENT_ID: z.string().optional(),
   OIDC_CLIENT_SECRET: z.string().optional(),
   OIDC_NAME: z.string().max(60).optional(),
+  OIDC_LOGOUT: z.enum(['true', 'false'], { error: 'must be true or false' }).optional(),
 })
 type HostUserSettings = z.output<z.ZodObject<ReturnType<typeof hostUserSettings>>>
 
@@ -67,6 +70,7 @@ const requirements = [
   ['OIDC_CLIENT_ID', 'OIDC_ISSUER'],
   ['OIDC_CLIENT_SECRET', 'OIDC_ISSUER'],
   ['OIDC_NAME', 'OIDC_ISSUER'],
+  ['OIDC_LOGOUT', 'OIDC_ISSUER'],
 ] as const
 
 /** Finds settings that are required by others and missing. Returns one line for each. */
@@ -103,6 +107,7 @@ export function toHostConfig(settings: HostUserSettings): HostConfig {
             clientId: settings.OIDC_CLIENT_ID!,
             clientSecret: settings.OIDC_CLIENT_SECRET,
             name: settings.OIDC_NAME,
+            ...(settings.OIDC_LOGOUT === 'false' && { withoutLogout: true }),
           },
   }
 }

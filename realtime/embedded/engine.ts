@@ -12,11 +12,14 @@ import { Catalog, type Collection } from './storage/catalog.ts'
 import { backupFile } from './storage/data-files.ts'
 import { DocumentWriter } from './storage/document-writer.ts'
 import { Documents } from './storage/documents.ts'
+import { Erasures } from './storage/erasures.ts'
 import { SqliteStore } from './storage/sqlite-store.ts'
 import { expireDocuments } from './storage/ttl.ts'
 
 /** Pause between two parts of a long removal, in which waiting commands run. */
 const REMOVAL_PAUSE_MS = 20
+/** Erasures that are requested within this time are done together. */
+const ERASURE_DELAY_MS = 1_000
 
 /** One open data directory. */
 export class DatabaseEngine {
@@ -34,6 +37,7 @@ export class DatabaseEngine {
   readonly startedAt = Date.now()
   /** Where the server listens, as `hello` says it: `host:port`, or the path of a socket. */
   address = ''
+  readonly #erasures: Erasures
   readonly #dataDir: string
   readonly #timers: Set<NodeJS.Timeout>
   readonly #onFault: (error: Error) => void
@@ -55,6 +59,7 @@ export class DatabaseEngine {
     this.documents = new Documents(this.store, this.catalog)
     this.writer = new DocumentWriter(this.store, this.catalog, this.documents, this.oplog)
     this.retryableWrites = new RetryableWrites(this.store)
+    this.#erasures = new Erasures(this.store, this.oplog)
     const every = (ms: number, work: () => void): NodeJS.Timeout =>
       setInterval(() => this.#runGuarded(work), ms)
     this.#timers = new Set([
@@ -62,6 +67,7 @@ export class DatabaseEngine {
       every(settings.trimMs, () => this.#trim()),
       every(settings.noopIntervalMs, () => this.oplog.appendNoopForWaiting()),
     ])
+    if (this.#erasures.isPending) this.#continueLater(() => this.#erase())
   }
 
   /** The collection; it is created if it doesn't exist. */
@@ -76,15 +82,37 @@ export class DatabaseEngine {
     return file
   }
 
-  /** Stops the housekeeping, commits the open transaction and closes the files. */
+  /**
+   * Erases from the files what they still hold of deleted and replaced content: within seconds, and
+   * before the files are closed.
+   */
+  eraseDeleted(): void {
+    if (!this.#erasures.isPending) this.#continueLater(() => this.#erase(), ERASURE_DELAY_MS)
+    this.#erasures.request()
+  }
+
+  #erase(): void {
+    if (this.#erasures.advance()) this.#continueLater(() => this.#erase())
+  }
+
+  /**
+   * Stops the housekeeping, finishes erasures, commits the open transaction and closes the files.
+   */
   close(): void {
     for (const timer of this.#timers) clearTimeout(timer)
+    try {
+      this.retryableWrites.forget()
+      while (this.#erasures.advance());
+    } catch {
+      // What can't be erased now is erased when the data are opened again.
+    }
     this.store.close()
   }
 
   #trim(): void {
     const now = Date.now()
     if (this.oplog.trim(now)) this.#continueLater(() => this.#trim())
+    this.#erase()
     this.retryableWrites.expire(now)
     this.cursors.expire(now)
   }
@@ -93,11 +121,11 @@ export class DatabaseEngine {
     if (expireDocuments(this, Date.now())) this.#continueLater(() => this.#expireDocuments())
   }
 
-  #continueLater(work: () => void): void {
+  #continueLater(work: () => void, ms = REMOVAL_PAUSE_MS): void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer)
       this.#runGuarded(work)
-    }, REMOVAL_PAUSE_MS)
+    }, ms)
     this.#timers.add(timer)
   }
 

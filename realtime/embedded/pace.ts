@@ -19,6 +19,11 @@ class Pace {
     this.#sliceEnd = performance.now() + SLICE_MS
   }
 
+  /** How long the working command may go on, in milliseconds. */
+  get leftMs(): number {
+    return this.#deadline - performance.now()
+  }
+
   /** Whether the working command should rest. Throws if its time is over. */
   get isDue(): boolean {
     const now = performance.now()

@@ -41,6 +41,8 @@ import { UserDevices } from './user-devices.ts'
 
 /** How often the memory that transports hold is looked at (ms). */
 const MEMORY_CHECK_MS = 1_000
+/** The devices of a session that has a new id connect anew within this time (ms). */
+const RENEW_WITHIN_MS = 2_000
 /** A transport that holds no more than this isn't looked at. */
 const HELD_BYTES = 64 * 1024
 
@@ -94,6 +96,11 @@ export interface Gateway {
    * Ends every socket of these sessions in all namespaces: on this node at once, then on others.
    */
   disconnectSessions(sessionIds: readonly string[]): void
+  /**
+   * Asks the devices of a session that was replaced to connect anew, on this node; ends those that
+   * don't, and those on other nodes.
+   */
+  renewSockets(session_id: string): void
   /** The sessions of the user that have a socket on any node. */
   onlineSessions(user_id: string): Promise<Set<string>>
   /**
@@ -239,6 +246,19 @@ export function startGateway(deps: GatewayDeps): Gateway {
     }),
   ]
 
+  function disconnectSessions(sessionIds: readonly string[]): void {
+    if (sessionIds.length === 0) return
+    const rooms = sessionIds.map(sessionRoom)
+    for (const topic of topics) io.of(`/${topic}`).local.in(rooms).disconnectSockets(true)
+    if (!link) return
+    const tellPeers = () => {
+      for (const topic of topics) io.of(`/${topic}`).in(rooms).disconnectSockets(true)
+    }
+    tellPeers()
+    // once more, because Redis may have lost it without a sign
+    setTimeout(() => isDraining || tellPeers(), timings.announce).unref()
+  }
+
   async function stop(): Promise<void> {
     isDraining = true
     for (const stopRepetition of stopRepetitions) void stopRepetition()
@@ -282,17 +302,13 @@ export function startGateway(deps: GatewayDeps): Gateway {
       void adapter.addAll(id, new Set([userRoom(user_id)]))
       return () => void adapter.delAll(id)
     },
-    disconnectSessions(sessionIds) {
-      if (sessionIds.length === 0) return
-      const rooms = sessionIds.map(sessionRoom)
-      for (const topic of topics) io.of(`/${topic}`).local.in(rooms).disconnectSockets(true)
-      if (!link) return
-      const tellPeers = () => {
-        for (const topic of topics) io.of(`/${topic}`).in(rooms).disconnectSockets(true)
-      }
-      tellPeers()
-      // once more, because Redis may have lost it without a sign
-      setTimeout(() => isDraining || tellPeers(), timings.announce).unref()
+    disconnectSessions,
+    renewSockets(session_id) {
+      for (const topic of topics)
+        io.of(`/${topic}`)
+          .local.in(sessionRoom(session_id))
+          .emit('draining', { reconnect_within_ms: RENEW_WITHIN_MS })
+      setTimeout(() => disconnectSessions([session_id]), 2 * RENEW_WITHIN_MS).unref()
     },
     onlineSessions: peers.onlineSessions,
     compareHeads: headComparison.compareAll,

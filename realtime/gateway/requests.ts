@@ -6,7 +6,7 @@ import { Fault, parse, toProblem } from '@lockstep/protocol/errors'
 import { RangeRequest, type Ack } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
 import { KeyedTokenBuckets, TokenBucket } from '../auth/token-bucket.ts'
-import type { Execute } from '../commands/commands.ts'
+import { acceptedOf, type Execute } from '../commands/commands.ts'
 import type { Semaphore } from '../concurrency/semaphore.ts'
 import type { Log } from '../log/log.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -142,8 +142,7 @@ export function createRequests(deps: RequestDeps) {
     }
     const { user_id, session_id, device } = identity
     const context = { user_id, session_id, device, mutation_id: String(mutation_id) }
-    const { data, seq, version } = await deps.execute(topic, name, context, payload)
-    return { ok: true, data, seq, version }
+    return acceptedOf(await deps.execute(topic, name, context, payload))
   }
 
   /**

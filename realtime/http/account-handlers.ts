@@ -3,21 +3,28 @@ import type { SignInMethods } from '@lockstep/protocol/account'
 import { Fault } from '@lockstep/protocol/errors'
 import type { AccountUseCases } from '../commands/account.ts'
 import type { PreferencesUseCases } from '../commands/preferences.ts'
-import type { Handlers } from './route-handler.ts'
+import type { SignInContext } from '../commands/sign-in.ts'
+import type { Handlers, RequestContext } from './route-handler.ts'
 
 /** A session changes only once, when it ends. */
 const SESSION_VERSION = 1
+
+/** A browser holds one session: the one that it brings along ends. */
+const visitorOf = async (context: RequestContext): Promise<SignInContext> => ({
+  ...context,
+  present: await context.present(),
+})
 
 /** Handlers for signing up and signing in by password. */
 export const passwordHandlers = (account: AccountUseCases) =>
   ({
     async register({ body }, context) {
-      const signedIn = await account.register(context, body)
+      const signedIn = await account.register(await visitorOf(context), body)
       await context.response.signIn(signedIn.session.id)
       return signedIn
     },
     async login({ body }, context) {
-      const signedIn = await account.login(context, body)
+      const signedIn = await account.login(await visitorOf(context), body)
       await context.response.signIn(signedIn.session.id)
       return signedIn
     },
@@ -31,15 +38,19 @@ export const accountHandlers = (account: AccountUseCases, methods: SignInMethods
       response.signOut()
       return undefined
     },
+    confirm: async ({ body }, { caller, address }) => ({
+      until: (await account.confirm(caller, address, body.password)).toISOString(),
+    }),
     getMe: (_input, { caller }) => account.me(caller),
     renameMe: async ({ body }, { caller }) => ({
       user: await account.rename(caller, body.username),
     }),
-    async changePassword({ body }, { caller, address }) {
-      await account.changePassword(caller, address, {
+    async changePassword({ body }, { caller, address, response }) {
+      const session_id = await account.changePassword(caller, address, {
         current: body.current_password,
         next: body.new_password,
       })
+      if (session_id !== undefined) await response.signIn(session_id)
       return undefined
     },
     async deleteMe({ body }, { caller, address, response }) {

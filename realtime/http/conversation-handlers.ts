@@ -33,6 +33,18 @@ export function conversationHandlers(
   const conflict = async (user_id: string, id: string): Promise<Fault> =>
     new Fault('version_conflict', { current: await conversations.get(user_id, id) })
 
+  /** Adds the conversation as it is now to a `version_conflict`. */
+  const withCurrent = async <T>(
+    user_id: string,
+    id: string,
+    command: () => Promise<T>,
+  ): Promise<T> =>
+    command().catch(async (error: unknown) => {
+      throw error instanceof Fault && error.code === 'version_conflict'
+        ? await conflict(user_id, id)
+        : error
+    })
+
   return {
     listConversations: ({ query }, { caller }) => conversations.list(caller.user_id, query),
     async createConversation({ body }, { caller, response }) {
@@ -68,14 +80,34 @@ export function conversationHandlers(
       rewind.at(caller.user_id, params.id, query),
     async rewindConversation({ params, body }, { conditional }) {
       const target = { conversation_id: params.id, ...body }
-      const outcome = await commands
-        .rewind(conditional, target, withNewest)
-        .catch(async (error: unknown) => {
-          throw error instanceof Fault && error.code === 'version_conflict'
-            ? await conflict(conditional.user_id, params.id)
-            : error
-        })
+      const outcome = await withCurrent(conditional.user_id, params.id, () =>
+        commands.rewind(conditional, target, withNewest),
+      )
       return conversationOf(conditional.user_id, outcome)
+    },
+    async appendMessages({ params, body }, { conditional }) {
+      const command = { conversation_id: params.id, ...body }
+      return conversationOf(
+        conditional.user_id,
+        await commands.append(conditional, command, withNewest),
+      )
+    },
+    async startReply({ params, body }, { conditional }) {
+      const command = { conversation_id: params.id, ...body }
+      const { reply } = await withCurrent(conditional.user_id, params.id, () =>
+        commands.reply(conditional, command),
+      )
+      if (!reply) throw noSuchConversation()
+      return reply
+    },
+    async stopReply({ params, body }, { caller, if_version }) {
+      // compared before: whoever writes the reply may change the conversation before its end
+      if (if_version !== undefined) {
+        const current = await conversations.get(caller.user_id, params.id)
+        if (current.version !== if_version) throw new Fault('version_conflict', { current })
+      }
+      const command = { conversation_id: params.id, ...body }
+      return conversationOf(caller.user_id, await commands.stop(caller, command))
     },
   } satisfies Handlers
 }

@@ -16,6 +16,7 @@ import { createProxyTrust } from '../auth/proxy-trust.ts'
 import type { Sessions } from '../auth/sessions.ts'
 import type { TrustedProxy } from '../auth/trusted-proxy.ts'
 import type { AccountUseCases } from '../commands/account.ts'
+import type { HostSignOut } from '../commands/host-sign-out.ts'
 import type { Config } from '../config/config.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
@@ -41,7 +42,13 @@ export interface HttpDeps {
   handlers: Handlers
   sessions: Sessions
   /** Other ways to sign in than by password. */
-  host?: { account: Pick<AccountUseCases, 'enter' | 'revoke'>; proxy?: TrustedProxy; oidc?: Oidc }
+  host?: {
+    account: Pick<AccountUseCases, 'enter' | 'revoke'>
+    /** Needed beside `oidc`. */
+    signOut?: HostSignOut
+    proxy?: TrustedProxy
+    oidc?: Oidc
+  }
   /** Turns any thrown value into a Fault. */
   toFault: (error: unknown) => Fault
   /** Whether this node may receive traffic. */
@@ -154,11 +161,11 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
     })
     done()
   })
-  const { oidc, account } = deps.host ?? {}
-  if (oidc && account) {
+  const { oidc, account, signOut } = deps.host ?? {}
+  if (oidc && account && signOut) {
     const { serveOidc } = await import('./oidc-routes.ts') // few servers need its libraries
     await app.register((scope, _options, done) => {
-      serveOidc(scope, { ...deps, oidc, account, requestLimits, basePath })
+      serveOidc(scope, { ...deps, oidc, account, signOut, requestLimits, basePath })
       done()
     })
   }

@@ -1,14 +1,17 @@
-// The two routes of a sign-in at an OpenID Connect provider. Browsers navigate to them, so each
-// response is a redirect. A failure is passed to the sign-in page as one of a few codes and never
-// as text, because anybody could make a link to the page with a text of their own. For the same
-// reason the address to return to is passed to the sign-in page, which leads to its own pages only.
+// The routes of an OpenID Connect provider. Browsers navigate to the two of a sign-in, so each
+// response of these is a redirect. A failure is passed to the sign-in page as one of a few codes
+// and never as text, because anybody could make a link to the page with a text of their own. For
+// the same reason the address to return to is passed to the sign-in page, which leads to its own
+// pages only. The provider itself calls the third route, when a sign-in has ended there.
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import type { Fault } from '@lockstep/protocol/errors'
+import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
+import { limits } from '@lockstep/protocol/limits'
 import { deviceName } from '../auth/device-name.ts'
 import { OIDC_PATH, OidcSignInError, type Oidc } from '../auth/oidc.ts'
 import type { Sessions } from '../auth/sessions.ts'
 import type { AccountUseCases } from '../commands/account.ts'
+import type { HostSignOut } from '../commands/host-sign-out.ts'
 import type { Logger } from '../observability/logger.ts'
 import { isSecure } from './authenticate.ts'
 import type { RequestLimits } from './request-limits.ts'
@@ -16,6 +19,7 @@ import type { RequestLimits } from './request-limits.ts'
 export interface OidcRoutesDeps {
   oidc: Oidc
   account: Pick<AccountUseCases, 'enter'>
+  signOut: Pick<HostSignOut, 'end'>
   sessions: Sessions
   /** Every request is counted, because each one makes this server contact the provider. */
   requestLimits: RequestLimits
@@ -26,8 +30,13 @@ export interface OidcRoutesDeps {
 
 export function serveOidc(
   app: FastifyInstance,
-  { oidc, account, sessions, requestLimits, toFault, logger, basePath }: OidcRoutesDeps,
+  { oidc, account, signOut, sessions, requestLimits, toFault, logger, basePath }: OidcRoutesDeps,
 ): void {
+  app.addContentTypeParser(
+    'application/x-www-form-urlencoded',
+    { parseAs: 'string', bodyLimit: limits.signInBytes },
+    (_request, body, done) => done(null, new URLSearchParams(String(body))),
+  )
   app.addHook('onRequest', async (request, reply) => {
     reply.header('cache-control', 'no-store')
     requestLimits.countAddress(request.ip)
@@ -48,11 +57,32 @@ export function serveOidc(
     const returnTo = await oidc.returnTo(cookie)
     return redirecting(reply.header('set-cookie', oidc.clearCookie), returnTo, async () => {
       const user = await oidc.finish(cookie, request.url.replace(/^[^?]*/, ''))
-      const context = { address: request.ip, device: deviceName(agent), mutation_id: newId() }
+      const context = {
+        address: request.ip,
+        device: deviceName(agent),
+        mutation_id: newId(),
+        present: await sessions.identify(cookie).catch(() => undefined),
+      }
       const { session } = await account.enter(context, user)
       reply.header('set-cookie', await sessions.cookie.issue(session.id, isSecure(request)))
       return returnTo === undefined ? '/app' : signInPage({}, returnTo)
     })
+  })
+
+  app.post(`${OIDC_PATH}/backchannel-logout`, async (request, reply) => {
+    const given = request.body instanceof URLSearchParams ? request.body.getAll('logout_token') : []
+    try {
+      if (given.length !== 1) throw new OidcSignInError('failed', 'there is no logout token')
+      await signOut.end(await oidc.readLogout(given[0]!))
+      return await reply.send()
+    } catch (error) {
+      if (error instanceof OidcSignInError && error.reason === 'unavailable')
+        throw new Fault('unavailable', { detail: 'The provider’s keys can’t be read' })
+      const isRefused =
+        error instanceof OidcSignInError || (error instanceof Fault && error.code === 'invalid')
+      if (!isRefused) throw error
+      return reply.status(400).send({ error: 'invalid_request', error_description: error.message })
+    }
   })
 
   async function redirecting(

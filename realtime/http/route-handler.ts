@@ -11,11 +11,15 @@ import type { ImportBody } from '../commands/import/import-body.ts'
 export interface RequestContext {
   /** The client's IP address; behind a trusted proxy, the one that the proxy reports. */
   address: string
+  /** The origin of the page that asks; for a program, of the address that it asks. */
+  origin: string
   /** A readable name of the device. */
   device: string
   /** The `Idempotency-Key`; a new id if there is none. */
   mutation_id: string
   response: ResponseControls
+  /** Who is signed in by the request's cookie, on a route that is open to anybody. */
+  present(): Promise<Identity | undefined>
 }
 
 /** The context of a request of a signed-in user. */

@@ -30,6 +30,7 @@ import {
 import { spoolBodies } from './body-parsers.ts'
 import { watchBodyRate } from './body-rate.ts'
 import { refuseSlow } from './problems.ts'
+import { createHeavyReads } from './heavy-reads.ts'
 import { LargeBodies } from './large-bodies.ts'
 import type { OpenAnswers } from './open-answers.ts'
 import type { RequestLimits } from './request-limits.ts'
@@ -69,6 +70,7 @@ export function serveRoutes(
   app: FastifyInstance,
   { sessions, authenticate, requestLimits, openAnswers, handlers, stopping, settings }: RoutesDeps,
 ): void {
+  const heavyReads = createHeavyReads()
   const largeBodies = new LargeBodies(settings.spooledBytes)
   for (const name of Object.keys(routes) as RouteName[])
     if (!spooledRoutes.has(name)) serveRoute(app, name)
@@ -117,7 +119,10 @@ export function serveRoutes(
             spooledRoutes.has(name) ? (large?.body ?? new Uint8Array()) : undefined,
           )
           const context = contextOf({ sessions, stopping }, request, reply.status(route.status))
-          const answer = await handler(input as never, context as never)
+          const read = { name, query: input.query, user_id: request.identity?.user_id ?? '' }
+          const answer = await heavyReads.run(read, reply.raw, () =>
+            handler(input as never, context as never),
+          )
           return send(reply, answer, route.media)
         } finally {
           await large?.close()
@@ -131,11 +136,11 @@ export function serveRoutes(
     reply: FastifyReply,
     bytes: number,
   ): Promise<Identity> {
-    const identity = await authenticate(request, reply)
-    if (!identity) {
+    const nobody = (error: unknown = new Fault('unauthenticated')): never => {
       requestLimits.countAddress(request.ip) // its body isn't read
-      throw new Fault('unauthenticated')
+      throw error
     }
+    const identity = (await authenticate(request, reply).catch(nobody)) ?? nobody()
     requestLimits.countUser(identity.user_id, bytes)
     checkLockstepUser(request.headers['lockstep-user'], identity.user_id)
     if (identity.stale_cookie)
@@ -167,6 +172,13 @@ function parseInput(route: Route, request: FastifyRequest, large: ImportBody | u
   }
 }
 
+/** The Origin of a request that changes something has been checked (in http.ts). */
+function pageOrigin({ headers, site }: FastifyRequest): string {
+  const { scheme = 'http', host = 'localhost' } = site
+  const address = headers.origin ?? `${scheme}://${host}`
+  return URL.canParse(address) ? new URL(address).origin : 'http://localhost'
+}
+
 type ResponseDeps = Pick<RoutesDeps, 'sessions' | 'stopping'>
 
 function contextOf(
@@ -179,9 +191,11 @@ function contextOf(
   const response = responseControls(deps, request, reply)
   const context: RequestContext = {
     address: request.ip,
+    origin: pageOrigin(request),
     device: deviceName(headers['user-agent']),
     mutation_id,
     response,
+    present: () => deps.sessions.identify(headers.cookie).catch(() => undefined),
   }
   if (!identity) return context
   const { user_id, session_id, device } = identity

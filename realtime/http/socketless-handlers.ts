@@ -7,7 +7,7 @@ import { Fault, parse } from '@lockstep/protocol/errors'
 import type { Cursor } from '@lockstep/protocol/cursor'
 import { RangeRequest, type Sync } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
-import type { Execute } from '../commands/commands.ts'
+import { acceptedOf, type Execute } from '../commands/commands.ts'
 import type { Log } from '../log/log.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Handlers } from './route-handler.ts'
@@ -70,8 +70,7 @@ export function socketlessHandlers({ execute, log, logger }: SocketlessDeps) {
       // what isn't logged concerns a socket, and there is none
       if (!known.logged) return { ok: true, data: null }
       const context = { ...caller, mutation_id: String(mutation_id) }
-      const { data, seq, version } = await execute(topic, command, context, payload)
-      return { ok: true, data, seq, version }
+      return acceptedOf(await execute(topic, command, context, payload))
     },
   } satisfies Handlers
 }

@@ -74,6 +74,8 @@ export interface Appended<T extends Topic> {
   seq: number
   /** The entity's version after that change. */
   version: number
+  /** The data of that change. null: a purge has removed them. undefined: there is no change. */
+  data?: ChangeDocument['data']
 }
 
 export interface AppendDeps {
@@ -185,9 +187,10 @@ export async function append<T extends Topic>(
   }
 }
 
-const outcomeOf = <State>({ entity_id, epoch, seq, version }: ChangeDocument, state: State) => ({
-  ...{ entity_id, state, epoch, seq, version },
-})
+const outcomeOf = <State>(
+  { entity_id, epoch, seq, version, data }: ChangeDocument,
+  state: State,
+) => ({ entity_id, state, epoch, seq, version, data })
 
 /**
  * As it is now: a projection that ends during the load shortens the tail by entries that a

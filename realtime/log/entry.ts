@@ -91,7 +91,7 @@ export function toEntry(
     actor: { session_id: caller.session_id, device: caller.device },
     mutation_id: identity.mutation_id,
     fingerprint: identity.fingerprint,
-    ...(decision.op === 'updated' && { fields: fieldsOf(decision.data) }),
+    ...(namesFields(decision) && { fields: fieldsOf(decision.data) }),
     data: decision.data,
   }
   if (storedBytes(entry) > ENTRY_BYTES) throw tooLarge()
@@ -111,6 +111,10 @@ export const derivedFields: ReadonlySet<string> = new Set([
   'preview',
   'updated_at',
 ])
+
+/** An update, and the begin or end of a session that follows another one. */
+const namesFields = ({ op, data }: AnyDecision): boolean =>
+  op === 'updated' || data.replaces !== undefined || data.replaced_by !== undefined
 
 /** The names of what an update writes: fields of a conversation, or keys of a preferences patch. */
 function fieldsOf({ patch, ...fields }: Record<string, unknown>): string[] {

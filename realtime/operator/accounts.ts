@@ -1,3 +1,4 @@
+import { UsageError } from './command-line.ts'
 import type { Caller } from '../log/entry.ts'
 import type { Database } from '../store/database.ts'
 import type { UserDocument } from '../store/documents.ts'
@@ -11,6 +12,13 @@ export async function findAccount(
   const user =
     (await findUser(database, name)) ?? (await findUserByName(database, name.toLowerCase()))
   return user && !user.closing ? user : undefined
+}
+
+/** Throws `UsageError` if there is none. */
+export async function findExistingAccount(database: Database, name: string): Promise<UserDocument> {
+  const user = await findAccount(database, name)
+  if (!user) throw new UsageError(`There is no user ${name}`)
+  return user
 }
 
 /** On behalf of a user, recorded in the log as the operator's change. */

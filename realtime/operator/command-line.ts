@@ -14,12 +14,20 @@ export const USAGE = `Usage: lockstep <command>
       Checks the embedded database, or a backup of it.
   repair
       Keeps what is whole of a damaged embedded database and lists what isn't. Run new-epoch afterwards.
+  erased < words
+      Searches everything that Lockstep keeps for words, one a line, such as texts, the name and the
+      id of a deleted account. Prints where it looked, and which lines it found.
   audit <user | all> [--content]
       Checks the log and prints it as JSON lines. Prints what people wrote only with --content.
   import <user> <source> <file>… [--dry-run]
       Imports JSON or ZIP files of any size, one after the other.
       The source is one of: ${ImportSource.options.join(', ')}.
       After an interruption, run the same command again.
+  link <user> <subject> [--issuer <address>]
+      Lets the user sign in at the OpenID Connect provider too: as the subject ("sub"), by which the
+      provider knows the person. The issuer is OIDC_ISSUER unless another is given.
+  unlink <user>
+      Takes that way to sign in away again.
   migrate --from <mongodb url> [--collection <name>] [--users <file>] [--dry-run]
       Migrates documents with embedded messages. The file is a JSON object that maps each user_id of
       the documents to a username. After an interruption, run the same command again.
@@ -42,9 +50,12 @@ export type DataCommand =
 export type OperatorCommand =
   | { name: 'help' }
   | { name: 'new-epoch' }
+  | { name: 'erased' }
   | DataCommand
   | { name: 'audit'; user: string; content: boolean }
   | { name: 'import'; user: string; source: ImportSource; files: string[]; dry_run: boolean }
+  | { name: 'link'; user: string; subject: string; issuer: string | undefined }
+  | { name: 'unlink'; user: string }
   | {
       name: 'migrate'
       from: string
@@ -60,6 +71,7 @@ const options = {
   from: { type: 'string' },
   collection: { type: 'string' },
   users: { type: 'string' },
+  issuer: { type: 'string' },
 } as const
 
 function parseOptions(args: readonly string[]) {
@@ -76,6 +88,7 @@ export function readCommand(args: readonly string[]): OperatorCommand {
   const [name, ...rest] = positionals
   const {
     from,
+    issuer,
     users,
     collection = 'conversations',
     content = false,
@@ -94,7 +107,8 @@ export function readCommand(args: readonly string[]): OperatorCommand {
       if (rest.length > 1) throw new UsageError('verify takes at most one argument: a backup file')
       return { name, file: rest[0] }
     case 'repair':
-      if (rest.length > 0) throw new UsageError('repair takes no arguments')
+    case 'erased':
+      if (rest.length > 0) throw new UsageError(`${name} takes no arguments`)
       return { name }
     case 'audit':
       if (rest.length !== 1) throw new UsageError('audit takes one argument: a user, or all')
@@ -106,6 +120,15 @@ export function readCommand(args: readonly string[]): OperatorCommand {
         throw new UsageError('import takes a user, a source and at least one file')
       return { name, user, source: source.data, files, dry_run }
     }
+    case 'link': {
+      const [user, subject] = rest
+      if (rest.length !== 2 || !subject?.trim())
+        throw new UsageError('link takes two arguments: a user and a subject')
+      return { name, user: user!, subject, issuer }
+    }
+    case 'unlink':
+      if (rest.length !== 1) throw new UsageError('unlink takes one argument: a user')
+      return { name, user: rest[0]! }
     case 'migrate':
       if (rest.length > 0 || from === undefined)
         throw new UsageError('migrate takes no arguments, and needs --from with a MongoDB URL')

@@ -10,8 +10,9 @@ import { openDatabase, type Database } from '../store/database.ts'
 import type { ChangeDocument } from '../store/documents.ts'
 import { renameDeployment } from '../store/feed.ts'
 import { renewEpochs } from '../store/heads.ts'
-import { asOperator, findAccount } from './accounts.ts'
-import { UsageError, type DataCommand, type OperatorCommand } from './command-line.ts'
+import { asOperator, findExistingAccount } from './accounts.ts'
+import { changeLink } from './link-account.ts'
+import type { DataCommand, OperatorCommand } from './command-line.ts'
 import { allUsers, audit } from './audit.ts'
 import { importFile } from './import-file.ts'
 import { migrateDocuments } from './migrate-documents.ts'
@@ -21,6 +22,8 @@ export interface OperatorTerminal {
   print: (line: string) => void | Promise<void>
   /** Writes a message for a person. */
   tell: (line: string) => void
+  /** What the command is given on its standard input. */
+  readInput: () => Promise<string>
   /**
    * Until disposed, the first Ctrl+C calls `stop` instead of ending the process. The second one
    * ends the process.
@@ -32,6 +35,8 @@ export interface OperatorDeps {
   database: Database
   log: Log
   imports: ImportUseCases
+  /** The provider at which users of this deployment sign in. */
+  issuer?: string
 }
 
 /**
@@ -39,7 +44,7 @@ export interface OperatorDeps {
  * user that doesn't exist.
  */
 export async function runCommand(
-  command: Exclude<OperatorCommand, DataCommand | { name: 'help' }>,
+  command: Exclude<OperatorCommand, DataCommand | { name: 'help' | 'erased' }>,
   deps: OperatorDeps,
   terminal: OperatorTerminal,
 ): Promise<boolean> {
@@ -56,6 +61,9 @@ export async function runCommand(
       return runAudit(command, deps, terminal)
     case 'import':
       return runImport(command, deps, terminal)
+    case 'link':
+    case 'unlink':
+      return changeLink(command, deps, terminal)
     case 'migrate':
       return runMigrate(command, deps, terminal)
   }
@@ -63,11 +71,8 @@ export async function runCommand(
 
 type CommandOf<Name extends OperatorCommand['name']> = Extract<OperatorCommand, { name: Name }>
 
-async function findUserId(database: Database, name: string): Promise<string> {
-  const user = await findAccount(database, name)
-  if (!user) throw new UsageError(`There is no user ${name}`)
-  return user._id
-}
+const findUserId = async (database: Database, name: string): Promise<string> =>
+  (await findExistingAccount(database, name))._id
 
 async function runAudit(
   { user, content }: CommandOf<'audit'>,

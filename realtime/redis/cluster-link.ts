@@ -2,6 +2,7 @@
 // heartbeat and must receive it itself. Only this echo proves that publishing, Redis and
 // subscribing all work, whether Redis refuses connections, leaves them half-open, hangs or is
 // flooded. The heartbeats of the other nodes tell which nodes are alive.
+import { createHmac } from 'node:crypto'
 import { Gauge, Counter } from 'prom-client'
 import type { Redis } from 'ioredis'
 import * as z from 'zod'
@@ -41,6 +42,11 @@ export interface ClusterLink {
   open(channel: string, sealed: Buffer): Buffer | undefined
   /** Counts a message that a node of this deployment sent and that can't be understood. */
   countMalformed(): void
+  /**
+   * A name for a part of a key that tells something of a person. Only the nodes of this deployment
+   * can compute it.
+   */
+  pseudonymOf(text: string | number): string
   /** The id of this node. */
   readonly node: string
   readonly publisher: Publisher
@@ -183,6 +189,8 @@ export async function startClusterLink(deps: ClusterLinkDeps): Promise<ClusterLi
     channelPrefix,
     open,
     countMalformed,
+    pseudonymOf: (text) =>
+      createHmac('sha256', messageKey).update(`key\0${text}`).digest('base64url').slice(0, 22),
     node,
     publisher,
     subscriptions,

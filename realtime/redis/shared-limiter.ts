@@ -1,4 +1,5 @@
-// Rate limits that count over all nodes. While Redis is away or does not answer, each node counts
+// Rate limits that count over all nodes. Redis never sees whom they count: names and addresses are
+// hashed with a secret of the deployment. While Redis is away or does not answer, each node counts
 // by itself, because a request must not wait for Redis.
 import {
   RateLimiterMemory,
@@ -11,7 +12,7 @@ type Limiter = Pick<RateLimiterAbstract, 'consume' | 'reward' | 'delete' | 'get'
 
 /** Returns a function that creates the limiter of one rule: `points` per key within `seconds`. */
 export function createSharedLimiter(
-  link: Pick<ClusterLink, 'prefix' | 'commands' | 'isConnected'>,
+  link: Pick<ClusterLink, 'prefix' | 'commands' | 'isConnected' | 'pseudonymOf'>,
 ) {
   return (name: string, { points, seconds }: { points: number; seconds: number }): Limiter => {
     const local = new RateLimiterMemory({ keyPrefix: name, points, duration: seconds })
@@ -24,11 +25,12 @@ export function createSharedLimiter(
       insuranceLimiter: local,
     })
     const current = () => (link.isConnected() ? shared : local)
+    const { pseudonymOf } = link
     return {
-      consume: (key, ...rest) => current().consume(key, ...rest),
-      reward: (key, ...rest) => current().reward(key, ...rest),
-      delete: (key, ...rest) => current().delete(key, ...rest),
-      get: (key, ...rest) => current().get(key, ...rest),
+      consume: (key, ...rest) => current().consume(pseudonymOf(key), ...rest),
+      reward: (key, ...rest) => current().reward(pseudonymOf(key), ...rest),
+      delete: (key, ...rest) => current().delete(pseudonymOf(key), ...rest),
+      get: (key, ...rest) => current().get(pseudonymOf(key), ...rest),
     }
   }
 }

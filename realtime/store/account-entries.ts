@@ -3,6 +3,7 @@
 import type { Collection } from 'mongodb'
 import type { Database } from './database.ts'
 import type { ChangeDocument } from './documents.ts'
+import { eraseDeleted } from './erasure.ts'
 import { idsFilter, userFilter } from './shard-key.ts'
 
 /** How many documents one operation deletes, so that each stays within its deadline. */
@@ -26,7 +27,7 @@ export const findLastAccountEntry = (
  * node has written meanwhile.
  */
 export async function eraseContent(database: Database, user_id: string): Promise<void> {
-  await erase(database.changes, user_id, { op: { $ne: 'closed' } })
+  let erased = await erase(database.changes, user_id, { op: { $ne: 'closed' } })
   for (const collection of [
     database.conversations,
     database.messages,
@@ -34,22 +35,24 @@ export async function eraseContent(database: Database, user_id: string): Promise
     database.drafts,
     database.replies,
   ])
-    await erase(collection as unknown as Owned, user_id)
+    erased += await erase(collection as unknown as Owned, user_id)
+  if (erased > 0) await eraseDeleted(database)
 }
 
 type Owned = Collection<{ _id: string; user_id: string }>
 
-async function erase(collection: unknown, user_id: string, also: object = {}): Promise<void> {
+async function erase(collection: unknown, user_id: string, also: object = {}): Promise<number> {
   const owned = collection as Owned
   const filter = { ...userFilter(user_id), ...also }
-  for (;;) {
+  for (let erased = 0; ;) {
     const found = await owned
       .find(filter)
       .limit(BATCH_SIZE)
       .project<{ _id: string }>({ _id: 1 })
       .toArray()
-    if (found.length === 0) return
+    if (found.length === 0) return erased
     await owned.deleteMany(idsFilter(found.map(({ _id }) => _id)))
+    erased += found.length
   }
 }
 

@@ -4,7 +4,9 @@ import { BSON, MongoBulkWriteError, MongoServerError, type FindCursor } from 'mo
 import type { Topic } from '@lockstep/protocol/topics'
 import type { Database } from './database.ts'
 import type { ChangeDocument } from './documents.ts'
+import { eraseDeleted } from './erasure.ts'
 import { idsFilter, idIndexHint, userIdOf } from './shard-key.ts'
+import type { TimeBudget } from './time-budget.ts'
 
 const DIGITS = 12
 const DUPLICATE_KEY = 11000
@@ -198,11 +200,20 @@ const lengthOf = (field: string) => ({ $cond: [{ $isArray: [field] }, { $size: f
 export const readOutlines = (
   { changes }: Database,
   key: string,
-  { before, limit, entity_id }: { before: number; limit: number; entity_id?: string },
+  {
+    before,
+    limit,
+    entity_id,
+    time,
+  }: { before: number; limit: number; entity_id?: string; time: TimeBudget },
 ): Promise<EntryOutline[]> =>
   (entity_id === undefined
-    ? changes.find(entriesIn(key, 0, before - 1), idIndexHint).sort({ _id: -1 })
-    : changes.find({ ...entityOf(key, entity_id), seq: { $lt: before } }).sort({ seq: -1 })
+    ? changes
+        .find(entriesIn(key, 0, before - 1), { ...idIndexHint, ...time.left })
+        .sort({ _id: -1 })
+    : changes
+        .find({ ...entityOf(key, entity_id), seq: { $lt: before } }, time.left)
+        .sort({ seq: -1 })
   )
     .limit(limit)
     .project<EntryOutline>({
@@ -263,14 +274,15 @@ export const findMutation = (
  * so another topic's entity may have the same id.
  */
 export async function stripEntity(
-  { changes }: Database,
+  database: Database,
   entity: EntityQuery,
   upTo: number,
 ): Promise<void> {
-  await changes.updateMany(
+  const { modifiedCount } = await database.changes.updateMany(
     { ...entity, seq: { $lte: upTo }, stripped: { $exists: false }, data: { $exists: true } },
     { $set: { stripped: true }, $unset: { data: '', before: '' } },
   )
+  if (modifiedCount > 0) await eraseDeleted(database)
 }
 
 /**
@@ -278,10 +290,11 @@ export async function stripEntity(
  * entries remain as an audit trail.
  */
 export async function expireContent(
-  { changes }: Database,
+  database: Database,
   before: Date,
   limit: number,
 ): Promise<number> {
+  const { changes } = database
   const old = await changes
     .find({ at: { $lt: before }, data: { $exists: true } })
     .sort({ at: 1 })
@@ -293,5 +306,6 @@ export async function expireContent(
     $set: { stripped: true, expired: true },
     $unset: { data: '', before: '' },
   })
+  await eraseDeleted(database)
   return old.length
 }

@@ -8,6 +8,7 @@ import type { ConversationDocument, LiveConversationDocument } from './documents
 import { writeGuarded, type WithoutId } from './guarded-writes.ts'
 import { readPage, type DocumentPage } from './paging.ts'
 import { idIndexHint, idFilter, idsFilter, userFilter } from './shard-key.ts'
+import type { TimeBudget } from './time-budget.ts'
 
 export const conversationIdOf = (_id: string): string => _id.slice(_id.indexOf(':') + 1)
 const conversationKey = (user_id: string, id: string): string => `${user_id}:${id}`
@@ -86,6 +87,7 @@ export interface ConversationListQuery {
   after?: { updated_at: Date; _id: string }
   /** Only conversations that have one of the ids, or a title that matches, of each condition. */
   matching?: readonly { ids: string[]; pattern: string }[]
+  time: TimeBudget
 }
 
 const states = {
@@ -119,7 +121,7 @@ export async function listConversations(
     ...states[page.state],
     ...(conditions.length > 0 && { $and: conditions }),
   }
-  const newest = conversations.find(filter).sort({ updated_at: -1, _id: -1 })
+  const newest = conversations.find(filter, page.time.left).sort({ updated_at: -1, _id: -1 })
   return readPage(newest as FindCursor<LiveConversationDocument>, page.limit)
 }
 

@@ -12,6 +12,7 @@ import type {
   PageFileDocument,
   RunDocument,
   SessionDocument,
+  SpentTokenDocument,
   UserDocument,
 } from './documents.ts'
 
@@ -52,6 +53,7 @@ export interface Database {
   replies: Collection<LeaseDocument>
   feed: Collection<FeedDocument>
   page_files: Collection<PageFileDocument>
+  spent_tokens: Collection<SpentTokenDocument>
   close(): Promise<void>
 }
 
@@ -91,6 +93,7 @@ export async function openDatabase(url: string): Promise<Database> {
     replies: db.collection('replies'),
     feed: db.collection('feed'),
     page_files: db.collection('page_files'),
+    spent_tokens: db.collection('spent_tokens'),
     close: async () => {
       await Promise.all([client.close(), untimed.close()])
     },
@@ -124,6 +127,11 @@ export async function ensureIndexes({ dbWithoutTimeout }: Database): Promise<voi
     create('sessions', [
       { key: { user_id: 1 }, name: 'user' },
       { key: { expires_at: 1 }, expireAfterSeconds: 0, name: 'expiry' },
+      {
+        key: { 'host.sid': 1 },
+        partialFilterExpression: { 'host.sid': { $exists: true } },
+        name: 'host',
+      },
     ]),
     create('conversations', [
       { key: { user_id: 1, updated_at: -1, _id: -1 }, name: 'list' },
@@ -155,5 +163,6 @@ export async function ensureIndexes({ dbWithoutTimeout }: Database): Promise<voi
       },
     ]),
     create('page_files', [{ key: { expires_at: 1 }, expireAfterSeconds: 0, name: 'expiry' }]),
+    create('spent_tokens', [{ key: { expires_at: 1 }, expireAfterSeconds: 0, name: 'expiry' }]),
   ])
 }

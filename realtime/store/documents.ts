@@ -141,9 +141,26 @@ export interface SessionDocument {
   user_id: string
   /** The device's name, for people. */
   device: string
+  /** From where the user signed in. Sessions from before it was kept don't have it. */
+  address?: string
   created_at: Date
+  /** When the user has last proven in this session who it is, after the sign-in. */
+  confirmed_at?: Date
   last_seen_at: Date
+  /**
+   * The session that its browser has in its place. This one is over then; it only remains for
+   * requests that were on their way with the earlier cookie.
+   */
+  replaced_by?: string
   /** When the session ends. The TTL index removes the document a little later. */
+  expires_at: Date
+  host?: HostSession
+}
+
+/** A token that was good for once and has been used. */
+export interface SpentTokenDocument {
+  _id: string
+  /** The token itself has ended by then. */
   expires_at: Date
 }
 
@@ -152,6 +169,14 @@ export interface HostIdentity {
   issuer: string
   /** Stable. The issuer never gives it to another user. */
   subject: string
+}
+
+/** The sign-in at a provider from which a session came. */
+export interface HostSession extends HostIdentity {
+  /** The provider's name of that sign-in. */
+  sid?: string
+  /** The sealed id_token, by which the provider knows what to end. */
+  id_token?: string
 }
 
 export interface UserDocument {

@@ -11,10 +11,13 @@ import {
   MongoTopologyClosedError,
 } from 'mongodb'
 import { Fault } from '@lockstep/protocol/errors'
+import { TimeOver } from './time-budget.ts'
 
 const RETRY_MS = 1_000
 const FULL_DISK_RETRY_MS = 5_000
+const TOO_LONG_RETRY_MS = 5_000
 const OUT_OF_DISK_SPACE = 14_031
+const MAX_TIME_EXPIRED = 50
 
 /**
  * A fault stays as it is. If the database is unreachable, electing or too slow, or if its disk is
@@ -33,6 +36,7 @@ export function toServerFault(error: unknown): Fault {
       },
       error,
     )
+  if (isTimeOver(error)) return tookTooLong(error)
   if (isDatabaseUnavailable(error))
     return new Fault(
       'unavailable',
@@ -42,6 +46,21 @@ export function toServerFault(error: unknown): Fault {
   return new Fault('internal', {}, error)
 }
 
+const tookTooLong = (error: unknown): Fault =>
+  new Fault(
+    'unavailable',
+    {
+      detail: 'This takes the database too long: ask for less, or try again later',
+      retry_after_ms: TOO_LONG_RETRY_MS,
+    },
+    error,
+  )
+
+/** Whether a read was ended because it took longer than it may. */
+const isTimeOver = (error: unknown): boolean =>
+  error instanceof TimeOver ||
+  (error instanceof MongoServerError && error.code === MAX_TIME_EXPIRED)
+
 /** Whether a write was refused because the database's disk is full. Reads go on. */
 export const isDiskFull = (error: unknown): boolean =>
   error instanceof MongoServerError && error.code === OUT_OF_DISK_SPACE
@@ -50,8 +69,7 @@ export const isDiskFull = (error: unknown): boolean =>
 // restart has removed, a majority that can't be read yet, and write concerns that weren't satisfied
 // in time
 const passing = new Set([
-  6, 7, 43, 50, 64, 89, 91, 112, 133, 134, 175, 189, 237, 262, 9001, 10107, 11600, 11602, 13435,
-  13436,
+  6, 7, 43, 64, 89, 91, 112, 133, 134, 175, 189, 237, 262, 9001, 10107, 11600, 11602, 13435, 13436,
 ])
 
 const unreachable = [

@@ -1,12 +1,16 @@
 // Messages as documents, one each, so that the cost of an append doesn't grow with the
 // conversation. Only the projector writes them.
 import type { Link } from '@lockstep/protocol/branch'
+import { limits } from '@lockstep/protocol/limits'
 import type { Message, MessageStatus } from '@lockstep/protocol/message'
+import { byteLength } from '@lockstep/protocol/text'
 import type { Database } from './database.ts'
 import type { MessageDocument } from './documents.ts'
+import { eraseDeleted } from './erasure.ts'
 import { writeGuarded } from './guarded-writes.ts'
 import { readPage } from './paging.ts'
 import { idsFilter, idFilter, idIndexHint } from './shard-key.ts'
+import type { TimeBudget } from './time-budget.ts'
 
 const messageKey = (user_id: string, conversation_id: string, id: string): string =>
   `${user_id}:${conversation_id}:${id}`
@@ -83,6 +87,31 @@ export async function readWindow(
   return (await readPage(newest, limit)).items.reverse()
 }
 
+/**
+ * The messages above a position of each conversation, by conversation and in order of position.
+ * undefined: they are more than `limits.answerBytes`.
+ */
+export async function readNewest(
+  { messages }: Database,
+  user_id: string,
+  wanted: readonly { conversation_id: string; after: number }[],
+): Promise<Map<string, MessageDocument[]> | undefined> {
+  const found = new Map<string, MessageDocument[]>()
+  let bytes = 0
+  // the user in each branch lets each have an index of its own
+  const branches = wanted.map(({ conversation_id, after }) => ({
+    ...{ user_id, conversation_id, position: { $gt: after } },
+  }))
+  for await (const message of messages.find({ $or: branches })) {
+    bytes += byteLength(JSON.stringify(message))
+    if (bytes > limits.answerBytes) return undefined
+    const { conversation_id } = message
+    found.set(conversation_id, [...(found.get(conversation_id) ?? []), message])
+  }
+  for (const ofOne of found.values()) ofOne.sort((a, b) => a.position - b.position)
+  return found
+}
+
 /** Messages in (after, upTo], in order of position. */
 export async function readMessagesInRange(
   { messages }: Database,
@@ -140,11 +169,12 @@ export const writeMessages = (
   )
 
 export async function deleteMessages(
-  { messages }: Database,
+  database: Database,
   user_id: string,
   conversation_id: string,
 ): Promise<void> {
-  await messages.deleteMany({ user_id, conversation_id })
+  const { deletedCount } = await database.messages.deleteMany({ user_id, conversation_id })
+  if (deletedCount > 0) await eraseDeleted(database)
 }
 
 /**
@@ -154,11 +184,9 @@ export const findConversationsWithText = (
   { messages }: Database,
   user_id: string,
   pattern: string,
+  time: TimeBudget,
 ): Promise<string[]> =>
-  messages.distinct('conversation_id', {
-    user_id,
-    content: { $regex: pattern },
-  })
+  messages.distinct('conversation_id', { user_id, content: { $regex: pattern } }, time.left)
 
 /** Messages that are looked at for one page of a search. */
 const MAX_MATCHES = 1_000
@@ -169,14 +197,18 @@ export async function findMatchingContents(
   user_id: string,
   conversation_ids: readonly string[],
   pattern: string,
+  time: TimeBudget,
 ): Promise<Map<string, string>> {
   const found = new Map<string, string>()
   const newestFirst = messages
-    .find({
-      user_id,
-      conversation_id: { $in: [...conversation_ids] },
-      content: { $regex: pattern },
-    })
+    .find(
+      {
+        user_id,
+        conversation_id: { $in: [...conversation_ids] },
+        content: { $regex: pattern },
+      },
+      time.left,
+    )
     .sort({ conversation_id: -1, position: -1 })
     .project<{ conversation_id: string; content: string }>({ conversation_id: 1, content: 1 })
     .limit(MAX_MATCHES)

@@ -22,6 +22,7 @@ const migrations: readonly SchemaMigration[] = [
   { name: 'the first indexes', run: ensureIndexes },
   { name: 'users whom a host brings', run: ensureIndexes },
   { name: 'files of the page', run: ensureIndexes },
+  { name: 'tokens that are good for once', run: ensureIndexes },
 ]
 
 interface SchemaDocument {

@@ -1,7 +1,10 @@
 // Sessions as documents. A session is valid exactly as long as its document says, whatever its
 // cookie says.
 import type { Database } from './database.ts'
-import type { SessionDocument } from './documents.ts'
+import type { HostIdentity, SessionDocument } from './documents.ts'
+
+/** A session that has been replaced is over, and nothing prolongs it. */
+const notReplaced = { replaced_by: { $exists: false } }
 
 export async function insertSession(
   { sessions }: Database,
@@ -14,15 +17,33 @@ export const findSession = (
   { sessions }: Database,
   _id: string,
   now: Date,
-): Promise<SessionDocument | null> => sessions.findOne({ _id, expires_at: { $gt: now } })
+): Promise<SessionDocument | null> =>
+  sessions.findOne({ _id, expires_at: { $gt: now }, ...notReplaced })
 
-/** Those of these sessions that have not ended, by id. */
+/** The sessions that came from one sign-in at a provider. */
+export const findSessionsOfHost = (
+  { sessions }: Database,
+  { issuer, sid }: { issuer: string; sid: string },
+): Promise<SessionDocument[]> => sessions.find({ 'host.sid': sid, 'host.issuer': issuer }).toArray()
+
+/** The sessions of a user that came from sign-ins at a provider as this subject. */
+export const findHostSessionsOf = (
+  { sessions }: Database,
+  user_id: string,
+  { issuer, subject }: HostIdentity,
+): Promise<SessionDocument[]> =>
+  sessions.find({ user_id, 'host.issuer': issuer, 'host.subject': subject }).toArray()
+
+/** Those of these sessions that have not ended, by id, and those that were replaced just now. */
 export async function findSessions(
   { sessions }: Database,
   ids: readonly string[],
   now: Date,
 ): Promise<Map<string, SessionDocument>> {
-  const found = await sessions.find({ _id: { $in: [...ids] }, expires_at: { $gt: now } }).toArray()
+  const found = await sessions
+    .find({ _id: { $in: [...ids] }, expires_at: { $gt: now } })
+    .project<SessionDocument>({ host: 0 })
+    .toArray()
   return new Map(found.map((session) => [session._id, session]))
 }
 
@@ -33,11 +54,14 @@ export const findSessionsOf = (
   now: Date,
 ): Promise<SessionDocument[]> =>
   sessions
-    .find({ user_id, expires_at: { $gt: now } })
+    .find({ user_id, expires_at: { $gt: now }, ...notReplaced })
     .sort({ created_at: -1, _id: -1 })
     .toArray()
 
-/** Finds those of these sessions that have not ended. */
+/**
+ * Finds those of these sessions that have not ended, or were replaced just now: their sockets are
+ * about to connect anew.
+ */
 export const findLiveSessions = (
   { sessions }: Database,
   ids: readonly string[],
@@ -63,9 +87,36 @@ export async function renewSessions(
   { now, before, expires_at }: { now: Date; before: Date; expires_at: Date },
 ): Promise<void> {
   await sessions.updateMany(
-    { _id: { $in: [...ids] }, last_seen_at: { $lt: before } },
+    { _id: { $in: [...ids] }, last_seen_at: { $lt: before }, ...notReplaced },
     { $set: { last_seen_at: now, expires_at } },
   )
+}
+
+/** Notes when its user has proven again who it is. False if the session has ended. */
+export async function confirmSession(
+  { sessions }: Database,
+  user_id: string,
+  _id: string,
+  confirmed_at: Date,
+): Promise<boolean> {
+  const { matchedCount } = await sessions.updateOne(
+    { _id, user_id, ...notReplaced },
+    { $set: { confirmed_at } },
+  )
+  return matchedCount === 1
+}
+
+/** Ends a session in favour of another one. False if it had ended, or had been replaced. */
+export async function replaceSession(
+  { sessions }: Database,
+  { _id, user_id }: Pick<SessionDocument, '_id' | 'user_id'>,
+  { replaced_by, expires_at }: Required<Pick<SessionDocument, 'replaced_by' | 'expires_at'>>,
+): Promise<boolean> {
+  const { matchedCount } = await sessions.updateOne(
+    { _id, user_id, ...notReplaced },
+    { $set: { replaced_by, expires_at } },
+  )
+  return matchedCount === 1
 }
 
 /** False if this user has no such session. */
@@ -74,7 +125,7 @@ export async function deleteSession(
   user_id: string,
   _id: string,
 ): Promise<boolean> {
-  const { deletedCount } = await sessions.deleteOne({ _id, user_id })
+  const { deletedCount } = await sessions.deleteOne({ _id, user_id, ...notReplaced })
   return deletedCount === 1
 }
 

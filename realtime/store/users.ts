@@ -3,6 +3,7 @@
 import { MongoServerError } from 'mongodb'
 import type { Database } from './database.ts'
 import type { HostIdentity, UserDocument } from './documents.ts'
+import { eraseDeleted } from './erasure.ts'
 
 export const findUser = ({ users }: Database, user_id: string): Promise<UserDocument | null> =>
   users.findOne({ _id: user_id })
@@ -57,6 +58,25 @@ export const renameUser = (
     )
   })
 
+/** Lets a user sign in through a host application as well. False if another account does so. */
+export const linkHost = (
+  { users }: Database,
+  user_id: string,
+  host: HostIdentity,
+): Promise<boolean> =>
+  unlessTaken(async () => {
+    await users.updateOne({ _id: user_id }, { $set: { host } })
+  })
+
+/** False if the user has no password, and would have no way to sign in. */
+export async function unlinkHost({ users }: Database, user_id: string): Promise<boolean> {
+  const { matchedCount } = await users.updateOne(
+    { _id: user_id, password_hash: { $exists: true } },
+    { $unset: { host: '' } },
+  )
+  return matchedCount === 1
+}
+
 async function unlessTaken(write: () => Promise<void>): Promise<boolean> {
   try {
     await write()
@@ -91,6 +111,7 @@ export async function markClosing({ users }: Database, user_id: string): Promise
 export const findClosing = ({ users }: Database): Promise<UserDocument[]> =>
   users.find({ closing: true }).toArray()
 
-export async function deleteUser({ users }: Database, user_id: string): Promise<void> {
-  await users.deleteOne({ _id: user_id })
+export async function deleteUser(database: Database, user_id: string): Promise<void> {
+  await database.users.deleteOne({ _id: user_id })
+  await eraseDeleted(database)
 }

@@ -140,11 +140,57 @@ test.concurrent('a repeated command starts one reply and returns its first outco
   const command = { conversation_id: id, mutation_id: newId() }
   const first = await device.done('reply', command)
   await over(person, id)
-  expect(await device.done('reply', command)).toMatchObject({
-    seq: first.seq,
-    version: first.version,
+  const { seq, version, message_id, run_id } = first
+  expect(await device.done('reply', command)).toMatchObject({ seq, version, message_id, run_id })
+  expect(await read(person, id)).toMatchObject([{}, { id: message_id, metadata: { run_id } }])
+})
+
+test.concurrent('a reply has the message id that was asked for, and exists once', async () => {
+  await using asked = await asking('/demo fast code', 'Again')
+  const { person, id, device } = asked
+  const message_id = newId()
+  const { run_id } = await device.done('reply', { conversation_id: id, message_id })
+  const first = { message_id, run_id }
+  // a program that doesn't know whether its request arrived; the reply may be streaming or not
+  expect(await device.done('reply', { conversation_id: id, message_id })).toMatchObject(first)
+  await over(person, id)
+  expect(await device.done('reply', { conversation_id: id, message_id })).toMatchObject(first)
+  const again = { params: { id }, body: { message_id, agent: 'nobody' } }
+  expect(await person.ask('startReply', again)).toEqual(first)
+  expect(await read(person, id)).toHaveLength(3)
+  const [{ id: question }] = (await read(person, id)) as [Message]
+  expect(
+    await device.refused('reply', { conversation_id: id, message_id: question }),
+  ).toMatchObject({ code: 'id_taken' })
+})
+
+test.concurrent('a program without a socket starts and stops a reply', async () => {
+  await using asked = await asking('/demo rate 50')
+  const { person, id, device } = asked
+  const key = { 'idempotency-key': newId() }
+  const start = { params: { id }, body: {}, headers: key }
+  const replyPath = `/conversations/${id}/reply`
+  const { status, body: reply } = await person.rest('POST', replyPath, {}, key)
+  expect({ status, reply }).toEqual({
+    status: 202,
+    reply: { message_id: expect.any(String), run_id: expect.any(String) },
   })
-  expect(await read(person, id)).toHaveLength(2)
+  expect(await person.ask('startReply', start)).toEqual(reply)
+  await device.until('change', ({ op, data }) => op === 'extended' && data?.text !== '')
+  const { message_id } = await person.ask('startReply', start)
+  const stopped = await person.ask('stopReply', { params: { id }, body: { message_id } })
+  const message = stopped.messages.at(-1)!
+  expect(message).toMatchObject({ id: message_id, status: 'stopped' })
+  expect(message.content).not.toBe('')
+  expect(await person.ask('stopReply', { params: { id }, body: { message_id } })).toEqual(stopped)
+  const unknown = { message_id: newId() }
+  expect(await person.rest('POST', `/conversations/${id}/stop`, unknown)).toMatchObject({
+    status: 404,
+  })
+  expect(await person.rest('POST', replyPath, {}, { 'if-match': '1' })).toMatchObject({
+    status: 409,
+    body: { code: 'version_conflict', current: { id, version: stopped.version } },
+  })
 })
 
 test.concurrent('a reply needs a live conversation and an existing agent', async () => {

@@ -136,7 +136,7 @@ export async function truthOf(
   const [ofEntry, ofAccount, ofSession] = [
     { data: 0, before: 0, stripped: 0 },
     { username: 1, password_hash: 1, version: 1, closing: 1 },
-    { user_id: 1, device: 1 },
+    { user_id: 1, device: 1, confirmed_at: 1 },
   ]
   return Promise.all([
     changes.find({ user_id, 'actor.session_id': { $ne: null } }, { projection: ofEntry }).toArray(),

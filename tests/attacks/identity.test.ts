@@ -6,7 +6,8 @@ import { createProxyTrust } from '../../realtime/auth/proxy-trust.ts'
 import { createSessions } from '../../realtime/auth/sessions.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
-import { request, signUp, type Person } from '../harness/person.ts'
+import { Device } from '../harness/device.ts'
+import { cookieOf, request, signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 
 const shared = sharedNodes()
@@ -39,6 +40,41 @@ describe('a rename', () => {
     })
     expect((await alice.ask('getMe')).user.username).toBe(alice.user.username)
     expect((await rename(await alice.signIn())).status).toBe(200)
+  })
+
+  test('can be allowed by proving the password again, in this session only, for 10 minutes', async () => {
+    const alice = await signUp(shared.node)
+    const elsewhere = await alice.signIn()
+    for (const each of [alice, elsewhere]) await signedInAgo(each, 20 * MINUTE_MS)
+    const confirm = (password: string) => alice.rest('POST', '/auth/confirm', { password })
+    expect(await confirm('a wrong guess')).toMatchObject({
+      status: 401,
+      body: { code: 'invalid_credentials' },
+    })
+    expect((await rename(alice)).status).toBe(401)
+    const before = Date.now()
+    const { until } = await alice.ask('confirm', { body: { password: alice.password } })
+    expect(Date.parse(until)).toBeGreaterThanOrEqual(before + 10 * MINUTE_MS)
+    expect(Date.parse(until)).toBeLessThanOrEqual(Date.now() + 10 * MINUTE_MS)
+    expect((await rename(alice)).status).toBe(200)
+    expect((await rename(elsewhere)).status).toBe(401)
+    await database.sessions.updateOne(
+      { _id: alice.session.id },
+      { $set: { confirmed_at: new Date(Date.now() - 11 * MINUTE_MS) } },
+    )
+    expect((await rename(alice)).status).toBe(401)
+  })
+
+  test('is not allowed by guessing: guesses there count as guesses at a sign-in', async () => {
+    const alice = await signUp(shared.node)
+    const confirm = (password: string) => alice.rest('POST', '/auth/confirm', { password })
+    for (let n = 0; n < 10; n++) expect((await confirm(`wrong guess ${n}`)).status).toBe(401)
+    expect((await confirm(alice.password)).status).toBe(429)
+    const login = await request(`${shared.node.url}/auth/login`, 'POST', {
+      username: alice.user.username,
+      password: 'one more guess',
+    })
+    expect(login.status).toBe(429)
   })
 
   test('is possible five times a day; repeating one, or keeping the name, doesn’t count', async () => {
@@ -123,6 +159,106 @@ describe('a password', () => {
   })
 })
 
+describe('a session', () => {
+  test('gets a new id at a change of the password: a copy of its cookie is worth nothing, and its devices go on', async () => {
+    const alice = await signUp(shared.node)
+    const copy = alice.cookie
+    await using device = await alice.device('account')
+    await device.next('sync')
+    const body = { current_password: alice.password, new_password: 'battery staple' }
+    const { headers } = await alice.rest('PUT', '/users/me/password', body)
+    expect(headers.getSetCookie()[0]).toMatch(/^lockstep_session=./)
+    expect(alice.cookie).not.toBe(copy)
+    const { session } = await alice.ask('getMe')
+    expect(session).toEqual({ ...alice.session, id: expect.not.stringMatching(alice.session.id) })
+    const created = await device.until('change', ({ op }) => op === 'session_created')
+    expect(created.data).toEqual({ session, replaces: alice.session.id })
+    const revoked = await device.until('change', ({ op }) => op === 'session_revoked')
+    expect(revoked.data).toEqual({ session_id: alice.session.id, replaced_by: session.id })
+
+    // who has the new cookie by now goes on; who doesn't, is told to come again, and gets nothing
+    await device.next('draining')
+    await device.disconnected(6_000)
+    const stale = await request(`${shared.node.url}/users/me`, 'GET', undefined, { cookie: copy })
+    expect(stale).toMatchObject({
+      status: 401,
+      body: { code: 'unauthenticated', retry_after_ms: expect.any(Number) as number },
+    })
+    for (const topic of ['account', 'conversations'] as const)
+      await expect(Device.open(shared.node.url, copy, topic, {})).rejects.toMatchObject({
+        data: { code: 'unauthenticated', retry_after_ms: expect.any(Number) as number },
+      })
+    await using again = await alice.device('account')
+    await again.next('sync')
+    expect((await alice.ask('listSessions')).items).toMatchObject([
+      { id: session.id, current: true, online: true },
+    ])
+    await database.sessions.updateOne(
+      { _id: alice.session.id },
+      { $set: { expires_at: new Date() } },
+    )
+    const late = await request(`${shared.node.url}/users/me`, 'GET', undefined, { cookie: copy })
+    expect([late.status, late.body.retry_after_ms]).toEqual([401, undefined])
+  })
+
+  test('ends when its browser signs in again, whoever that is; the cookie keeps its name', async () => {
+    const [alice, bob] = [await signUp(shared.node), await signUp(shared.node)]
+    const elsewhere = await alice.signIn()
+    await using device = await elsewhere.device('account')
+    const signIn = ({ user, password }: Person, cookie: string) =>
+      request<{ session: { id: string } }>(
+        `${shared.node.url}/auth/login`,
+        'POST',
+        { username: user.username, password },
+        { cookie },
+      )
+    const again = await signIn(alice, alice.cookie)
+    const { id } = again.body.session
+    expect(cookieOf(again.headers)).toMatch(/^lockstep_session=./)
+    const created = await device.until('change', ({ entity_id }) => entity_id === id)
+    expect(created).toMatchObject({ op: 'session_created', data: { replaces: alice.session.id } })
+    expect((await alice.rest('GET', '/users/me')).status).toBe(401)
+    const ids = async () => (await elsewhere.ask('listSessions')).items.map(({ id }) => id)
+    expect(await ids()).toEqual([id, elsewhere.session.id])
+
+    const asBob = await signIn(bob, cookieOf(again.headers))
+    expect(asBob.status).toBe(200)
+    const ended = await device.until(
+      'change',
+      ({ op, entity_id }) => op === 'session_revoked' && entity_id === id,
+    )
+    expect(ended.data).toEqual({ session_id: id })
+    expect(await ids()).toEqual([elsewhere.session.id])
+    expect((await bob.ask('getMe')).user.id).toBe(bob.user.id) // another browser of his
+  })
+
+  test('a wrong password, or a cookie that is worth nothing, ends none', async () => {
+    const alice = await signUp(shared.node)
+    const login = (cookie: string, password: string) =>
+      request(
+        `${shared.node.url}/auth/login`,
+        'POST',
+        { username: alice.user.username, password },
+        { cookie },
+      )
+    expect((await login(alice.cookie, 'a wrong guess')).status).toBe(401)
+    expect((await login('lockstep_session=Fe26.2*forged', alice.password)).status).toBe(200)
+    expect((await alice.ask('listSessions')).items).toHaveLength(2)
+  })
+
+  test('is listed with its device and the address from which it began, and told to the others', async () => {
+    const alice = await signUp(shared.node)
+    await using device = await alice.device('account')
+    const phone = await alice.signIn()
+    const told = await device.until('change', ({ op }) => op === 'session_created')
+    const session = { id: phone.session.id, device: 'Node', address: '127.0.0.1' }
+    expect(told.data).toMatchObject({ session })
+    expect((await alice.ask('listSessions')).items[0]).toMatchObject(session)
+    const { items } = await alice.ask('listActivity', { query: { topic: 'account' } })
+    expect(items[0]).toMatchObject({ op: 'session_created', summary: 'Signed in on Node' })
+  })
+})
+
 test('a session ends at its last day, however much it is used, and so do its sockets', async () => {
   let now = Date.now()
   const sessions = createSessions({
@@ -133,7 +269,7 @@ test('a session ends at its last day, however much it is used, and so do its soc
     now: () => now,
   })
   const alice = await signUp(shared.node)
-  const { _id } = await sessions.open(alice.user.id, 'Node')
+  const { _id } = await sessions.open(alice.user.id, { device: 'Node', address: '127.0.0.1' })
   const end = now + 40 * 86_400_000
   for (let day = 0; day < 40; day += 10) {
     const cookie = await sessions.cookie.issue(_id, false)

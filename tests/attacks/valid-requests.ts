@@ -73,6 +73,8 @@ export const routeRequests: { [Name in RouteName]: (of: Person) => Promise<Route
   login: async (of) => ({ body: { username: of.user.username, password: of.password } }),
   getSignInMethods: async () => ({}),
   logout: async () => ({}),
+  logoutAtProvider: async () => ({}),
+  confirm: async (of) => ({ body: { password: of.password } }),
   getMe: async () => ({}),
   renameMe: async () => ({ body: { username: `renamed-${newId()}` } }),
   changePassword: async (of) => ({
@@ -125,6 +127,15 @@ export const routeRequests: { [Name in RouteName]: (of: Person) => Promise<Route
     return { params: { id }, query: { seq, limit: 5 } }
   },
   rewindConversation: edited,
+  appendMessages: async (of) => ({ ...(await one(of)), body: { messages: [message, message] } }),
+  startReply: async (of) => ({
+    ...(await one(of)),
+    body: { agent: 'demo', message_id: newId() },
+  }),
+  stopReply: async (of) => {
+    const { conversation_id, message_id } = await talking(of)
+    return { params: { id: conversation_id }, body: { message_id } }
+  },
   getConversationMarkdown: one,
   listAgents: async () => ({}),
   listRuns: async () => ({ query: { limit: 5, agent: 'demo', conversation_id: newId() } }),
@@ -216,6 +227,8 @@ export const strangers: {
     login: 'open',
     getSignInMethods: 'open',
     logout: 'own',
+    logoutAtProvider: 'own',
+    confirm: 'invalid_credentials',
     getMe: 'own',
     renameMe: 'username_taken',
     changePassword: 'invalid_credentials',
@@ -241,6 +254,9 @@ export const strangers: {
     purgeConversation: 'not_found',
     getConversationAt: 'not_found',
     rewindConversation: 'not_found',
+    appendMessages: 'not_found',
+    startReply: 'not_found',
+    stopReply: 'not_found',
     getConversationMarkdown: 'not_found',
     listAgents: 'own',
     listRuns: 'own',

@@ -44,6 +44,7 @@ export async function createAccountFixture(): Promise<AccountFixture> {
   })
   const noSockets: SessionSockets = {
     disconnectSessions: () => undefined,
+    renewSockets: () => undefined,
     onlineSessions: () => Promise.resolve(new Set()),
   }
   const defaults = {

@@ -13,8 +13,8 @@ export const client = { clientId: 'lockstep', clientSecret: 'a secret of the cli
 const keys = () => generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const base64 = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
 
-function jwtOf(claims: Json, key: KeyObject): string {
-  const signed = `${base64({ alg: 'ES256', kid: 'key', typ: 'JWT' })}.${base64(claims)}`
+function jwtOf(claims: Json, key: KeyObject, header: Json = {}): string {
+  const signed = `${base64({ alg: 'ES256', kid: 'key', typ: 'JWT', ...header })}.${base64(claims)}`
   return `${signed}.${sign('sha256', Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`
 }
 
@@ -35,6 +35,10 @@ export class OidcProvider implements AsyncDisposable {
   signsWithUnknownKey = false
   /** The methods by which a client may authenticate. */
   authMethods = ['client_secret_basic', 'client_secret_post']
+  /** The name of the sign-ins that it makes. */
+  sid: string | undefined
+  /** Where it was asked to sign people out. */
+  readonly signOuts: URLSearchParams[] = []
   /** Every value that must not appear in a log. */
   readonly secrets: string[] = [client.clientSecret]
   readonly #key = keys()
@@ -50,9 +54,9 @@ export class OidcProvider implements AsyncDisposable {
 
   /** Restores the behaviour of a new provider. */
   reset(): void {
-    const { user, userinfo, changeClaims, errorCode, unreachable } = new OidcProvider()
+    const { user, userinfo, changeClaims, errorCode, unreachable, sid } = new OidcProvider()
     const { acceptsAnyVerifier, signsWithUnknownKey, authMethods } = new OidcProvider()
-    Object.assign(this, { user, userinfo, changeClaims, errorCode, unreachable })
+    Object.assign(this, { user, userinfo, changeClaims, errorCode, unreachable, sid })
     Object.assign(this, { acceptsAnyVerifier, signsWithUnknownKey, authMethods })
   }
 
@@ -61,6 +65,19 @@ export class OidcProvider implements AsyncDisposable {
   }
   get issuer(): string {
     return `http://127.0.0.1:${this.port}`
+  }
+
+  /** A token that says that sign-ins have ended, for the back channel. */
+  logoutToken(claims: Json = {}, { header = {}, foreignKey = false } = {}): string {
+    const iat = Math.floor(Date.now() / 1000)
+    const usual = { iss: this.issuer, aud: client.clientId, iat, exp: iat + 120, jti: randomUUID() }
+    const events = { 'http://schemas.openid.net/event/backchannel-logout': {} }
+    const key = (foreignKey ? keys() : this.#key).privateKey
+    const given = Object.entries({ ...usual, events, ...claims })
+    const present = Object.fromEntries(given.filter(([, value]) => value !== undefined))
+    const token = jwtOf(present, key, { typ: 'logout+jwt', ...header })
+    this.secrets.push(token)
+    return token
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -78,6 +95,11 @@ export class OidcProvider implements AsyncDisposable {
         })
       case '/authorize':
         return void response.writeHead(302, { location: this.#authorize(url.searchParams) }).end()
+      case '/logout':
+        this.signOuts.push(url.searchParams)
+        return void response
+          .writeHead(302, { location: url.searchParams.get('post_logout_redirect_uri')! })
+          .end()
       case '/userinfo':
         return void send(200, { ...this.userinfo, sub: this.user.sub })
       default: {
@@ -96,6 +118,7 @@ export class OidcProvider implements AsyncDisposable {
       authorization_endpoint: `${this.issuer}/authorize`,
       token_endpoint: `${this.issuer}/token`,
       userinfo_endpoint: `${this.issuer}/userinfo`,
+      end_session_endpoint: `${this.issuer}/logout`,
       jwks_uri: `${this.issuer}/jwks`,
       response_types_supported: ['code'],
       subject_types_supported: ['public'],
@@ -135,6 +158,7 @@ export class OidcProvider implements AsyncDisposable {
       iat: now,
       exp: now + 60,
       nonce: asked.get('nonce'),
+      sid: this.sid,
     }
     const id_token = jwtOf(
       this.changeClaims({ ...claims, ...this.user }),

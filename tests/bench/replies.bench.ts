@@ -11,7 +11,7 @@ import { freshDatabase } from '../harness/database.ts'
 import type { Device } from '../harness/device.ts'
 import { spawnNode, type NodeProcess } from '../harness/node.ts'
 import { signUp, type Person } from '../harness/person.ts'
-import { percentile, print, printTimes } from './table.ts'
+import { percentile, print } from './table.ts'
 
 const TOKENS_PER_SECOND = 100
 const SECONDS = 12
@@ -136,17 +136,19 @@ test('fifty replies at once on three devices each', async () => {
   await measure(node, database.url, 1, 1, 1) // warms up
   const one = await measure(node, database.url, 1, 1, 1)
   const fifty = await measure(node, database.url, 50 / REPLIES, REPLIES, DEVICES)
-  printTimes(
+  const times = (what: string, { ages, gaps }: typeof one) => ({
+    '': what,
+    'token at the device, p50 ms': percentile(ages, 0.5).toFixed(1),
+    'p95 ms': percentile(ages, 0.95).toFixed(1),
+    'between two deltas, p50 ms': percentile(gaps, 0.5).toFixed(1),
+  })
+  print(
     `A token at ${TOKENS_PER_SECOND} a second, from the provider to a device (collected for 40 ms on the way)`,
     [
-      { what: 'floor: one reply, one device', samples: one.ages },
-      { what: `${fifty.count} replies, ${DEVICES} devices each`, samples: fifty.ages },
+      times('floor: one reply, one device', one),
+      times(`${fifty.count} replies, ${DEVICES} devices each`, fifty),
     ],
   )
-  printTimes('Between two deltas of a reply on a device', [
-    { what: 'floor: one reply, one device', samples: one.gaps },
-    { what: `${fifty.count} replies, ${DEVICES} devices each`, samples: fifty.gaps },
-  ])
   const rows = [one, fifty].map(({ count, cpu, seconds, writes, gaps, busy }) => ({
     [`of ${SECONDS} s each`]: `${count} at once`,
     'node: CPU µs a token': ((cpu * 1e6) / count / SECONDS / TOKENS_PER_SECOND).toFixed(0),

@@ -1,17 +1,9 @@
 // How cost grows with the number of nodes: the traffic on each node's line to Redis, by its own
 // users and by all users, and the number of streams that the database serves.
 import { Redis } from 'ioredis'
-import { Registry } from 'prom-client'
 import { test } from 'vitest'
-import { newId } from '@lockstep/protocol/ids'
-import { topics } from '@lockstep/protocol/topics'
-import { startFeed } from '../../realtime/feed/feed.ts'
-import { toEntry } from '../../realtime/log/entry.ts'
-import { createLogger } from '../../realtime/observability/logger.ts'
 import { Cluster, readMetric, sum } from '../cluster/cluster.ts'
 import { createUsers, bulkUsersEnv, inBatches } from '../cluster/bulk-users.ts'
-import { openTestDatabase } from '../feed/inserted-changes.ts'
-import { freshDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import type { Device } from '../harness/device.ts'
 import { Wire } from '../harness/wire.ts'
@@ -19,8 +11,6 @@ import { print } from './table.ts'
 
 const USERS_PER_NODE = 100
 const CHANGES = 5
-const TABS = 1_000
-const FLOOD = 10_000
 /** How long an idle line is measured (ms). */
 const IDLE_MS = 4_000
 
@@ -37,85 +27,6 @@ test('Redis traffic and change streams on 1, 2 and 4 nodes', async () => {
     `${USERS_PER_NODE} users a node, two devices each, ${CHANGES} changes a user; bytes at a node's line to Redis`,
     rows,
   )
-})
-
-test('the cost of an idle tab', async () => {
-  await using cluster = await Cluster.start(1, { env: () => bulkUsersEnv })
-  const [node] = cluster.nodes as [(typeof cluster.nodes)[0]]
-  const admin = new Redis(cluster.redis.url)
-  const people = await createUsers(cluster.databaseUrl, TABS, () => node.url)
-  const look = async () => ({
-    node: await readMetric(node, 'process_resident_memory_bytes'),
-    heap: await readMetric(node, 'nodejs_heap_size_used_bytes'),
-    cpu: await readMetric(node, 'process_cpu_seconds_total'),
-    redis: Number(/used_memory:(\d+)/.exec(await admin.info('memory'))?.[1]),
-  })
-  const before = await look()
-  const start = performance.now()
-  const tabs = await inBatches(TABS, async (i) => {
-    const [first, ...rest] = topics
-    const tab = await people[i]!.device(first)
-    return [
-      tab,
-      ...(await Promise.all(rest.map((topic) => people[i]!.device(topic, { beside: tab })))),
-    ]
-  })
-  const ms = performance.now() - start
-  const after = await look()
-  const kilobytes = (from: number, to: number) => ((to - from) / 1024 / TABS).toFixed(1)
-  print(`${TABS} tabs of as many users, each on all four topics over one connection`, [
-    { what: 'memory of the node, KB per tab', value: kilobytes(before.node, after.node) },
-    { what: 'of it in the heap', value: kilobytes(before.heap, after.heap) },
-    {
-      what: "the node's CPU, ms per tab that joins",
-      value: (((after.cpu - before.cpu) / TABS) * 1000).toFixed(2),
-    },
-    { what: 'memory of Redis, KB per user of a node', value: kilobytes(before.redis, after.redis) },
-    {
-      what: 'tabs that joined per second, this process included',
-      value: ((TABS / ms) * 1000).toFixed(0),
-    },
-    { what: 'change streams', value: await readMetric(node, 'lockstep_feed_tails') },
-  ])
-  for (const device of tabs.flat().reverse()) device.close()
-  admin.disconnect()
-})
-
-test('the rate that one lease can carry', async () => {
-  await using home = freshDatabase()
-  await using connection = await openTestDatabase(home.url)
-  const { database } = connection
-  let seen = 0
-  const feed = startFeed({
-    database,
-    deliver: () => seen++,
-    compareHeads: () => Promise.resolve(),
-    logger: createLogger('silent'),
-    metrics: new Registry(),
-  })
-  await feed.ready
-  const caller = { user_id: newId(), session_id: null, device: 'bench' }
-  const decision = {
-    op: 'updated',
-    entity_id: caller.user_id,
-    version: 1,
-    data: { patch: { text: 'x'.repeat(200) } },
-  }
-  const entries = Array.from({ length: FLOOD }, (_, i) => {
-    const position = { topic: 'preferences' as const, epoch: 'e', seq: i + 1, at: new Date() }
-    return toEntry(caller, position, { mutation_id: newId(), fingerprint: '' }, decision)
-  })
-  const insert = performance.now()
-  await database.changes.insertMany(entries, { ordered: false, timeoutMS: 60_000 })
-  const inserted = performance.now()
-  await eventually(() => seen >= FLOOD, { within: 60_000, what: 'the tail has seen all' })
-  const done = performance.now()
-  await feed.stop()
-  const rate = (ms: number) => ((FLOOD / ms) * 1000).toFixed(0)
-  print(`${FLOOD} changes of 200 bytes at once, database and node on this machine`, [
-    { what: 'floor: one bulk insert, changes/s', value: rate(inserted - insert) },
-    { what: 'inserted and delivered by one tail, changes/s', value: rate(done - insert) },
-  ])
 })
 
 async function measure(size: number, where: string) {

@@ -1,20 +1,52 @@
-// Percentiles and tables for the measurements of a run. Each table is printed, and also written to
-// the file that LOCKSTEP_BENCH_TABLES names, for programs.
+// The table that `npm run bench` ends with. Each measurement adds rows as it goes: to a file that
+// LOCKSTEP_BENCH_TABLES names, because the measurements run in a process of their own. Tables of
+// single benchmarks are printed at once.
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+
+export type SubjectName = 'floor' | 'node' | 'two nodes'
+/** A value for each round, in the order of the rounds; the rounds of all subjects alternate. */
+export type Rounds = Partial<Record<SubjectName, readonly number[]>>
+
+export interface Goal {
+  /** `ratio`: of the node to the floor, in the same round. `value`: of the node. */
+  of: 'ratio' | 'value'
+  is: 'at most' | 'at least'
+  limit: number
+}
+
+export interface Row {
+  what: string
+  unit: string
+  rounds: Rounds
+  goal?: Goal
+}
 
 export interface Table {
   title: string
   rows: readonly Record<string, string | number>[]
 }
 
-/** The tables that a run has written to a file, in order. */
-export const readTables = (file: string): Table[] =>
+export type Written = { row: Row } | { table: Table }
+
+/** What a run has written to a file, in order. */
+export const readWritten = (file: string): Written[] =>
   existsSync(file)
     ? readFileSync(file, 'utf8')
         .trimEnd()
         .split('\n')
-        .map((line) => JSON.parse(line) as Table)
+        .map((line) => JSON.parse(line) as Written)
     : []
+
+function write(written: Written): void {
+  const file = process.env.LOCKSTEP_BENCH_TABLES
+  if (file) appendFileSync(file, `${JSON.stringify(written)}\n`)
+}
+
+/** Adds a row to the table at the end, and shows that it is done. */
+export function row(row: Row): void {
+  write({ row })
+  process.stdout.write(`${describe(row).join('  ')}\n`)
+}
 
 /** The value below which a share of the samples lies, in the unit of the samples. */
 export function percentile(samples: readonly number[], share: number): number {
@@ -22,37 +54,74 @@ export function percentile(samples: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN
 }
 
-export interface Timed {
-  what: string
-  samples: readonly number[]
+export const median = (samples: readonly number[]): number => percentile(samples, 0.5)
+
+/** The median of the rounds' ratios to the floor; undefined where one of the two is missing. */
+function ratioTo(
+  floor: readonly number[] = [],
+  values: readonly number[] = [],
+): number | undefined {
+  const ratios = values.flatMap((value, round) => {
+    const below = floor[round]
+    return below === undefined ? [] : [value / below]
+  })
+  return ratios.length > 0 ? median(ratios) : undefined
 }
 
-/** Prints p50 and p95 of each row (ms) and the ratio to the first row, which is the floor. */
-export function printTimes(title: string, rows: readonly Timed[]): void {
-  const floor = percentile(rows[0]?.samples ?? [], 0.5)
-  print(
-    title,
-    rows.map(({ what, samples }) => ({
-      what,
-      n: samples.length,
-      'p50 ms': percentile(samples, 0.5).toFixed(2),
-      'p95 ms': percentile(samples, 0.95).toFixed(2),
-      'p50 / floor': (percentile(samples, 0.5) / floor).toFixed(2),
-    })),
-  )
+const head = ['', 'floor', '1 node', 'ratio', '2 nodes', 'ratio', 'goal', 'met']
+
+function describe({ what, unit, rounds, goal }: Row): string[] {
+  const { floor, node, 'two nodes': two } = rounds
+  const shown = (values: readonly number[] | undefined) =>
+    values && values.length > 0 ? toShort(median(values)) : ''
+  const times = (ratio: number | undefined) => (ratio === undefined ? '' : `×${ratio.toFixed(2)}`)
+  const ratio = ratioTo(floor, node)
+  const reached = goal && (goal.of === 'ratio' ? ratio : node && median(node))
+  const sign = goal?.is === 'at most' ? '≤' : '≥'
+  const isMet =
+    goal && reached !== undefined
+      ? goal.is === 'at most'
+        ? reached <= goal.limit
+        : reached >= goal.limit
+      : undefined
+  return [
+    unit === '' ? what : `${what}, ${unit}`,
+    shown(floor),
+    shown(node),
+    times(ratio),
+    shown(two),
+    times(ratioTo(floor, two)),
+    goal ? `${sign} ${goal.of === 'ratio' ? '×' : ''}${goal.limit}` : '',
+    isMet === undefined ? '' : isMet ? 'yes' : 'no',
+  ]
 }
+
+const toShort = (value: number): string =>
+  Number.isInteger(value) || Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2)
+
+/** The rows as one table. */
+export const summaryOf = (rows: readonly Row[]): string => layOut([head, ...rows.map(describe)])
 
 /** Prints rows with the same columns. */
 export function print(title: string, rows: Table['rows']): void {
-  const file = process.env.LOCKSTEP_BENCH_TABLES
-  if (file) appendFileSync(file, `${JSON.stringify({ title, rows } satisfies Table)}\n`)
+  write({ table: { title, rows } })
   const columns = Object.keys(rows[0] ?? {})
-  const cells = [columns, ...rows.map((row) => columns.map((column) => String(row[column])))]
-  const widths = columns.map((_, i) => Math.max(...cells.map((row) => row[i]!.length)))
-  const line = (row: readonly string[]) =>
-    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ')
-  const [head, ...body] = cells.map(line)
-  process.stdout.write(`\n${title}\n${head}\n${'-'.repeat(head!.length)}\n${body.join('\n')}\n`)
+  const cells = rows.map((row) => columns.map((column) => String(row[column])))
+  process.stdout.write(`\n${title}\n${layOut([columns, ...cells])}`)
+}
+
+function layOut(cells: readonly string[][]): string {
+  const [first = []] = cells
+  const widths = first.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)))
+  const lines = cells.map((row) =>
+    row
+      .map((cell, column) =>
+        column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!),
+      )
+      .join('  '),
+  )
+  const [top = '', ...rest] = lines
+  return `${top}\n${'-'.repeat(top.length)}\n${rest.join('\n')}\n`
 }
 
 /** The duration of each of `count` runs, one after the other (ms). */

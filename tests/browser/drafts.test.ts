@@ -92,7 +92,7 @@ test('two devices that type at one place each keep their text and offer the othe
   for (const page of [left, right])
     await waitForVisible(page.getByText('Live on all devices').first())
   await Promise.all([composer(left).fill('From the left'), composer(right).fill('From the right')])
-  const offered = (page: Page) => page.getByRole('region', { name: 'Draft from another device' })
+  const offered = (page: Page) => page.getByRole('region', { name: 'Also written here' })
   await waitForVisible(offered(left).getByText('From the right'))
   await waitForVisible(offered(right).getByText('From the left'))
   await hasText(left, 'From the left')
@@ -109,6 +109,50 @@ test('two devices that type at one place each keep their text and offer the othe
   await composer(right).fill('Right again')
   await waitForVisible(offered(left).getByText('Right again'))
   await hasText(left, 'Left again')
+})
+
+test('a message that two devices edit at once offers each of them the other’s text, and a title that is being typed isn’t lost when its field goes', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const { id } = await alice.ask('createConversation', {
+    body: { title: 'Both', messages: [{ role: 'user', content: 'Words' }] },
+  })
+  const left = await open(alice, '/app/new')
+  await navigateTo(left, `/app/c/${id}`)
+  const right = await open(await alice.signIn(), `/app/c/${id}`)
+  const edits = await Promise.all(
+    [left, right].map(async (page) => {
+      await waitForVisible(page.getByText('Live on all devices').first())
+      await page.getByRole('article', { name: 'You' }).hover()
+      await page.getByRole('button', { name: 'Edit', exact: true }).click()
+      return page.getByRole('textbox', { name: 'Edit the message' })
+    }),
+  )
+  await Promise.all([edits[0]!.fill('Words from the left'), edits[1]!.fill('Words from the right')])
+  const offered = right.getByRole('region', { name: 'Also written here' })
+  await waitForVisible(offered.getByText('Words from the left'))
+  await offered.getByRole('button', { name: 'Add to mine' }).click()
+  expect(await edits[1]!.inputValue()).toBe('Words from the right\n\nWords from the left')
+
+  const titleField = left.getByRole('textbox', { name: 'Chat title' })
+  await left.getByRole('button', { name: 'Both, rename' }).click()
+  await titleField.fill('Typed and not entered')
+  await left.goBack()
+  await waitForVisible(composer(left))
+  const title = async () => (await alice.ask('getConversation', { params: { id } })).title
+  await expect.poll(title).toBe('Typed and not entered')
+  await left.goForward()
+  await left.getByRole('button', { name: 'Typed and not entered, rename' }).click()
+  await titleField.fill('Half a ti')
+  const warned = new Promise<string>((resolve) =>
+    left.once('dialog', (dialog) => {
+      resolve(dialog.type())
+      void dialog.dismiss()
+    }),
+  )
+  await left.close({ runBeforeUnload: true })
+  expect(await warned).toBe('beforeunload')
+  await titleField.press('Escape')
+  expect(await title()).toBe('Typed and not entered')
 })
 
 test('drafts that an earlier version kept in the preferences move to their own place', async () => {

@@ -55,7 +55,17 @@ test('a user who signs in through the provider needs no password, not even to de
   provider.errorCode = undefined
   await signInLink.click()
   await waitForVisible(composer(page))
+  provider.sid = 'of the laptop'
   await signOut(page)
+  await waitForVisible(page.getByText('You’re signed out. Nothing of yours'))
+  expect(provider.signOuts.map((asked) => asked.has('id_token_hint'))).toEqual([true])
+  await signInLink.click()
+  await waitForVisible(composer(page))
+
+  const token = new URLSearchParams({ logout_token: provider.logoutToken({ sid: provider.sid }) })
+  await fetch(`${node.url}/auth/oidc/backchannel-logout`, { method: 'POST', body: token })
+  await waitForVisible(page.getByText('This device was signed out.'))
+  provider.sid = undefined
   await signInLink.click()
   await waitForVisible(composer(page))
 

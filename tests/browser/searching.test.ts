@@ -22,7 +22,8 @@ test('the search covers titles and messages, and marks the matches in the list a
   await field.fill('square metres')
   await waitForHidden(listedConversation(page, 'Trip to the coast'))
   await listedConversation(page, 'The garden in spring').click()
-  await waitForVisible(page.getByText('Half a day of sun', { exact: false }))
+  const messages = page.getByRole('region', { name: 'Messages' })
+  await waitForVisible(messages.getByText('Half a day of sun', { exact: false }))
   await expect
     .poll(() => page.evaluate(() => [...(CSS.highlights.get('search') ?? [])].map(String)))
     .toEqual(['square metres'])

@@ -56,6 +56,24 @@ test('a repeated append with the same message id changes nothing and gets the sa
   expect(version).toBe(2)
 })
 
+test('several messages are appended as one change, and those that are known stay as they are', async () => {
+  const { id } = await alice.ask('createConversation')
+  await using device = await alice.device('conversations')
+  const [first, second, third] = ['first', 'second', 'third'].map((content) => ({
+    ...{ id: newId(), role: 'user' as const, content },
+  })) as [Said, Said, Said]
+  await device.done('append', { conversation_id: id, messages: [first, second] })
+  const messages = [{ ...first, content: 'edited' }, third]
+  const answer = await alice.ask('appendMessages', { params: { id }, body: { messages } })
+  expect(answer).toMatchObject({ messages: [first, second, third], version: 3 })
+  expect(await alice.ask('appendMessages', { params: { id }, body: { messages } })).toEqual(answer)
+})
+interface Said {
+  id: string
+  role: 'user'
+  content: string
+}
+
 test('repeating a delete or a restore changes nothing', async () => {
   const { id } = await alice.ask('createConversation')
   const twice = async (method: string, path: string) => {

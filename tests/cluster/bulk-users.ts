@@ -39,7 +39,7 @@ export async function createUsers(
       log.create(_id),
       insertUser(database, { _id, username, ...unused, created_at: at }),
     ])
-    const opened = await sessions.open(_id, 'test')
+    const opened = await sessions.open(_id, { device: 'test', address: '127.0.0.1' })
     const session: Session = { id: opened._id, device: opened.device, created_at: at.toISOString() }
     const [cookie] = (await sessions.cookie.issue(opened._id, false)).split(';')
     return new Person(nodeUrl(index), { user, session }, cookie!, '')

@@ -17,6 +17,7 @@ async function lockstep(dataDir: string, ...args: string[]) {
     {
       print: (line) => void printed.push(line),
       tell: (line) => void told.push(line),
+      readInput: () => Promise.resolve(''),
       onInterrupt: () => ({ [Symbol.dispose]: () => undefined }),
     },
   )

@@ -126,7 +126,8 @@ export class Device implements AsyncDisposable {
   async done<Data = Record<string, unknown>>(name: string, payload: object = {}) {
     const ack = await this.command<Data>(name, payload)
     if (!ack.ok) throw new Error(`${name} was refused: ${JSON.stringify(ack.error)}`)
-    return { data: ack.data, seq: ack.seq!, version: ack.version! }
+    const { ok: _ok, ...accepted } = ack
+    return { ...accepted, seq: ack.seq!, version: ack.version! }
   }
 
   /** Sends a command that must fail, and resolves to its problem. */

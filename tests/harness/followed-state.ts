@@ -14,7 +14,6 @@ import {
 import { reducePreferences } from '@lockstep/protocol/reduce/preferences'
 import { isRun, reduceRun, type HeldRun } from '@lockstep/protocol/reduce/run'
 import type { Run } from '@lockstep/protocol/agents'
-import type { Topic } from '@lockstep/protocol/topics'
 import type { Person } from './person.ts'
 
 interface FollowedState<State> {
@@ -31,7 +30,8 @@ export interface States {
   agents: Run[]
   account: HeldAccount
 }
-export type FollowedStateOf<T extends Topic> = FollowedState<States[T]>
+export type FollowedTopic = keyof States
+export type FollowedStateOf<T extends FollowedTopic> = FollowedState<States[T]>
 
 const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1)
 const cursorOf = ({ epoch, seq }: Cursor): Cursor => ({ epoch, seq })
@@ -225,7 +225,7 @@ class FollowedAccount implements FollowedState<HeldAccount> {
 
 /** How a follower loads each topic. */
 export const followedTopics: {
-  [T in Topic]: { load(person: Person): Promise<FollowedStateOf<T>> }
+  [T in FollowedTopic]: { load(person: Person): Promise<FollowedStateOf<T>> }
 } = {
   conversations: FollowedConversations,
   preferences: FollowedPreferences,

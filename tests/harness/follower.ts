@@ -9,15 +9,19 @@
 import type { WireChange } from '@lockstep/protocol/change'
 import type { Cursor } from '@lockstep/protocol/cursor'
 import type { RangeAnswer, Sync } from '@lockstep/protocol/sync'
-import type { Topic } from '@lockstep/protocol/topics'
 import { limits } from '@lockstep/protocol/limits'
 import type { Device, DeviceOptions } from './device.ts'
 import { eventually } from './eventually.ts'
-import { followedTopics, type FollowedStateOf, type States } from './followed-state.ts'
+import {
+  followedTopics,
+  type FollowedStateOf,
+  type FollowedTopic,
+  type States,
+} from './followed-state.ts'
 import type { Person } from './person.ts'
 
 /** A device that keeps itself up to date. It disconnects at the end of its scope. */
-export class Follower<T extends Topic> implements AsyncDisposable {
+export class Follower<T extends FollowedTopic> implements AsyncDisposable {
   readonly person: Person
   readonly topic: T
   /** Every `seq` that was applied, in order. */
@@ -37,7 +41,7 @@ export class Follower<T extends Topic> implements AsyncDisposable {
   }
 
   /** Loads the topic over HTTP, then joins with the cursor of that response. */
-  static async start<T extends Topic>(
+  static async start<T extends FollowedTopic>(
     person: Person,
     topic: T,
     options: DeviceOptions = {},
@@ -171,6 +175,9 @@ export class Follower<T extends Topic> implements AsyncDisposable {
 }
 
 /** The state in the database, as a device sees it that has just loaded the topic. */
-export async function storedState<T extends Topic>(person: Person, topic: T): Promise<States[T]> {
+export async function storedState<T extends FollowedTopic>(
+  person: Person,
+  topic: T,
+): Promise<States[T]> {
   return (await followedTopics[topic].load(person)).state()
 }

@@ -18,6 +18,8 @@ declare module 'vitest' {
     mongodbUrl: string
     /** The beginning of the names of this run's databases. */
     databasePrefix: string
+    /** The process of the database, if this run has started it. */
+    databasePid: number | undefined
   }
 }
 
@@ -39,6 +41,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const databasePrefix = `lockstep_test_${randomBytes(4).toString('hex')}_`
   project.provide('mongodbUrl', url)
   project.provide('databasePrefix', databasePrefix)
+  project.provide('databasePid', engine?.process.pid)
 
   return async () => {
     try {

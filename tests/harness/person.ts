@@ -50,8 +50,7 @@ export class Person {
   readonly url: string
   readonly user: User
   readonly session: Session
-  /** The `Cookie` header of this browser. */
-  readonly cookie: string
+  #cookie: string
   readonly password: string
 
   constructor(
@@ -63,18 +62,29 @@ export class Person {
     this.url = url
     this.user = user
     this.session = session
-    this.cookie = cookie
+    this.#cookie = cookie
     this.password = password
   }
 
-  /** Any request with this browser's cookie. */
-  rest<Body = Record<string, unknown>>(
+  /** The `Cookie` header of this browser. */
+  get cookie(): string {
+    return this.#cookie
+  }
+
+  /** Any request with this browser's cookie; it keeps the one that the response sets. */
+  async rest<Body = Record<string, unknown>>(
     method: string,
     path: string,
     body?: unknown,
     headers: Record<string, string> = {},
   ): Promise<HttpResponse<Body>> {
-    return request<Body>(this.url + path, method, body, { cookie: this.cookie, ...headers })
+    const reply = await request<Body>(this.url + path, method, body, {
+      cookie: this.cookie,
+      ...headers,
+    })
+    const renewed = cookieOf(reply.headers)
+    if (/=./.test(renewed) && headers.cookie === undefined) this.#cookie = renewed
+    return reply
   }
 
   /** A request to a route that must succeed. The response is checked against the routes' table. */

@@ -12,12 +12,3 @@ it.each(pairs.filter(({ route }) => route !== null))(
     expect(routePaths[route!].method).not.toBe('GET')
   },
 )
-
-it('append, reply and stop exist on sockets alone', () => {
-  const without = pairs.filter(({ route }) => route === null)
-  expect(without.map(({ topic, name }) => `${topic} ${name}`)).toEqual([
-    'conversations append',
-    'conversations reply',
-    'conversations stop',
-  ])
-})

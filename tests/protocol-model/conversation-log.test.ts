@@ -5,7 +5,7 @@ import {
   type Conversation,
   type ConversationChanges,
 } from '@lockstep/protocol/conversations'
-import { namedMessages } from '@lockstep/protocol/decide/conversations'
+import { messagesOf, namedMessages } from '@lockstep/protocol/decide/conversations'
 import {
   isConversation,
   reduceConversation,
@@ -181,8 +181,7 @@ describe('a decision', () => {
         if (!isConversation(held)) return
         for (const step of more) {
           if (step.name !== 'update' && step.name !== 'append') continue
-          const inputs = step.name === 'update' ? step.payload.messages : [step.payload.message]
-          const named = new Set(namedMessages(inputs))
+          const named = new Set(namedMessages(messagesOf(step.payload)))
           const part = {
             ...held,
             has_more: true,
@@ -211,7 +210,7 @@ describe('a decision', () => {
 
 const isRepeatable = (step: Step) =>
   ['create', 'delete', 'restore'].includes(step.name) ||
-  (step.name === 'append' && step.payload.message.id !== undefined)
+  (step.name === 'append' && messagesOf(step.payload).every(({ id }) => id !== undefined))
 
 /** What a command decides, without the ids of new entities, which differ each time. */
 function outcome(log: OneConversation, command: Command, held: HeldConversation): unknown {

@@ -278,6 +278,8 @@ describe('a refused command', () => {
       ['append', { ...on, message: { ...message, content: 5 } }, 'invalid'],
       ['append', { ...on, message: [message] }, 'invalid'],
       ['append', on, 'invalid'],
+      ['append', { ...on, message, messages: [message] }, 'invalid'],
+      ['append', { ...on, messages: [] }, 'invalid'],
       ['create', { id: 'not-a-uuid' }, 'invalid'],
     ]
     for (const [name, payload, code] of refusals)

@@ -1,4 +1,5 @@
 // Leases and shared limits against a real Redis.
+import { createHash } from 'node:crypto'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createRedisLease } from '../../realtime/redis/lease.ts'
@@ -56,7 +57,9 @@ test('a Redis that has lost its data gives no generation twice if the database k
 
 test('limits count over all nodes together, and per node while Redis is away', async () => {
   const rule = { points: 2, seconds: 60 }
-  const link = { prefix: 'one', commands: redis, isConnected: () => true }
+  const pseudonymOf = (text: string | number) =>
+    createHash('sha256').update(`${text}`).digest('hex')
+  const link = { prefix: 'one', commands: redis, isConnected: () => true, pseudonymOf }
   const [a, b] = [
     createSharedLimiter(link)('guesses', rule),
     createSharedLimiter(link)('guesses', rule),
@@ -66,14 +69,12 @@ test('limits count over all nodes together, and per node while Redis is away', a
   await expect(a.consume('somebody')).rejects.toMatchObject({ remainingPoints: 0 })
   const away = new Redis(1, { lazyConnect: true, enableOfflineQueue: false })
   const withoutRedis = createSharedLimiter({
-    prefix: 'one',
+    ...link,
     commands: away,
-    isConnected: () => true,
   })('guesses', rule)
   await withoutRedis.consume('somebody')
   const disconnected = createSharedLimiter({
-    prefix: 'one',
-    commands: redis,
+    ...link,
     isConnected: () => false,
   })('guesses', rule)
   await disconnected.consume('somebody')

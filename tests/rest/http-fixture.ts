@@ -30,6 +30,8 @@ export const sessionsFor = (identity: Identity): Sessions => ({
   identify: (cookie) => Promise.resolve(cookie === 'alice' ? identity : undefined),
   alive: (ids) => Promise.resolve(new Map(ids.map((id) => [id, identity.expires_at]))),
   open: () => Promise.reject(new Error('not here')),
+  renewId: () => Promise.reject(new Error('not here')),
+  replace: () => Promise.reject(new Error('not here')),
 })
 
 export const signedIn = { cookie: 'alice' }

@@ -150,6 +150,8 @@ describe('settings', () => {
     ['OIDC_ISSUER: is required', { ...oidc, OIDC_ISSUER: '' }],
     ['OIDC_ISSUER: is required', { OIDC_NAME: 'Example' }],
     ['OIDC_ISSUER: must be an https address', { ...oidc, OIDC_ISSUER: 'http://id.example' }],
+    ['OIDC_ISSUER: is required', { OIDC_LOGOUT: 'false' }],
+    ['OIDC_LOGOUT: must be true or false', { ...oidc, OIDC_LOGOUT: 'no' }],
     ['PASSWORD_SIGN_IN: false leaves no way', { PASSWORD_SIGN_IN: 'false' }],
     ['PASSWORD_SIGN_IN: must be true or false', { PASSWORD_SIGN_IN: 'no' }],
   ])(

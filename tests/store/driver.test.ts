@@ -206,6 +206,7 @@ async function sweepAll(url: string): Promise<void> {
   })
   const devices = {
     disconnectSessions: () => undefined,
+    renewSockets: () => undefined,
     onlineSessions: () => Promise.resolve(new Set<string>()),
   }
   const { faults } = await audit(database, log, allUsers(database), {

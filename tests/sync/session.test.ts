@@ -43,6 +43,42 @@ test('CLIENT-8: a revoked device forgets everything at once, including its unsen
   expect(other.engine.account.sessions).toHaveLength(1)
 })
 
+test('a session that gets a new id goes on, with its unsent changes; one that begins elsewhere is new', async () => {
+  await using user = new SimulatedUser()
+  const device = await user.device()
+  const { engine } = device
+  device.wire.faults = { ...noFaults, drops: (what) => what === 'command' }
+  engine.preferences.update({ unsent: true })
+  const session = { id: newId(), device: 'test', created_at: new Date(0).toISOString() }
+  const replaces = device.session_id
+  const created = { op: 'session_created', entity_id: session.id, version: 1 } as const
+  user.server.append('account', { ...created, data: { session, replaces } })
+  user.server.append('account', {
+    op: 'session_revoked',
+    entity_id: replaces,
+    version: 2,
+    data: { session_id: replaces, replaced_by: session.id },
+  })
+  await user.time.until(() => engine.account.session?.id === session.id)
+  await user.time.until(() => engine.account.sessions.length === 1)
+  expect(engine.account.sessions).toMatchObject([{ id: session.id, current: true }])
+  expect([engine.state.name, engine.unsent]).toEqual(['ready', 1])
+  expect(engine.account.newSignIns).toEqual([])
+
+  const elsewhere = { ...session, id: newId(), device: 'elsewhere', address: '203.0.113.7' }
+  const begun = { ...created, entity_id: elsewhere.id, data: { session: elsewhere } }
+  user.server.append('account', begun)
+  await user.time.until(() => engine.account.newSignIns.length === 1)
+  expect(engine.account.newSignIns).toEqual([elsewhere])
+  user.server.append('account', {
+    op: 'session_revoked',
+    entity_id: elsewhere.id,
+    version: 2,
+    data: { session_id: elsewhere.id },
+  })
+  await user.time.until(() => engine.account.newSignIns.length === 0)
+})
+
 test('the topic account announces the end of an account, and no other topic loads anything because of it', async () => {
   await using user = new SimulatedUser()
   const { engine } = await user.device()

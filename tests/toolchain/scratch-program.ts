@@ -1,16 +1,31 @@
-// A scratch copy of the repository in memory: the compiler sees the files as the steps of a guide
-// change them, and nothing is written.
-import { globSync, readFileSync } from 'node:fs'
+// A scratch copy of those parts of the repository that the guides change. It lies beside nothing
+// else: its links to the workspace's packages lead into the copy, those to other packages into the
+// repository.
+import fs from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
-import ts from 'typescript'
+import { checkTypes } from './compiler.ts'
 
 const root = path.join(import.meta.dirname, '../..')
+const packages = path.join(root, 'node_modules')
+/** What is copied: the folders that the guides are about, and what they import. */
+const copied = ['protocol', 'realtime', 'clients/typescript', 'tests', 'tools']
 /**
- * The folders that the guides are about. The others know nothing of individual commands and topics.
+ * What the compiler is asked about. The other folders know nothing of individual commands and
+ * topics.
  */
-const checked = ['protocol', 'realtime', 'clients/typescript/src', 'tests/attacks']
-const unconcerned =
-  /^realtime\/(embedded|imports|redis|auth|feed|observability|config|lifecycle|operator)\//
+const project = {
+  extends: path.join(root, 'tsconfig.json'),
+  compilerOptions: { incremental: false, tsBuildInfoFile: null, typeRoots: [`${packages}/@types`] },
+  include: ['protocol', 'realtime', 'clients/typescript/src', 'tests/attacks', 'tests/harness'],
+  exclude: [
+    '**/node_modules',
+    ...['embedded', 'imports', 'redis', 'auth', 'feed', 'observability', 'config', 'lifecycle'].map(
+      (folder) => `realtime/${folder}`,
+    ),
+    'realtime/operator',
+  ],
+}
 
 /** One step of a guide: what happens to one file. */
 export interface GuideStep {
@@ -31,7 +46,7 @@ export interface Guide {
 
 /** The steps of a guide are the blocks of diffs below `### … \`file\``, in the section `## …`. */
 export function readGuide(name: string): Guide {
-  const text = readFileSync(path.join(root, name), 'utf8')
+  const text = fs.readFileSync(path.join(root, name), 'utf8')
   const [paragraph = ''] = /^Consequences:[^]*?\n\n/m.exec(text) ?? []
   const consequences = Array.from(paragraph.matchAll(/`([^`]+)`/g), ([, file]) => file!)
   const steps: GuideStep[] = []
@@ -48,76 +63,55 @@ export function readGuide(name: string): Guide {
   return { steps, consequences }
 }
 
-export class ScratchProgram {
-  readonly #changed = new Map<string, string>()
-  readonly #sources = new Map<string, ts.SourceFile>()
-  readonly #options: ts.CompilerOptions
-  readonly #host: ts.CompilerHost
-  #program: ts.Program | undefined
+export class ScratchProgram implements Disposable {
+  readonly #folder = fs.mkdtempSync(path.join(fs.realpathSync(tmpdir()), 'lockstep-guides-'))
 
   constructor() {
-    const { config } = ts.readConfigFile(path.join(root, 'tsconfig.json'), (name) =>
-      ts.sys.readFile(name),
-    ) as { config: unknown }
-    const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root)
-    this.#options = { ...options, incremental: false, tsBuildInfoFile: undefined }
-    this.#host = this.#createHost()
+    for (const folder of copied)
+      fs.cpSync(path.join(root, folder), path.join(this.#folder, folder), { recursive: true })
+    const links = path.join(this.#folder, 'node_modules')
+    fs.mkdirSync(path.join(links, '@lockstep'), { recursive: true })
+    for (const name of fs.readdirSync(packages))
+      if (name !== '@lockstep') fs.symlinkSync(path.join(packages, name), path.join(links, name))
+    // The links of the workspace are relative, so copies of them lead into the copy.
+    for (const name of fs.readdirSync(path.join(packages, '@lockstep')))
+      fs.symlinkSync(
+        fs.readlinkSync(path.join(packages, '@lockstep', name)),
+        path.join(links, '@lockstep', name),
+      )
+    fs.writeFileSync(path.join(this.#folder, 'package.json'), '{ "type": "module" }')
+    fs.writeFileSync(path.join(this.#folder, 'tsconfig.json'), JSON.stringify(project))
   }
 
   /**
    * Throws if the file lacks the lines that the step changes, because then the guide is outdated.
    */
   take({ file, diff }: GuideStep): void {
-    const name = path.join(root, file)
+    const name = path.join(this.#folder, file)
     const without = (sign: string) =>
       diff
         .filter((line) => !line.startsWith(sign))
         .map((line) => line.slice(1))
         .join('\n')
     const [before, after] = [without('+'), without('-')]
-    const text = this.#changed.get(name) ?? ts.sys.readFile(name) ?? ''
+    const text = fs.existsSync(name) ? fs.readFileSync(name, 'utf8') : ''
     if (before === '' ? text !== '' : text.split(before).length !== 2)
       throw new Error(`${file} doesn't have these lines exactly once:\n${before}`)
-    this.#changed.set(name, before === '' ? after : text.replace(before, () => after))
-    this.#sources.delete(name)
+    fs.writeFileSync(name, before === '' ? after : text.replace(before, () => after))
   }
 
   /** The files with type errors, in order of name, each with its first error. */
-  errors(): Record<string, string> {
-    const present = checked.flatMap((folder) => globSync(`${folder}/**/*.ts`, { cwd: root }))
-    const made = Array.from(this.#changed.keys(), (name) => path.relative(root, name))
-    const files = [...new Set([...present, ...made])].filter((file) => !unconcerned.test(file))
-    const names = files.sort().map((file) => path.join(root, file))
-    this.#program = ts.createProgram(names, this.#options, this.#host, this.#program)
+  async errors(): Promise<Record<string, string>> {
+    const output = await checkTypes(this.#folder)
     const errors: Record<string, string> = {}
-    for (const [index, name] of names.entries()) {
-      const source = this.#program.getSourceFile(name)
-      const [first] = source ? this.#program.getSemanticDiagnostics(source) : []
-      if (first) errors[files[index]!] = ts.flattenDiagnosticMessageText(first.messageText, '\n')
-    }
-    return errors
+    for (const [, file, message] of output.matchAll(/^(\S+?)\(\d+,\d+\): error (.*)$/gm))
+      errors[file!] ??= message!
+    // What the compiler says about no file, for example that its settings are wrong.
+    if (output !== '' && Object.keys(errors).length === 0) throw new Error(output)
+    return Object.fromEntries(Object.entries(errors).sort(([a], [b]) => (a < b ? -1 : 1)))
   }
 
-  #createHost(): ts.CompilerHost {
-    const host = ts.createCompilerHost(this.#options)
-    const { fileExists, readFile, realpath } = host
-    // files that only exist here can't be reached through the links of the workspace's packages
-    const target = (name: string) =>
-      name.replace(`${root}/node_modules/@lockstep/protocol/`, `${root}/protocol/`)
-    return {
-      ...host,
-      fileExists: (name) => this.#changed.has(target(name)) || fileExists(name),
-      readFile: (name) => this.#changed.get(target(name)) ?? readFile(name),
-      realpath: (name) => (this.#changed.has(target(name)) ? target(name) : realpath!(name)),
-      getSourceFile: (name, languageVersion) => {
-        const known = this.#sources.get(name)
-        if (known) return known
-        const text = this.#changed.get(name) ?? readFile(name)
-        if (text === undefined) return undefined
-        const source = ts.createSourceFile(name, text, languageVersion, true)
-        this.#sources.set(name, source)
-        return source
-      },
-    }
+  [Symbol.dispose](): void {
+    fs.rmSync(this.#folder, { recursive: true, force: true })
   }
 }

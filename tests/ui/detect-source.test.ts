@@ -53,6 +53,10 @@ const exports: [product: string, document: unknown][] = [
     'lockstep',
     { conversations: [], agent_runs: [{ id: 'r', agent: 'demo', input: '', output: '' }] },
   ],
+  [
+    'lockstep',
+    { conversations: [], agent_runs: [], drafts: [{ id: 'd', place: 'new', text: 'Half a' }] },
+  ],
   ['lockstep', [{ id: 'c', messages: [{ id: 'm', role: 'user', position: 1, content: 'Hi' }] }]],
 ]
 

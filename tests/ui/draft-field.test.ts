@@ -194,17 +194,31 @@ test('a sent text leaves with its draft, what the other device added stays', asy
   expect([a.field.text, b.field.text]).toEqual(['send me later', 'send me later'])
 })
 
-test('a text whose message the server does not have yet stays a draft', async () => {
+test('a text whose message the server does not have yet stays a draft, and is back in its field if it was refused', async () => {
   const server = new Server()
   const a = new Device(server)
   await typed(a, 'kept')
   await settle([a])
-  a.field.take(Promise.resolve(false))
+  let refuse = (_kept: boolean): void => {}
+  a.field.take(new Promise((resolve) => (refuse = resolve)))
   await settle([a])
-  expect([a.field.text, server.drafts.size]).toEqual(['', 1])
+  expect([a.field.text, a.field.others, server.drafts.size]).toEqual(['', [], 1])
   const reopened = new Device(server)
   await settle([reopened])
   expect(reopened.field.text).toBe('kept')
+  refuse(false)
+  await settle([a])
+  expect(a.field.text).toBe('kept')
+
+  // Neither the end that the draft lacks, nor what was typed meanwhile, replaces the other.
+  a.field.type('kept whole')
+  a.field.take(new Promise((resolve) => (refuse = resolve)))
+  await typed(a, 'meanwhile')
+  await settle([a])
+  refuse(false)
+  await settle([a, reopened])
+  expect(a.field.text).toBe('meanwhile')
+  expect(a.field.others.map(({ text }) => text)).toEqual(['kept whole'])
 })
 
 test('two drafts can be joined, swapped and discarded', async () => {
@@ -224,7 +238,10 @@ test('two drafts can be joined, swapped and discarded', async () => {
 /** Each word is typed once and never deleted, so it must be somewhere at the end. */
 const step = fc.oneof(
   { weight: 5, arbitrary: fc.record({ kind: fc.constant('type' as const), on: fc.nat(1) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('take' as const), on: fc.nat(1) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constantFrom('take', 'refuse'), on: fc.nat(1) }),
+  },
   {
     weight: 5,
     arbitrary: fc.record({

@@ -3,7 +3,14 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { parse, type Token } from '@messageformat/parser'
 import { describe, expect, test } from 'vitest'
 import { compileCatalogue } from '../../tools/vite-texts.ts'
-import { languageFor, languages } from '../../ui/src/lib/texts.ts'
+import {
+  languageFor,
+  languages,
+  loadLaterTexts,
+  showLanguage,
+  shownLanguage,
+  t,
+} from '../../ui/src/lib/texts.ts'
 
 type Catalogue = Record<string, Record<string, string>>
 const folder = new URL('../../ui/texts/', import.meta.url)
@@ -102,4 +109,20 @@ test('in a text from right to left each value stands for itself, in plurals too'
   const isolated = JSON.stringify(['\u2068', ['name'], '\u2069']).slice(1, -1)
   for (const { tag, direction } of languages)
     expect(compiled(tag).split(isolated).length - 1, tag).toBe(direction === 'rtl' ? 2 : 0)
+})
+
+test('a language that is chosen while the later texts are loaded is shown, with those texts', async () => {
+  const load = (language: string, part: string): Promise<Record<string, string>> =>
+    Promise.resolve({
+      [part === 'start' ? 'common.appName' : 'agents.title']: `${part} texts in ${language}`,
+    })
+  await showLanguage('en', load)
+  await Promise.all([showLanguage('ar', load), loadLaterTexts(load)])
+  expect(shownLanguage()).toBe('ar')
+  expect(t('agents.title')).toBe('later texts in ar')
+
+  const fail = (): Promise<never> => Promise.reject(new Error('The server is away.'))
+  await expect(Promise.all([showLanguage('en-XA', fail), loadLaterTexts(fail)])).rejects.toThrow()
+  await loadLaterTexts(load)
+  expect(shownLanguage()).toBe('ar')
 })

@@ -65,6 +65,7 @@ test('an import with too many failed items ends, before their reasons fill the m
     database: undefined as never,
     log: undefined as never,
     preferences: undefined as never,
+    drafts: undefined as never,
     logger: createLogger('silent'),
     quota: undefined as never,
   })
@@ -81,6 +82,7 @@ test('an import that runs when its node stops ends, and its client is told to re
     database: undefined as never,
     log: undefined as never,
     preferences: undefined as never,
+    drafts: undefined as never,
     logger: createLogger('silent'),
     quota: undefined as never,
   })

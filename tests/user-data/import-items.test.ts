@@ -37,6 +37,7 @@ const valuesOf = (fragments: readonly Fragment[]) =>
 const keys = fc.constantFrom(
   'conversations',
   'agent_runs',
+  'drafts',
   'messages',
   'preferences',
   'id',
@@ -79,7 +80,8 @@ describe('cutting an export', () => {
     await fc.assert(
       fc.asyncProperty(source, tree, cuts, async (source, data, cuts) => {
         const values = await valuesOf(fragmentsOf(source, JSON.stringify(data), cuts))
-        const lists = source === 'lockstep' ? ['conversations', 'agent_runs'] : ['conversations']
+        const lists =
+          source === 'lockstep' ? ['conversations', 'agent_runs', 'drafts'] : ['conversations']
         const isExport = (value: unknown): value is Record<string, unknown> =>
           typeof value === 'object' &&
           value !== null &&

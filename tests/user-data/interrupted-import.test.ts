@@ -136,6 +136,7 @@ test('an item whose writing throws is reported and the others are imported; an u
       database: undefined as never,
       log,
       preferences: undefined as never,
+      drafts: undefined as never,
       logger: createLogger('silent'),
     })
     const caller = { user_id: context.user_id, session_id: null, device: 'Node' }

@@ -58,6 +58,7 @@ function repeat() {
     database,
     log,
     preferences: createPreferences(database, log),
+    drafts: undefined as never,
     logger: createLogger('silent'),
   })
   return migrateDocuments(

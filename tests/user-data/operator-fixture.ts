@@ -50,6 +50,7 @@ export function operatorFixture() {
     const code = await runProgram(args, settings(), {
       print: (line) => void printed.push(line),
       tell: (line) => void told.push(line),
+      readInput: () => Promise.resolve(''),
       onInterrupt: () => ({ [Symbol.dispose]: () => undefined }),
     })
     const lines = printed.filter((line) => line.startsWith('{'))

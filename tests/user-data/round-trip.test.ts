@@ -47,6 +47,11 @@ const freeForm = fc
   )
   .map((value) => JSON.parse(JSON.stringify(value)) as JsonObject)
   .filter((value) => FreeForm.safeParse(value).success)
+const draft = fc.record({
+  id: fc.uuid(),
+  place: fc.oneof(fc.constantFrom('new', 'agent:new', 'run:demo'), fc.uuid()),
+  text: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 30 }),
+})
 const role = fc.constantFrom('user', 'assistant', 'system', 'tool')
 const time = fc
   .date({ min: new Date('1999-01-01'), max: new Date('2030-01-01'), noInvalidDate: true })
@@ -97,20 +102,24 @@ describe('an export', () => {
       fc.asyncProperty(
         fc.array(conversation, { minLength: 3, maxLength: 5 }),
         freeForm,
-        async (conversations, preferences) => {
+        fc.uniqueArray(draft, { maxLength: 3, selector: ({ id }) => id }),
+        async (conversations, preferences, drafts) => {
           const [alice, bob] = [
             await signUp(shared.node, 'alice'),
             await signUp(shared.node, 'bob'),
           ]
           await alice.ask('putPreferences', { body: preferences })
           for (const one of conversations) await make(alice, one as Made)
+          for (const { id, ...body } of drafts)
+            await alice.ask('putDraft', { params: { id }, body })
           const exported = await exportOf(alice)
 
           const tried = await importInto(bob, exported, true)
           expect(await owned(bob)).toMatchObject({ conversations: [], preferences: {} })
           const result = await importInto(bob, exported)
           expect(result).toEqual(tried)
-          expect(result).toMatchObject({ created: exported.conversations.length, failed: [] })
+          const created = exported.conversations.length + drafts.length
+          expect(result).toMatchObject({ created, failed: [] })
           expect(await owned(bob)).toEqual(await owned(alice))
 
           expect(await importInto(bob, exported)).toMatchObject(nothingNew)
@@ -118,7 +127,7 @@ describe('an export', () => {
           expect(await owned(bob)).toEqual(await owned(alice))
         },
       ),
-      { numRuns: 4, examples: [[[], {}]] },
+      { numRuns: 4, examples: [[[], {}, []]] },
     )
   }, 60_000)
 

@@ -44,12 +44,14 @@ export class AccountClient extends TopicClient<HeldAccount> implements AccountTo
   #signedIn: SignedInUser | undefined
   #presence: ReadonlyMap<string, Presence> = new Map()
   #viewing: string | null | undefined
+  #newSignIns: readonly Session[] = []
   readonly #user = new Memo<User>()
   readonly #sessions = new Memo<readonly ListedSession[]>()
 
   constructor({ call, changed, expelled, live, draft }: AccountClientDeps) {
     super()
-    this.topic = new TopicReplica(accountModel(call), {
+    const model = accountModel(call, (session) => this.#renewed(session))
+    this.topic = new TopicReplica(model, {
       changed,
       presence: (presence) => this.#updatePresence(presence),
       draft,
@@ -58,7 +60,10 @@ export class AccountClient extends TopicClient<HeldAccount> implements AccountTo
         live()
       },
       down: () => this.#setPresence(new Map()),
-      applied: (change) => this.#isExpulsion(change) && expelled(),
+      applied: (change) => {
+        this.#noteSession(change)
+        if (this.#isExpulsion(change)) expelled()
+      },
     })
   }
 
@@ -71,6 +76,7 @@ export class AccountClient extends TopicClient<HeldAccount> implements AccountTo
     this.#signedIn = undefined
     this.#viewing = undefined
     this.#presence = new Map()
+    this.#newSignIns = []
     super.end()
   }
 
@@ -83,6 +89,9 @@ export class AccountClient extends TopicClient<HeldAccount> implements AccountTo
   }
   get session(): Session | undefined {
     return this.#signedIn?.session
+  }
+  get newSignIns(): readonly Session[] {
+    return this.#newSignIns
   }
   get presence(): ReadonlyMap<string, Presence> {
     return this.#presence
@@ -115,6 +124,25 @@ export class AccountClient extends TopicClient<HeldAccount> implements AccountTo
   #sendViewing(): void {
     const payload: Viewing = { conversation_id: this.#viewing ?? null }
     this.topic.sendUnlogged('viewing', payload)
+  }
+
+  /** A change of the password gives this browser's session a new id, and so does a new sign-in. */
+  #noteSession(change: WireChange): void {
+    if (!isKnownOf('account', change) || !change.data) return
+    if (change.op === 'session_revoked') {
+      const { session_id } = change.data
+      this.#newSignIns = this.#newSignIns.filter(({ id }) => id !== session_id)
+    }
+    if (change.op !== 'session_created') return
+    const { session, replaces } = change.data
+    const own = this.#signedIn?.session.id
+    if (replaces !== undefined && replaces === own) this.#renewed(session)
+    else if (replaces === undefined && session.id !== own)
+      this.#newSignIns = [session, ...this.#newSignIns]
+  }
+
+  #renewed(session: Session): void {
+    if (this.#signedIn) this.#signedIn = { ...this.#signedIn, session }
   }
 
   #isExpulsion(change: WireChange): boolean {
@@ -153,11 +181,12 @@ function listed(
     .sort((a, b) => (a.created_at < b.created_at ? 1 : -1))
 }
 
-function accountModel(call: Call): TopicModel<HeldAccount> {
+function accountModel(call: Call, onSession: (session: Session) => void): TopicModel<HeldAccount> {
   // The cursor comes from the first response. Whatever the second one knows beyond it comes again
   // with the log, which does no harm.
   const read = async () => {
-    const { user, epoch, seq } = await getMe(call)
+    const { user, session, epoch, seq } = await getMe(call)
+    onSession(session)
     const { items } = await listSessions(call)
     return { state: { username: user.username, sessions: items, closed: false }, epoch, seq }
   }

@@ -209,7 +209,10 @@ export class ConversationsClient
   rewind(id: string, seq: number): IssuedCommand {
     return this.topic.send(undecidedCommand('rewind', { conversation_id: id, seq }))
   }
-  reply(id: string, options: { agent?: string; replaces?: string } = {}): IssuedCommand {
+  reply(
+    id: string,
+    options: { agent?: string; replaces?: string; message_id?: string } = {},
+  ): IssuedCommand {
     return this.topic.send(undecidedCommand('reply', { conversation_id: id, ...options }))
   }
   regenerate(id: string, message_id: string, options: { agent?: string } = {}): IssuedCommand {

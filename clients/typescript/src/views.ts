@@ -201,8 +201,14 @@ export interface ConversationsTopic extends TopicView {
    */
   rewind(id: string, seq: number): IssuedCommand
   purge(id: string): IssuedCommand
-  /** Starts an assistant's reply to the newest message, or another version of `replaces`. */
-  reply(id: string, options?: { agent?: string; replaces?: string }): IssuedCommand
+  /**
+   * Starts an assistant's reply to the newest message, or another version of `replaces`. With a
+   * `message_id`, the reply is that message; if it exists already, nothing is started.
+   */
+  reply(
+    id: string,
+    options?: { agent?: string; replaces?: string; message_id?: string },
+  ): IssuedCommand
   /** Starts a reply that is another version of `message_id`. */
   regenerate(id: string, message_id: string, options?: { agent?: string }): IssuedCommand
   /** Stops the run that writes the reply `message_id`. */
@@ -244,6 +250,8 @@ export interface DraftsFollower {
 export interface AccountTopic extends TopicView {
   readonly user: User | undefined
   readonly session: Session | undefined
+  /** What has begun elsewhere since this engine started, newest first. */
+  readonly newSignIns: readonly Session[]
   /** The signed-in sessions, newest first. `online` is live. */
   readonly sessions: readonly ListedSession[]
   /**

@@ -20,6 +20,7 @@ import {
   quotaReached,
   type ConversationQuota,
 } from '../conversation-quota.ts'
+import type { DraftUseCases } from '../drafts.ts'
 import type { PreferencesUseCases } from '../preferences.ts'
 import {
   decideCompletion,
@@ -94,6 +95,7 @@ export interface ImportDeps {
   database: Database
   log: Log
   preferences: PreferencesUseCases
+  drafts: Pick<DraftUseCases, 'add'>
   logger: Logger
   quota?: ConversationQuota
   turns?: FairTurnsOptions
@@ -103,6 +105,7 @@ export function createImport({
   database,
   log,
   preferences,
+  drafts,
   logger,
   quota = createConversationQuota(database, log),
   turns: turnsOptions = TURNS,
@@ -184,6 +187,14 @@ export function createImport({
     return decision ? 'created' : 'skipped'
   }
 
+  async function importDraft(
+    { user_id }: Caller,
+    dry_run: boolean,
+    { draft }: ItemOf<'draft'>,
+  ): Promise<ItemOutcome> {
+    return (await drafts.add(user_id, draft, { dry_run })) ? 'created' : 'skipped'
+  }
+
   /** Preferences are no item of their own: they count only if they change. */
   async function importPreferences(
     caller: Caller,
@@ -218,11 +229,13 @@ export function createImport({
     const seen = new Set<string>()
     const importItem = async (item: ImportableItem): Promise<ItemOutcome | undefined> => {
       if (item.kind === 'preferences') return importPreferences(caller, dry, item)
-      const { id } = item.kind === 'run' ? item.run : item.summary
+      const id = idOf(item)
       // an export may hold the same item twice
       if (seen.has(id)) return 'skipped'
       seen.add(id)
-      return item.kind === 'run' ? importRun(apply, item) : importConversation(apply, dry, item)
+      if (item.kind === 'run') return importRun(apply, item)
+      if (item.kind === 'draft') return importDraft(caller, dry, item)
+      return importConversation(apply, dry, item)
     }
     for (;;) {
       if (stop?.aborted) throw importStopped()
@@ -286,9 +299,13 @@ const tooManyFailed = (max: number): Fault =>
     detail: `More than ${max} items failed. The items before them have been imported`,
   })
 
-const nameOf = (item: ImportableItem): string =>
-  item.kind === 'conversation'
-    ? firstCharacters(item.summary.title || item.summary.id, 100)
-    : item.kind === 'run'
-      ? item.run.id
-      : 'preferences'
+function idOf(item: Exclude<ImportableItem, ItemOf<'preferences'>>): string {
+  if (item.kind === 'run') return item.run.id
+  return item.kind === 'draft' ? item.draft.id : item.summary.id
+}
+
+function nameOf(item: ImportableItem): string {
+  if (item.kind === 'preferences') return 'preferences'
+  const name = item.kind === 'conversation' && firstCharacters(item.summary.title, 100)
+  return name || idOf(item)
+}

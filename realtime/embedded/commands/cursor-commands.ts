@@ -12,6 +12,7 @@ import {
   type OpenCursor,
 } from '../cursors/cursors.ts'
 import { locationRefusal, refusal } from '../errors.ts'
+import { pace } from '../pace.ts'
 import {
   collectionName,
   optionalCount,
@@ -88,7 +89,9 @@ export const getMore: CommandDefinition = {
         'BadValue',
         'cannot set maxTimeMS on getMore command for a non-awaitData cursor',
       )
+    pace.begin(cursor.leftMs)
     const { documents, finished } = await takeBatchOrClose(request, cursor, size)
+    cursor.leftMs = pace.leftMs
     if (finished) engine.cursors.close(cursor.id)
     return reply('nextBatch', documents, finished ? Long.ZERO : cursor.id, cursor.ns)
   },

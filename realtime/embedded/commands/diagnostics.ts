@@ -157,6 +157,15 @@ export const backup: CommandDefinition = {
   },
 }
 
+/**
+ * `eraseDeleted` makes the files forget what has been deleted or replaced until now. Change streams
+ * can no longer start in the time before.
+ */
+export const eraseDeleted = answering([], ({ engine }) => {
+  engine.eraseDeleted()
+  return {}
+})
+
 /** `configureFailPoint`, which exists only if test commands are enabled. */
 export const configureFailPoint = answering(['mode', 'data'], ({ engine, command, db }) => {
   if (!engine.settings.testCommands)

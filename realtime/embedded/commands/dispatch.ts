@@ -101,7 +101,7 @@ function run(request: CommandRequest): CommandReply | Promise<CommandReply> {
 
 /**
  * Applies the command's `maxTimeMS`. The `maxTimeMS` of a `getMore` is no limit: it says how long
- * to wait for events.
+ * to wait for events. What is left of a query's limit counts for its `getMore` commands.
  */
 function runWithDeadline(
   request: CommandRequest,

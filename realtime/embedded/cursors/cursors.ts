@@ -25,6 +25,8 @@ export interface OpenCursor {
   /** The session that opened the cursor, in hex. The cursor is closed when the session ends. */
   readonly session: string | undefined
   usedAt: number
+  /** How long its commands may go on working in all, in milliseconds. */
+  leftMs: number
   readonly noTimeout: boolean
   busy: boolean
 }
@@ -87,6 +89,7 @@ export class Cursors {
       stream,
       session,
       usedAt: Date.now(),
+      leftMs: pace.leftMs,
       noTimeout: timeless,
       busy: false,
     }

@@ -229,6 +229,20 @@ export class Oplog {
     this.#store.run('DELETE FROM oplog WHERE ts <= ?', cut)
     return count === MAX_ENTRIES_PER_TRIM
   }
+
+  /**
+   * Removes the entries before `time`, a limited number per call. Streams go on with those in
+   * memory. Returns whether there are more to remove.
+   */
+  forget(time: ClusterTime): boolean {
+    const [cut, count] = this.#store.row<[number | null, number]>(
+      'SELECT max(ts), count(*) FROM (SELECT ts FROM oplog WHERE ts < ? ORDER BY ts LIMIT ?)',
+      time,
+      MAX_ENTRIES_PER_TRIM,
+    )!
+    if (cut !== null) this.#store.run('DELETE FROM oplog WHERE ts <= ?', cut)
+    return count === MAX_ENTRIES_PER_TRIM
+  }
 }
 
 function firstAfter(entries: readonly OplogEntry[], time: ClusterTime): number {

@@ -16,7 +16,7 @@ export interface StoredRow {
 /** Number of rows in the first chunk, unless the caller expects another number. */
 export const FIRST_CHUNK_ROWS = 16
 const MAX_CHUNK_ROWS = 256
-/** A chunk grows only while it is no larger than this. */
+/** A chunk ends when it is larger than this, and grows only while it is smaller. */
 const MAX_CHUNK_BYTES = 1024 * 1024
 
 /** Where documents are read from. */
@@ -121,7 +121,8 @@ export class Scanner {
     if (this.#readPosition.scan > 0) return false
     const reverse = this.#plan.reverseNatural
     const limit = this.#chunkRows
-    const rows = this.#data.store.rows<StoredDocument>(
+    const { rows, ended } = this.#data.store.rowsWithin<StoredDocument>(
+      MAX_CHUNK_BYTES,
       `SELECT row, crc, doc FROM ${this.#collection.table} WHERE row ${reverse ? '<' : '>'} ? ORDER BY row ${reverse ? 'DESC' : ''} LIMIT ?`,
       this.#readPosition.row ?? (reverse ? Number.MAX_SAFE_INTEGER : -1),
       limit,
@@ -137,7 +138,7 @@ export class Scanner {
     this.#readPosition = {
       ...this.#readPosition,
       row: rows.at(-1)?.[0] ?? this.#readPosition.row,
-      scan: rows.length < limit ? 1 : 0,
+      scan: ended && rows.length < limit ? 1 : 0,
     }
     return rows.length > 0
   }
@@ -146,7 +147,7 @@ export class Scanner {
     const { interval: number, key, row } = this.#readPosition
     const interval = scan.intervals[scan.reverse ? scan.intervals.length - 1 - number : number]!
     const limit = this.#chunkRows
-    const rows = this.#query(scan, interval.from, interval.to, key, row, limit)
+    const { rows, ended } = this.#query(scan, interval.from, interval.to, key, row, limit)
     this.#buffer = rows.map(([rowKey, ...stored]) => ({
       row: stored[0],
       bytes: this.#data.documents.read(this.#collection, stored),
@@ -156,7 +157,7 @@ export class Scanner {
     }))
     this.#grow(this.#buffer)
     const last = rows.at(-1)
-    if (rows.length < limit)
+    if (ended && rows.length < limit)
       this.#readPosition = {
         ...this.#readPosition,
         interval: number + 1,
@@ -174,11 +175,12 @@ export class Scanner {
     key: Uint8Array | undefined,
     row: number | undefined,
     limit: number,
-  ): [Uint8Array, ...StoredDocument][] {
+  ): { rows: [Uint8Array, ...StoredDocument][]; ended: boolean } {
     const [sign, order] = scan.reverse ? ['<', 'DESC'] : ['>', 'ASC']
     const after = key === undefined ? '' : ` AND (k.key, k.row) ${sign} (?, ?)`
     const upTo = to === undefined ? '' : ' AND k.key < ?'
-    return this.#data.store.rows<[Uint8Array, ...StoredDocument]>(
+    return this.#data.store.rowsWithin<[Uint8Array, ...StoredDocument]>(
+      MAX_CHUNK_BYTES,
       `SELECT k.key, k.row, d.crc, d.doc FROM ${scan.index.table} k CROSS JOIN ${this.#collection.table} d ON d.row = k.row
        WHERE k.key >= ?${upTo}${after} ORDER BY k.key ${order}, k.row ${order} LIMIT ?`,
       from,

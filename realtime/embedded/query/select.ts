@@ -42,8 +42,9 @@ export interface SelectedRows {
   pause(): void
 }
 
-/** How many rows are examined between two looks at the clock. */
+/** How much is examined between two looks at the clock, in rows. A large one counts as many. */
 const ROWS_PER_CHECK = 32
+const BYTES_PER_ROW = 8 * 1024
 
 /** Starts a selection. It reads all rows first only if no index provides the sort order. */
 export function select(
@@ -84,9 +85,13 @@ function matchingRows(
     pause: () => scanner.pause(),
     next() {
       for (;;) {
-        if (++examined % ROWS_PER_CHECK === 0 && pace.isDue) return pause
+        if (examined >= ROWS_PER_CHECK) {
+          examined = 0
+          if (pace.isDue) return pause
+        }
         const found = scanner.next()
         if (!found) return undefined
+        examined += 1 + found.bytes.length / BYTES_PER_ROW
         if (!isMatch) return { ...found, position: undefined }
         trace.index = undefined
         if (matches(Doc.read(found.bytes), trace)) return { ...found, position: trace.index }

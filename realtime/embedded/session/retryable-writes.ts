@@ -129,6 +129,12 @@ export class RetryableWrites {
     )
   }
 
+  /** Forgets all outcomes. No client waits for a reply any more, so nothing will be repeated. */
+  forget(): void {
+    this.#cache.clear()
+    this.#store.run('DELETE FROM sessions')
+  }
+
   /** Forgets the sessions that have been idle for too long. */
   expire(now: number): void {
     for (const [name, session] of this.#cache)

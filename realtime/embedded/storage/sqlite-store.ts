@@ -2,6 +2,7 @@
 // loop, or during the previous fsync, share one commit. A callback of `onDurable` runs after that
 // commit and never before it.
 import { backup, DatabaseSync, type StatementSync } from 'node:sqlite'
+import { Checkpoints, wipeFile } from './checkpoints.ts'
 import { checksumOf, damage } from './checksum.ts'
 import { refusal } from '../errors.ts'
 import { checkDataFiles, dataFile, FORMAT, isDamage, Mark } from './data-files.ts'
@@ -33,6 +34,7 @@ export class SqliteStore {
   readonly #db: DatabaseSync
   readonly #mark: Mark
   readonly #space: DiskSpace
+  readonly #checkpoints: Checkpoints
   readonly #statements = new Map<string, StatementSync>()
   #waiting: (() => void)[] = []
   readonly #beforeCommit: (() => void)[] = []
@@ -58,12 +60,14 @@ export class SqliteStore {
       // The lock ends with its process, so a `kill -9` leaves nothing that has to be removed.
       db.exec('PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL')
       db.exec(
-        'PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000; PRAGMA cache_size = -65536',
+        'PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -65536; PRAGMA secure_delete = ON',
       )
       this.#mark = new Mark(dataDir)
       this.#space = new DiskSpace(dataDir)
       migrate(db)
       this.#db = db
+      this.#checkpoints = new Checkpoints(db, dataFile(dataDir))
+      this.#checkpoints.run()
     } catch (error) {
       db?.close()
       if (/locked|busy/i.test(String(error))) throw heldByAnother(dataDir)
@@ -90,6 +94,7 @@ export class SqliteStore {
   /** Runs a writing statement in the shared transaction. */
   run(sql: string, ...cells: Cell[]): void {
     this.#begin()
+    this.#checkpoints.noteWrite(bytesOf(cells))
     this.#guarded(() => this.#prepare(sql).run(...cells))
   }
 
@@ -100,6 +105,26 @@ export class SqliteStore {
 
   rows<T extends readonly Cell[]>(sql: string, ...cells: Cell[]): T[] {
     return this.#guarded(() => this.#prepare(sql).all(...cells) as unknown as T[])
+  }
+
+  /**
+   * The first rows, at least one, until they have `bytes` in all. `ended`: there are no others.
+   */
+  rowsWithin<T extends readonly Cell[]>(
+    bytes: number,
+    sql: string,
+    ...cells: Cell[]
+  ): { rows: T[]; ended: boolean } {
+    return this.#guarded(() => {
+      const rows: T[] = []
+      let left = bytes
+      for (const row of this.#prepare(sql).iterate(...cells) as Iterable<unknown> as Iterable<T>) {
+        rows.push(row)
+        for (const cell of row) if (cell instanceof Uint8Array) left -= cell.length
+        if (left <= 0) return { rows, ended: false }
+      }
+      return { rows, ended: true }
+    })
   }
 
   #guarded<T>(work: () => T): T {
@@ -119,6 +144,20 @@ export class SqliteStore {
   /** Writes a copy of everything that is committed to a file, while others go on writing. */
   async backup(file: string): Promise<void> {
     await backup(this.#db, file, { rate: 200 })
+    wipeFile(file)
+  }
+
+  /**
+   * Moves the write-ahead log into the data file and empties it. Returns false if that isn't
+   * possible now.
+   */
+  checkpoint(): boolean {
+    return !this.pending && this.#relieve({ truncate: true })
+  }
+
+  /** Wipes the unused bytes of data that a server has written which didn't wipe them. */
+  wipeAll(): void {
+    this.#checkpoints.wipeAll()
   }
 
   /** Forgets the prepared statements for a table that will be dropped. */
@@ -197,6 +236,18 @@ export class SqliteStore {
     this.#waiting = []
     for (const hook of this.#afterCommit) hook()
     for (const callback of waiting) callback()
+    if (this.#checkpoints.isDue && !this.pending) this.#relieve()
+  }
+
+  /** Keeps the write-ahead log short. On a full disk, the log grows until there is room. */
+  #relieve(options?: { truncate: boolean }): boolean {
+    try {
+      this.#checkpoints.run(options)
+      return true
+    } catch (error) {
+      if (isDamage(error)) this.#fault(error as Error)
+      return false
+    }
   }
 
   #fault(error: Error): void {
@@ -211,15 +262,25 @@ export class SqliteStore {
    * lock.
    */
   close(): void {
-    if (this.#scheduled) {
+    // What waits for a commit may write once more.
+    while (this.#scheduled && !this.#failed) {
       clearImmediate(this.#scheduled)
       this.#commit()
     }
     this.#statements.clear()
+    if (!this.#failed) this.#relieve()
     this.#db.close()
+    this.#checkpoints.close()
     this.#mark.close()
     this.#space.close()
   }
+}
+
+function bytesOf(cells: readonly Cell[]): number {
+  let bytes = 0
+  for (const cell of cells)
+    if (typeof cell === 'string' || cell instanceof Uint8Array) bytes += cell.length
+  return bytes
 }
 
 const diskIsFull = () => refusal('OutOfDiskSpace', 'the disk is full')

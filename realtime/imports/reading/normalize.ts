@@ -5,6 +5,7 @@ import * as z from 'zod'
 import { Run } from '@lockstep/protocol/agents'
 import { Summary } from '@lockstep/protocol/conversations'
 import { DEFAULT_TITLE } from '@lockstep/protocol/decide/conversations'
+import { Draft } from '@lockstep/protocol/drafts'
 import { mergePatch, type JsonObject } from '@lockstep/protocol/free-form'
 import type { ImportSource } from '@lockstep/protocol/import'
 import { limits } from '@lockstep/protocol/limits'
@@ -26,6 +27,9 @@ export type ImportedSummary = z.infer<typeof ImportedSummary>
 const ImportedRun = Run.omit({ user_id: true, version: true })
 export type ImportedRun = z.infer<typeof ImportedRun>
 
+const ImportedDraft = Draft.omit({ version: true })
+export type ImportedDraft = z.infer<typeof ImportedDraft>
+
 export type NormalizedItem =
   /** At least one slice. The messages of each fit into one change. Positions count from 1. */
   | {
@@ -37,6 +41,7 @@ export type NormalizedItem =
     }
   | { kind: 'preferences'; preferences: JsonObject }
   | { kind: 'run'; run: ImportedRun }
+  | { kind: 'draft'; draft: ImportedDraft }
   /** `item` names the item for a person. */
   | { kind: 'failed'; item: string; reason: string }
 
@@ -63,6 +68,7 @@ export interface NormalizeOptions {
 /** An item that can't be made valid becomes a failed one. */
 export function normalizeItem(item: ParsedItem, options: NormalizeOptions): NormalizedItem {
   if (item.kind === 'run') return normalizeRun(item.run)
+  if (item.kind === 'draft') return normalizeDraft(item.draft)
   if (item.kind !== 'conversation') return item
   const { conversation } = item
   try {
@@ -196,12 +202,19 @@ function toSlices(messages: readonly Message[]): Message[][] {
 
 function normalizeRun(value: unknown): NormalizedItem {
   const parsed = ImportedRun.safeParse(value)
-  if (!parsed.success) {
-    const [{ path, message }] = parsed.error.issues as [z.core.$ZodIssue]
-    return { kind: 'failed', item: 'agent run', reason: `${path.join('.')} ${message}` }
-  }
+  if (!parsed.success) return failed('agent run', parsed.error)
   const run = parsed.data
   const isUnfinished = run.status === 'queued' || run.status === 'running'
   const ended = { status: 'interrupted' as const, ended_at: run.ended_at ?? run.started_at }
   return { kind: 'run', run: { ...run, ...(isUnfinished && ended) } }
+}
+
+function normalizeDraft(value: unknown): NormalizedItem {
+  const { success, data, error } = ImportedDraft.safeParse(value)
+  return success ? { kind: 'draft', draft: data } : failed('draft', error)
+}
+
+function failed(item: string, { issues }: z.ZodError): NormalizedItem {
+  const [{ path, message }] = issues as [z.core.$ZodIssue]
+  return { kind: 'failed', item, reason: `${path.join('.')} ${message}` }
 }

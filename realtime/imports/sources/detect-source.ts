@@ -43,7 +43,8 @@ const signs: readonly [SourceId, (item: Fields) => boolean][] = [
     (item) =>
       ('message_count' in item && 'version' in item) ||
       messagesOf(item.messages).some((message) => 'position' in message && 'role' in message) ||
-      ('agent' in item && 'input' in item && 'output' in item),
+      ('agent' in item && 'input' in item && 'output' in item) ||
+      ('place' in item && 'text' in item),
   ],
   ['open-webui', ({ models, messages }) => Array.isArray(models) && Array.isArray(messages)],
 ]
@@ -57,7 +58,9 @@ function sourceOfItem(item: unknown): SourceId | undefined {
 function itemsIn(value: unknown): unknown[] {
   if (Array.isArray(value)) return value.flatMap(itemsIn)
   if (!isObject(value)) return []
-  const lists = [value.conversations, value.agent_runs].filter((list) => Array.isArray(list))
+  const lists = [value.conversations, value.agent_runs, value.drafts].filter((list) =>
+    Array.isArray(list),
+  )
   return lists.length > 0 ? lists.flat() : [value]
 }
 
@@ -66,8 +69,8 @@ function itemsIn(value: unknown): unknown[] {
  * import itself then says what is wrong.
  */
 export async function detectSource(file: ExportFile): Promise<SourceId | undefined> {
-  // All products have their lists of items at the same place; an export of Lockstep has one more
-  // list.
+  // All products have their lists of items at the same place; an export of Lockstep has
+  // others too.
   const cutter = new ExportCutter('lockstep')
   const reader = file.stream().getReader()
   let lookedAt = 0

@@ -29,7 +29,10 @@ const documentFields = new Set([
   'preferences',
   'conversations',
   'agent_runs',
+  'drafts',
 ])
+/** An export has at least one of these. */
+const ownFields = ['conversations', 'preferences', 'agent_runs', 'drafts']
 const messageFields = Object.keys(Message.shape)
 const conversationFields = [...Object.keys(Summary.shape), 'messages', 'has_more']
 const runFields = Object.keys(Run.shape)
@@ -37,15 +40,13 @@ const runFields = Object.keys(Run.shape)
 export const parseLockstep: ParseExport = function* (data, first = 0) {
   const documents = objectsOf(data)
   if (documents.length === 0 && !Array.isArray(data)) throw notThisSource()
-  const areExports = documents.some(
-    (document) =>
-      'conversations' in document || 'preferences' in document || 'agent_runs' in document,
-  )
+  const areExports = documents.some((document) => ownFields.some((name) => name in document))
   for (const document of areExports ? documents : [{ conversations: documents }]) {
     if (isObject(document.preferences)) yield parsePreferences(document.preferences)
     for (const [index, item] of listIn(document, 'conversations').entries())
       yield parseConversation(item, first + index)
     for (const run of listIn(document, 'agent_runs')) yield { kind: 'run', run: withUnknown(run) }
+    for (const draft of listIn(document, 'drafts')) yield { kind: 'draft', draft }
     for (const [name, value] of Object.entries(document))
       if (areExports && !documentFields.has(name) && !isEmpty(value))
         yield { kind: 'failed', item: name, reason: 'This version of Lockstep doesn’t know it' }

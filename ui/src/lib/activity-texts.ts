@@ -61,6 +61,12 @@ export const namesChat = ({ topic, op, details }: ActivityEntry): boolean =>
   topic === 'conversations' &&
   (op === 'finished' || (op === 'updated' && (details.added > 0 || details.edited > 0)))
 
+function signInText({ label, fields }: ActivityEntry['details']): string {
+  if (label === null) return t('activity.signedIn')
+  const isAgain = fields.includes('replaces')
+  return t(isAgain ? 'activity.signedInAgainOn' : 'activity.signedInOn', { device: label })
+}
+
 /** One line without a full stop. */
 export function activityText(entry: ActivityEntry, titles: ActivityTitles = {}): string {
   const { topic, op, details } = entry
@@ -79,9 +85,8 @@ export function activityText(entry: ActivityEntry, titles: ActivityTitles = {}):
     return texts.size > 0 ? [...texts].join(' · ') : t('activity.otherSettings')
   }
   if (topic === 'agents' && op === 'created') return t('activity.runStarted')
-  if (topic === 'account' && op === 'session_created')
-    return details.label === null
-      ? t('activity.signedIn')
-      : t('activity.signedInOn', { device: details.label })
+  if (topic === 'account' && op === 'session_created') return signInText(details)
+  if (topic === 'account' && op === 'session_revoked' && details.fields.includes('replaced_by'))
+    return t('activity.sessionReplaced')
   return t(otherTexts.get(`${topic} ${op}`) ?? 'activity.changed')
 }

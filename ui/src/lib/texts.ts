@@ -24,6 +24,8 @@ const i18n = setupI18n()
 const track = createSubscriber((update) => i18n.on('change', update))
 const loaded = new Set<string>()
 let parts: CataloguePart[] = ['start']
+/** The language that was asked for last. It is shown once its texts are loaded. */
+let wanted = i18n.locale
 let lastRequest = 0
 
 /** The text for a key; reactive. Numbers in `values` decide about plurals. */
@@ -69,15 +71,27 @@ async function loadParts(language: string, load: Load): Promise<void> {
   )
 }
 
-/** Shows the texts in a language, once they are loaded. Rejects if they can't be. */
+/**
+ * Shows the texts in a language, once they are loaded. Rejects if they can't be, and the language
+ * that is shown stays.
+ */
 export async function showLanguage(language: string, load: Load): Promise<void> {
   const request = ++lastRequest
-  await loadParts(language, load)
-  if (request === lastRequest) i18n.activate(language)
+  wanted = language
+  try {
+    await loadParts(language, load)
+    if (request === lastRequest) i18n.activate(language)
+  } catch (error) {
+    if (request === lastRequest) wanted = i18n.locale
+    throw error
+  }
 }
 
-/** Loads the texts that only the later pages need. Rejects if they can't be loaded. */
+/**
+ * Loads the texts that only the later pages need, in the language that was asked for last: another
+ * one than the shown one while that language is on its way. Rejects if they can't be loaded.
+ */
 export async function loadLaterTexts(load: Load): Promise<void> {
   parts = ['start', 'later']
-  await showLanguage(i18n.locale, load)
+  await showLanguage(wanted, load)
 }

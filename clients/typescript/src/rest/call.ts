@@ -108,6 +108,9 @@ function parseProblem(text: string): unknown {
  */
 export function faultFromProblem(problem: unknown, status = 500): Fault {
   const { code, title: _title, type: _type, ...extra } = (problem ?? {}) as Partial<Problem>
+  // the session goes on under a new cookie, which this browser has or is about to get
+  if (code === 'unauthenticated' && extra.retry_after_ms !== undefined)
+    return new Fault('unavailable', extra)
   if (code !== undefined && Object.hasOwn(errors, code)) return new Fault(code, extra)
   const fallback: ErrorCode = status >= 502 && status <= 504 ? 'unavailable' : 'internal'
   return new Fault(fallback, { status })

@@ -17,5 +17,13 @@ export const signIn = (
 export const getSignInMethods = (call: Call): Promise<SignInMethods> =>
   call('getSignInMethods').catch(() => ({ password: true, providers: [] }))
 
-/** Ends this session, and with it its sockets. */
-export const signOut = (call: Call) => call('logout')
+/**
+ * Ends this session, and with it its sockets. Resolves to the address at which a provider ends its
+ * sign-in too, if there is one.
+ * @param isProviders the session began at a provider
+ */
+export async function signOut(call: Call, isProviders: boolean): Promise<string | undefined> {
+  if (isProviders) return (await call('logoutAtProvider')).location ?? undefined
+  await call('logout')
+  return undefined
+}

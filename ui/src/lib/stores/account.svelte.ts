@@ -21,6 +21,8 @@ let isLeaving = false
  * so the page may notice that it is signed out before it knows that the request succeeded.
  */
 let requested: Farewell | undefined
+/** The answer to that request will say where to go, so whoever leaves waits for it. */
+let awaitsAddress = false
 
 class Account {
   get user() {
@@ -37,6 +39,12 @@ class Account {
   get sessions() {
     track()
     return engine.account.sessions
+  }
+
+  /** What has begun elsewhere since this page started, newest first. */
+  get newSignIns() {
+    track()
+    return engine.account.newSignIns
   }
 
   /** The other open pages of this user. */
@@ -73,27 +81,41 @@ class Account {
    * stays and is told.
    */
   async signOut(): Promise<void> {
-    await this.#end('signed-out', () => signOut(engine.call))
+    const isProviders = this.session?.provider === true
+    awaitsAddress = isProviders
+    await this.#end('signed-out', () => signOut(engine.call, isProviders))
   }
 
   /**
    * Deletes the account and everything of it. Throws Fault. @param password undefined: it has none
    */
   async remove(password: string | undefined): Promise<void> {
-    await this.#end('deleted', () => engine.call('deleteMe', { body: { password } }))
+    await this.#end('deleted', async () => {
+      await engine.call('deleteMe', { body: { password } })
+      return undefined
+    })
   }
 
-  async #end(farewell: Farewell, request: () => Promise<unknown>): Promise<void> {
+  /** @param request resolves to the address to leave for, if it isn't the sign-in page */
+  async #end(farewell: Farewell, request: () => Promise<string | undefined>): Promise<void> {
     requested = farewell
+    let address: string | undefined
     try {
-      await request()
+      address = await request()
     } catch (error) {
+      awaitsAddress = false
+      if (isLeaving) goToSignIn(farewell)
       // Without an answer nobody knows whether it was done. Being signed out then shows that it
       // was.
       if (!(error instanceof Fault && error.code === 'unavailable')) requested = undefined
       throw error
     }
-    leave(farewell)
+    awaitsAddress = false
+    if (address !== undefined) {
+      isLeaving = true
+      location.replace(address)
+    } else if (isLeaving) goToSignIn(farewell)
+    else leave(farewell)
   }
 }
 export const account = new Account()
@@ -105,7 +127,10 @@ export const account = new Account()
 export function leave(reason: Farewell): void {
   if (isLeaving) return
   isLeaving = true
-  const farewell = requested ?? reason
+  if (!awaitsAddress) goToSignIn(requested ?? reason)
+}
+
+function goToSignIn(farewell: Farewell): void {
   location.replace(addressOf(signInAddress(farewell, farewell === 'ended' ? route.url : undefined)))
 }
 

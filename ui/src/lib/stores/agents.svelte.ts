@@ -123,18 +123,6 @@ class Agents {
     return wanted === undefined ? this.all[0] : (this.get(wanted) ?? this.all[0])
   }
 
-  /**
-   * Stores only the given fields, so that the others remain the server's. An undefined temperature
-   * is removed.
-   */
-  save(id: string, changes: Partial<AgentSettings>): void {
-    const entries = Object.entries(changes).map(([name, value]): [string, Json] => [
-      name,
-      value ?? null,
-    ])
-    preferences.update({ agent_settings: { [id]: Object.fromEntries(entries) } })
-  }
-
   /** Removes a user's agent, or restores a server's agent to the server's settings. */
   reset(id: string): void {
     preferences.update({ agent_settings: { [id]: null } })

@@ -95,7 +95,8 @@ export class DraftField {
 
   /**
    * Takes the text out of the field. Its draft goes once `isKept` resolves with true: the server
-   * has the text by another way. Until then the draft stays, but nothing here shows it.
+   * has the text by another way. Until then the draft stays, but nothing here shows it. If
+   * `isKept` resolves with false, the field has the text again.
    */
   take(isKept: Promise<boolean>): string {
     const text = this.#text
@@ -105,12 +106,11 @@ export class DraftField {
     this.#unsavedSince = undefined
     this.#cancelTimer()
     this.#show('')
-    if (id !== undefined) {
-      this.#sent.add(id)
-      void Promise.all([isKept, written]).then(([kept, draft = base]) => {
-        if (kept && draft) void this.#remove(draft)
-      })
-    }
+    if (id !== undefined) this.#sent.add(id)
+    void Promise.all([isKept, written]).then(([kept, draft = base]) => {
+      if (!kept) void this.#putBack(text, draft)
+      else if (draft) void this.#remove(draft)
+    })
     this.follow()
     return text
   }
@@ -140,8 +140,8 @@ export class DraftField {
   }
 
   /** Adds another draft to the present text. */
-  async append(other: Draft): Promise<void> {
-    this.type([this.#text, other.text].filter(Boolean).join('\n\n'))
+  async append(other: Draft, join = joinParagraphs): Promise<void> {
+    this.type(join(this.#text, other.text))
     await this.save()
     if (!this.isUnsaved) await this.#remove(other)
   }
@@ -273,6 +273,20 @@ export class DraftField {
     this.#deps.changed()
   }
 
+  /** @param draft what the server has of the text */
+  async #putBack(text: string, draft: Draft | undefined): Promise<void> {
+    if (draft) this.#sent.delete(draft.id)
+    if (this.#text === '') {
+      if (draft) this.#continue(draft)
+      this.type(text)
+    } else if (text !== '' && text !== draft?.text) {
+      // Something else was typed meanwhile: the text is offered beside it.
+      const id = draft?.id ?? this.#deps.newId()
+      await this.#deps.write({ id, place: this.#place, text }, draft).catch(ignore)
+    }
+    this.follow()
+  }
+
   async #remove(draft: Draft): Promise<void> {
     try {
       await this.#deps.delete(draft)
@@ -296,6 +310,9 @@ export class DraftField {
 }
 
 const ignore = () => undefined
+
+const joinParagraphs = (text: string, other: string): string =>
+  [text, other].filter(Boolean).join('\n\n')
 
 /** Whether all characters of `part` are in `whole`, in their order. */
 function isSubsequence(part: string, whole: string): boolean {

@@ -1,6 +1,7 @@
 // The fields whose text is kept as drafts, as runes. A field lives as long as the page, so what was
 // typed is there again when the person returns to it, also without a connection.
 import { createSubscriber } from 'svelte/reactivity'
+import type { IssuedCommand } from '@lockstep/client'
 import type { Draft } from '@lockstep/protocol/drafts'
 import { newId } from '@lockstep/protocol/ids'
 import { byteLength } from '@lockstep/protocol/text'
@@ -12,6 +13,15 @@ import { preferences } from './preferences.svelte.ts'
 
 /** What a page can still send while it closes (bytes, of all fields together). */
 const maxLastBytes = 60_000
+
+/**
+ * For `take`: resolves with true once the server has done the command or the person has discarded
+ * it, and with false if it was refused.
+ */
+export async function whenDone({ outcome }: IssuedCommand): Promise<boolean> {
+  const end = await outcome
+  return end.ok || end.reason === 'discarded'
+}
 
 /** A field's text that follows the drafts of its place. */
 export class DraftText {
@@ -47,8 +57,8 @@ export class DraftText {
   swap(other: Draft): void {
     void this.#field.swap(other)
   }
-  append(other: Draft): void {
-    void this.#field.append(other)
+  append(other: Draft, join?: (text: string, other: string) => string): void {
+    void this.#field.append(other, join)
   }
   discard(other: Draft): void {
     void this.#field.discard(other)

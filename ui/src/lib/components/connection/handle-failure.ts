@@ -4,6 +4,7 @@
 import type { OutboxItem } from '@lockstep/client'
 import { isObject } from '@lockstep/protocol/free-form'
 import { explainFault } from '../../fault-texts.ts'
+import { isAgentSave } from '../../stores/agent-saves.ts'
 import { engine } from '../../stores/engine.ts'
 import { drafts } from '../../stores/drafts.svelte.ts'
 import { t, type TextKey } from '../../texts.ts'
@@ -28,6 +29,7 @@ const commandTexts = new Map<string, TextKey>([
 /** Shows what happened to a failed command and what can be done about it. */
 export function handleFailure(item: OutboxItem): void {
   if (item.problem?.code === 'version_conflict') {
+    if (isAgentSave(item.mutation_id)) return item.discard()
     const title = currentOf(item, 'title')
     if (title === undefined || !resolveRename(item.mutation_id, title))
       return void resolveConflict(item)

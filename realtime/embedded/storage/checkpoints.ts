@@ -1,0 +1,190 @@
+// Moves the write-ahead log into the data file, and wipes what SQLite leaves behind there. Its
+// `secure_delete` overwrites what is deleted, but not the former places of what was moved to
+// another page or within one. A page gets into the data file by a checkpoint only, so every
+// checkpoint is made here, and wipes the unused bytes of the pages that it has moved.
+import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs'
+import type { DatabaseSync } from 'node:sqlite'
+
+const WAL_HEADER_BYTES = 32
+const FRAME_HEADER_BYTES = 24
+const FILE_HEADER_BYTES = 100
+/** Kinds of pages that have cells: inner pages and leaves of indexes and of tables. */
+const INNER_KINDS: ReadonlySet<number> = new Set([2, 5])
+const LEAF_KINDS: ReadonlySet<number> = new Set([10, 13])
+/**
+ * Other pages begin with the number of a page. In a file with fewer pages than this, that number
+ * can't look like one of the kinds above.
+ */
+const MAX_PAGES = 2 * 2 ** 24
+/** About as many pages as SQLite lets its log have. A page that is written often counts often. */
+const PAGES_PER_CHECKPOINT = 4_000
+
+/** The checkpoints of an open database. */
+export class Checkpoints {
+  readonly #db: DatabaseSync
+  readonly #walFile: string
+  /**
+   * Stays open until the database is closed: the locks of a process on a file end as soon as it
+   * closes any descriptor of that file.
+   */
+  readonly #fd: number
+  readonly #pageBytes: number
+  #written = 0
+
+  constructor(db: DatabaseSync, file: string) {
+    this.#db = db
+    this.#walFile = `${file}-wal`
+    this.#fd = openSync(file, 'r+')
+    const { page_size } = db.prepare('PRAGMA page_size').get() as { page_size: number }
+    this.#pageBytes = page_size
+  }
+
+  /** Counts a statement that writes this many bytes. */
+  noteWrite(bytes: number): void {
+    this.#written += 1 + bytes / this.#pageBytes
+  }
+
+  get isDue(): boolean {
+    return this.#written >= PAGES_PER_CHECKPOINT
+  }
+
+  /**
+   * Moves everything that is committed into the data file. With `truncate`, nothing of it remains
+   * in the log either. If the disk is full, the log keeps it until the next checkpoint.
+   */
+  run({ truncate = false } = {}): void {
+    this.#written = 0
+    const moved = this.#checkpoint('PASSIVE')
+    const wiper = new PageWiper(this.#fd, this.#pageBytes)
+    for (const page of this.#pagesInLog(moved)) wiper.wipe(page)
+    wiper.flush()
+    // Only now, so that a process that dies in between finds the pages in the log again.
+    if (!truncate) return
+    this.#checkpoint('TRUNCATE')
+    // A page in memory isn't wiped, and would get into the log with its next change.
+    this.#db.exec('PRAGMA shrink_memory')
+  }
+
+  /** Wipes the unused bytes of the whole file, for data of a server that did not wipe them. */
+  wipeAll(): void {
+    const wiper = new PageWiper(this.#fd, this.#pageBytes)
+    wiper.wipeFreePages()
+    for (let page = 1; page <= wiper.pages; page++) wiper.wipe(page)
+    wiper.flush()
+  }
+
+  /** To be called when the database is closed. */
+  close(): void {
+    closeSync(this.#fd)
+  }
+
+  /** Returns the number of frames in the log. */
+  #checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): number {
+    const result = this.#db.prepare(`PRAGMA wal_checkpoint(${mode})`).get() as { log: number }
+    return result.log
+  }
+
+  #pagesInLog(frames: number): Set<number> {
+    const pages = new Set<number>()
+    if (frames <= 0) return pages
+    const log = openSync(this.#walFile, 'r')
+    const number = Buffer.alloc(4)
+    for (let frame = 0; frame < frames; frame++) {
+      const at = WAL_HEADER_BYTES + frame * (FRAME_HEADER_BYTES + this.#pageBytes)
+      readSync(log, number, 0, 4, at)
+      pages.add(number.readUInt32BE())
+    }
+    closeSync(log)
+    return pages
+  }
+}
+
+/**
+ * Wipes the unused bytes of all pages of a database file that no server uses, such as a backup: a
+ * copy of a page has those of the original.
+ */
+export function wipeFile(file: string): void {
+  const fd = openSync(file, 'r+')
+  try {
+    const header = Buffer.alloc(FILE_HEADER_BYTES)
+    readSync(fd, header, 0, FILE_HEADER_BYTES, 0)
+    const size = header.readUInt16BE(16)
+    const wiper = new PageWiper(fd, size === 1 ? 65_536 : size)
+    for (let page = 1; page <= wiper.pages; page++) wiper.wipe(page)
+    wiper.flush()
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Overwrites bytes of a database file that mean nothing. */
+class PageWiper {
+  readonly pages: number
+  readonly #fd: number
+  readonly #page: Buffer
+  readonly #zeros: Buffer
+  #hasWritten = false
+
+  constructor(fd: number, pageBytes: number) {
+    this.#fd = fd
+    this.#page = Buffer.alloc(pageBytes)
+    this.#zeros = Buffer.alloc(pageBytes)
+    this.pages = Math.floor(fstatSync(fd).size / pageBytes)
+  }
+
+  /** Wipes what the page has between its list of cells and its cells, and between the cells. */
+  wipe(number: number): void {
+    if (number > this.pages || this.pages >= MAX_PAGES) return
+    const page = this.#read(number)
+    const at = number === 1 ? FILE_HEADER_BYTES : 0
+    const kind = page[at]!
+    const isInner = INNER_KINDS.has(kind)
+    if (!isInner && !LEAF_KINDS.has(kind)) return
+    const pointers = at + (isInner ? 12 : 8) + 2 * page.readUInt16BE(at + 3)
+    const cells = page.readUInt16BE(at + 5) || 65_536
+    if (pointers > cells || cells > page.length) return
+    this.#clear(number, pointers, cells)
+    let [block, last] = [page.readUInt16BE(at + 1), 0]
+    while (block > last && block <= page.length - 4) {
+      this.#clear(number, block + 4, Math.min(block + page.readUInt16BE(block + 2), page.length))
+      last = block
+      block = page.readUInt16BE(block)
+    }
+  }
+
+  /** Wipes the pages that hold nothing. */
+  wipeFreePages(): void {
+    let trunk = this.#read(1).readUInt32BE(32)
+    for (let seen = 0; trunk > 0 && trunk <= this.pages && seen < this.pages; seen++) {
+      const page = this.#read(trunk)
+      const [next, count] = [page.readUInt32BE(0), page.readUInt32BE(4)]
+      const listed = Math.min(count, page.length / 4 - 2)
+      const free = Array.from({ length: listed }, (_, at) => page.readUInt32BE(8 + 4 * at))
+      this.#clear(trunk, 8 + 4 * listed, page.length)
+      for (const leaf of free) {
+        if (leaf <= 1 || leaf > this.pages) continue
+        this.#read(leaf)
+        this.#clear(leaf, 0, page.length)
+      }
+      trunk = next
+    }
+  }
+
+  /** Makes sure that what was wiped is wiped on the disk too. */
+  flush(): void {
+    if (this.#hasWritten) fsyncSync(this.#fd)
+  }
+
+  #read(number: number): Buffer {
+    readSync(this.#fd, this.#page, 0, this.#page.length, (number - 1) * this.#page.length)
+    return this.#page
+  }
+
+  /** Of the page that was read last. Writes only these bytes, because they mean nothing. */
+  #clear(number: number, from: number, to: number): void {
+    const length = to - from
+    if (length <= 0 || this.#page.compare(this.#zeros, 0, length, from, to) === 0) return
+    writeSync(this.#fd, this.#zeros, 0, length, (number - 1) * this.#page.length + from)
+    this.#hasWritten = true
+  }
+}

@@ -1,0 +1,34 @@
+// Tokens that are good for once, on whichever node they come back: each is written down when it is
+// used. Only a hash is kept, and only as long as the token could be used again.
+import { createHash } from 'node:crypto'
+import { MongoServerError } from 'mongodb'
+import type { Database } from './database.ts'
+
+/** Names a token: its kind, and what makes it unique among these. */
+export type TokenName = readonly [kind: string, ...parts: string[]]
+
+const idOf = (name: TokenName): string =>
+  createHash('sha256').update(JSON.stringify(name)).digest('base64url')
+
+/** Uses a token up. False if it has been used before. */
+export async function spendToken(
+  { spent_tokens }: Database,
+  name: TokenName,
+  expires_at: Date,
+): Promise<boolean> {
+  try {
+    await spent_tokens.insertOne({ _id: idOf(name), expires_at })
+    return true
+  } catch (error) {
+    if (error instanceof MongoServerError && error.code === 11000) return false
+    throw error
+  }
+}
+
+export const isTokenSpent = async ({ spent_tokens }: Database, name: TokenName): Promise<boolean> =>
+  (await spent_tokens.findOne({ _id: idOf(name) })) !== null
+
+/** For a use that failed, so that it can be tried again. */
+export async function returnToken({ spent_tokens }: Database, name: TokenName): Promise<void> {
+  await spent_tokens.deleteOne({ _id: idOf(name) })
+}

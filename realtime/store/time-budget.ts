@@ -1,0 +1,21 @@
+// The time that one use case may take of the database. It is enforced there (`maxTimeMS`), so that
+// what nobody waits for any more doesn't go on at the expense of others.
+
+/** The time is over before the database was asked. */
+export class TimeOver extends Error {}
+
+export class TimeBudget {
+  readonly #end: number
+
+  /** It begins now. */
+  constructor(ms: number) {
+    this.#end = performance.now() + ms
+  }
+
+  /** An option of the driver's reads: what is left. Throws `TimeOver` if nothing is. */
+  get left(): { maxTimeMS: number } {
+    const maxTimeMS = Math.ceil(this.#end - performance.now())
+    if (maxTimeMS <= 0) throw new TimeOver('the time for this read is over')
+    return { maxTimeMS }
+  }
+}

@@ -1,0 +1,71 @@
+// Regular expressions against those of JavaScript, for all that both have. What PCRE does otherwise
+// is in mongo-vectors/regular-expressions-pcre.jsonl.
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { Regex } from '../../realtime/embedded/regex/regex.ts'
+
+const runs = Number(process.env.FUZZ_SEEDS ?? 300)
+
+const characters = ['a', 'b', 'B', ' ', 'é', '😀', '\n', '_']
+const text = fc.array(fc.constantFrom(...characters), { maxLength: 14 }).map((all) => all.join(''))
+
+/** A pattern for both: what stands for the end of a text differs. */
+interface Pattern {
+  ours: string
+  theirs: string
+}
+const same = (written: string): Pattern => ({ ours: written, theirs: written })
+const joined = (parts: readonly Pattern[], separator = ''): Pattern => ({
+  ours: parts.map(({ ours }) => ours).join(separator),
+  theirs: parts.map(({ theirs }) => theirs).join(separator),
+})
+const wrapped = ({ ours, theirs }: Pattern, after: string): Pattern => ({
+  ours: `(?:${ours})${after}`,
+  theirs: `(?:${theirs})${after}`,
+})
+
+const { pattern } = fc.letrec<{ pattern: Pattern; part: Pattern }>((tie) => ({
+  pattern: fc
+    .array(
+      fc.array(tie('part'), { minLength: 1, maxLength: 4 }).map((parts) => joined(parts)),
+      {
+        minLength: 1,
+        maxLength: 3,
+      },
+    )
+    .map((choices) => joined(choices, '|')),
+  part: fc.oneof(
+    { depthSize: 'small', withCrossShrink: true },
+    fc.constantFrom('a', 'b', 'é', '😀', '[aB]', '[^a]', '\\w', '\\W', '\\n').map(same),
+    fc.constantFrom('\\b', '\\B', '^', '(?=a)', '(?!b)', '(?![aé])').map(same),
+    fc.constant<Pattern>({ ours: '\\z', theirs: '$' }),
+    fc
+      .tuple(tie('pattern'), fc.constantFrom('', '?', '*', '+', '{2}', '{1,2}'))
+      .map(([inner, after]) => wrapped(inner, after)),
+  ),
+}))
+
+test(`a pattern matches the same texts as in JavaScript (${runs} patterns)`, () => {
+  fc.assert(
+    fc.property(
+      pattern,
+      fc.array(text, { minLength: 1, maxLength: 4 }),
+      ({ ours, theirs }, texts) => {
+        let regex: Regex
+        try {
+          regex = new Regex(ours, '', () => undefined)
+        } catch (error) {
+          // a repetition of what may be an assertion, which the engine says it doesn't support
+          return expect(String(error)).toContain('not supported')
+        }
+        const expected = new RegExp(theirs, 'u')
+        // one expression is used for many texts, and remembers
+        for (const candidate of [...texts, ...texts])
+          expect(regex.test(candidate), JSON.stringify([ours, candidate])).toBe(
+            expected.test(candidate),
+          )
+      },
+    ),
+    { numRuns: runs },
+  )
+})
