@@ -4,7 +4,11 @@ import {
   loadConversationActions,
   loadRename,
 } from '../lib/components/conversations/load-conversation-parts.ts'
-import { loadImportNotes, loadThreadMissing } from '../lib/components/thread/load-thread-parts.ts'
+import {
+  loadImportNotes,
+  loadMessageEditor,
+  loadThreadMissing,
+} from '../lib/components/thread/load-thread-parts.ts'
 
 /** Rejects if one of them can't be loaded. */
 export const loadPartsAhead = (): Promise<unknown> =>
@@ -13,6 +17,7 @@ export const loadPartsAhead = (): Promise<unknown> =>
     loadRename(),
     loadThreadMissing(),
     loadImportNotes(),
+    loadMessageEditor(),
     import('../lib/components/composer/OtherDrafts.svelte'),
     import('../lib/components/shell/SidebarRail.svelte'),
     import('../lib/components/shell/TabBar.svelte'),
