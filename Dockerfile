@@ -9,12 +9,12 @@ COPY clients/typescript/package.json clients/typescript/
 COPY clients/react/package.json clients/react/
 COPY clients/svelte/package.json clients/svelte/
 COPY clients/vue/package.json clients/vue/
+COPY tools/node/package.json tools/node/
 
 FROM source AS page
-# --ignore-scripts leaves out the pinned Node of development machines; the image has its own.
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
-RUN npm run build
+RUN npm run build && npm run --silent licences > licences.txt && npm run --silent sbom > sbom.cdx.json
 
 FROM source AS dependencies
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
@@ -25,6 +25,7 @@ WORKDIR /app
 RUN install --directory --owner=node --group=node /data
 COPY --from=dependencies /app/node_modules node_modules
 COPY package.json ./
+COPY --from=page /app/licences.txt /app/sbom.cdx.json ./
 COPY clients clients
 COPY protocol protocol
 COPY realtime realtime

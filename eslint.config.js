@@ -4,6 +4,7 @@ import svelte from 'eslint-plugin-svelte'
 import globals from 'globals'
 import tseslint from 'typescript-eslint'
 import { commentWidth } from './tools/eslint-comment-width.ts'
+import { idParameters } from './tools/eslint-id-parameters.ts'
 import { importCircles } from './tools/eslint-import-circles.ts'
 import { layers } from './tools/eslint-layers.ts'
 import { packageBorders } from './tools/eslint-package-borders.ts'
@@ -24,6 +25,7 @@ export default defineConfig(
       lockstep: {
         rules: {
           layers,
+          'id-parameters': idParameters,
           'import-circles': importCircles,
           'package-borders': packageBorders,
           'comment-width': commentWidth,
@@ -33,6 +35,7 @@ export default defineConfig(
     },
     languageOptions: { globals: globals.nodeBuiltin },
     rules: {
+      'lockstep/id-parameters': 'error',
       'lockstep/layers': 'error',
       'lockstep/import-circles': 'error',
       'lockstep/package-borders': 'error',

@@ -2,6 +2,7 @@
 // devices. Accounts and sessions themselves are plain documents, which are authoritative at once.
 import * as z from 'zod'
 import { limits } from './limits.ts'
+import { PasskeyProof, SecondStepCode, SecurityChange } from './passkeys.ts'
 import { shortText, Text, Time, Uuid } from './scalars.ts'
 
 /** Converted to lower case. */
@@ -74,6 +75,7 @@ export const accountChanges = {
   }),
   renamed: z.object({ username: z.string().describe('The new name') }),
   password_changed: z.object({}),
+  security_changed: z.object({ what: SecurityChange.describe('What changed') }),
   /** The account is deleted. No entry follows. */
   closed: z.object({}),
 }
@@ -102,6 +104,7 @@ export type Viewing = z.infer<(typeof unloggedAccountCommands)['viewing']>
 export const SignInMethods = z
   .object({
     password: z.boolean().describe('Whether usernames and passwords sign in here'),
+    passkeys: z.boolean().describe('Whether passkeys sign in here'),
     providers: z
       .array(
         z.object({
@@ -132,4 +135,16 @@ export const SignIn = z
   .meta({ id: 'SignIn' })
 
 /** What proves again who sits at a device that is signed in. */
-export const Confirmation = z.strictObject({ password: GivenPassword }).meta({ id: 'Confirmation' })
+export const Confirmation = z
+  .strictObject({
+    password: GivenPassword.optional(),
+    code: SecondStepCode.optional(),
+    passkey: PasskeyProof.optional().describe('The browser’s answer to `beginConfirmation`'),
+  })
+  .refine(
+    ({ password, code, passkey }) =>
+      [password, code, passkey].filter((proof) => proof !== undefined).length === 1,
+    { path: ['password'], message: 'must be given, or code, or passkey, but only one of them' },
+  )
+  .meta({ id: 'Confirmation' })
+export type Confirmation = z.infer<typeof Confirmation>

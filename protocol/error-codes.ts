@@ -23,6 +23,7 @@ const kind = (status: number, title: string, also: Partial<Kind> = {}): Kind => 
 export const errors = {
   unauthenticated: kind(401, 'Sign in first', { closes: true }),
   invalid_credentials: kind(401, 'Username or password is wrong'),
+  second_step_required: kind(401, 'A second step is needed'),
   forbidden_origin: kind(403, 'This page may not use this server', { closes: true }),
   not_found: kind(404, 'There is no such thing'),
   username_taken: kind(409, 'This username is taken'),

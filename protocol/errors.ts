@@ -3,6 +3,7 @@ import type * as z from 'zod'
 import { errors, type ErrorCode } from './error-codes.ts'
 import { isDeeperThan } from './free-form.ts'
 import { limits } from './limits.ts'
+import type { SecondStepDemand } from './passkeys.ts'
 import type { Problem } from './problem.ts'
 
 export interface FaultExtra {
@@ -13,6 +14,7 @@ export interface FaultExtra {
   current?: unknown
   limit_bytes?: number
   retry_after_ms?: number
+  second_step?: SecondStepDemand
 }
 
 /**

@@ -21,6 +21,7 @@ const ops: { [T in Topic]: Record<Op<T>, true> } = {
     session_revoked: true,
     renamed: true,
     password_changed: true,
+    security_changed: true,
     closed: true,
   },
 }

@@ -26,6 +26,8 @@ export const limits = {
   conversationsPerUser: 100_000,
   sessionsPerUser: 100,
   draftsPerUser: 1_000,
+  passkeysPerUser: 30,
+  passkeyNameMax: 80,
   frameBytes: 2 * 1024 * 1024,
   handshakeBytes: 16 * 1024,
   changeBytes: 4 * 1024 * 1024,

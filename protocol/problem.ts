@@ -1,6 +1,7 @@
 // The schema of an error on the wire. error-codes.ts has the codes.
 import * as z from 'zod'
 import { errorCodes } from './error-codes.ts'
+import { SecondStepDemand } from './passkeys.ts'
 
 /** RFC 9457 problem details, as HTTP body (`application/problem+json`) and in a socket's ack. */
 export const Problem = z
@@ -19,6 +20,7 @@ export const Problem = z
       )
       .optional()
       .describe('`invalid`: the faulty fields, at most 20'),
+    second_step: SecondStepDemand.optional().describe('`second_step_required`: how to go on'),
     current: z.unknown().optional().describe('`version_conflict`: the entity as it is now'),
     limit_bytes: z.int().optional().describe('`too_large`: the limit'),
     retry_after_ms: z

@@ -2,6 +2,7 @@
 // through it. A route that isn't in the table doesn't exist.
 import * as z from 'zod'
 import { accountRoutes } from './account-routes.ts'
+import { securityRoutes } from './security-routes.ts'
 import { Agent, AgentId, Run, RunCreate, RunStatus } from './agents.ts'
 import { conversationRoutes } from './conversation-routes.ts'
 import { Epoch } from './cursor.ts'
@@ -14,6 +15,7 @@ import { Preferences } from './preferences.ts'
 import { FreeForm, Uuid } from './scalars.ts'
 import { Accepted, Sync } from './sync.ts'
 import { Topic } from './topics.ts'
+import { Usage } from './usage.ts'
 
 export interface Route {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE'
@@ -34,6 +36,7 @@ export interface Route {
 
 export const routes = {
   ...accountRoutes,
+  ...securityRoutes,
 
   getPreferences: {
     ...routePaths.getPreferences,
@@ -87,6 +90,12 @@ export const routes = {
     }),
     status: 200,
     answer: page(Activity),
+  },
+  getUsage: {
+    ...routePaths.getUsage,
+    summary: 'What the user has used of what this server limits',
+    status: 200,
+    answer: Usage,
   },
   exportMe: {
     ...routePaths.exportMe,

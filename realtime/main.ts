@@ -24,9 +24,10 @@ try {
     process.exit(1)
   }
   // The database starts before the server is imported, so that both threads load at the same time.
-  if (!config.mongodbUrl) {
+  const databaseFolder = config.mongodbUrl ? undefined : join(config.dataDir, 'db')
+  if (databaseFolder !== undefined) {
     const { startEmbedded } = await import('@lockstep/embedded-mongo')
-    embedded = startEmbedded({ dataDir: join(config.dataDir, 'db'), onFault })
+    embedded = startEmbedded({ dataDir: databaseFolder, onFault })
   }
   // A failure is reported where the promise is awaited.
   embedded?.catch(() => undefined)
@@ -37,6 +38,7 @@ try {
     {
       logger,
       ofProcess: true,
+      databaseFolder,
       // At a terminal, a line per request would push the address out of sight.
       requestLogLevel: atTerminal ? 'debug' : 'info',
     },

@@ -10,9 +10,12 @@ import { createPasswordRules } from './auth/password-rules.ts'
 import { createPasswords } from './auth/passwords.ts'
 import { createRateLimits, type RateLimitRules } from './auth/rate-limits.ts'
 import { createSessions } from './auth/sessions.ts'
+import { createTickets } from './auth/tickets.ts'
 import { createTrustedProxy } from './auth/trusted-proxy.ts'
+import { createWebAuthn } from './auth/webauthn.ts'
 import { createAccount, type AccountUseCases } from './commands/account.ts'
 import { createActivity } from './commands/activity.ts'
+import { createDailyQuota } from './commands/daily-quota.ts'
 import { createDrafts } from './commands/drafts.ts'
 import { createExecute, type CommandHandlers } from './commands/commands.ts'
 import { createConversations, type Conversations } from './commands/conversations.ts'
@@ -20,9 +23,12 @@ import { startHousekeeping } from './commands/housekeeping.ts'
 import { createExport } from './commands/export.ts'
 import { createHostSignOut } from './commands/host-sign-out.ts'
 import { createImport } from './commands/import/import.ts'
+import { createSecondStepTickets } from './commands/second-step-tickets.ts'
+import { createSecurityParts } from './commands/security-parts.ts'
 import { createRewind, type RewindUseCases } from './commands/rewind.ts'
 import { createConversationQuota } from './commands/conversation-quota.ts'
 import { createPreferences, type PreferencesUseCases } from './commands/preferences.ts'
+import { createUsage } from './commands/usage.ts'
 import type { Config } from './config/config.ts'
 import { startFeed } from './feed/feed.ts'
 import { startGateway, type Gateway } from './gateway/gateway.ts'
@@ -36,6 +42,11 @@ import { draftHandlers } from './http/draft-handlers.ts'
 import { createHttp } from './http/http.ts'
 import { createKeptFiles } from './http/kept-files.ts'
 import { listen } from './http/listen.ts'
+import {
+  confirmationHandlers,
+  otherSignInHandlers,
+  securityHandlers,
+} from './http/security-handlers.ts'
 import { socketlessHandlers } from './http/socketless-handlers.ts'
 import { userDataHandlers } from './http/user-data-handlers.ts'
 import type { HttpSettings } from './http/settings.ts'
@@ -43,9 +54,11 @@ import { createShutdown, shutdownTimings } from './lifecycle/shutdown.ts'
 import { repeatEvery } from './concurrency/repeat.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
 import { createLog } from './log/log.ts'
+import { startDiskWatch } from './observability/disk-watch.ts'
 import { createMetrics } from './observability/metrics.ts'
 import { createSharedLimiter } from './redis/shared-limiter.ts'
 import { openDatabase, type Database } from './store/database.ts'
+import { readDiskRoom } from './store/disk-room.ts'
 import { toServerFault } from './store/faults.ts'
 import { readDeployment } from './store/feed.ts'
 import { migrateSchema } from './store/migrations.ts'
@@ -61,6 +74,8 @@ export interface ServerOptions {
   logger?: Logger
   /** Adds the metrics of the process; for the only server of a process. */
   ofProcess?: boolean
+  /** Where the embedded database is. Undefined: the database is asked for the room on its disk. */
+  databaseFolder?: string
   /** Default: info. */
   requestLogLevel?: RequestLogLevel
   /** log2 of scrypt's N; tests use a cheap one. */
@@ -108,7 +123,9 @@ export async function startServer(
     await migrateSchema(database, { owner: newId() })
     // the gateway is created last, as it needs the commands, and they end sockets through it
     const late: { gateway?: Gateway } = {}
+    const { quotas = {} } = config
     const log = createLog(database, logger, {
+      quotaBytes: quotas.bytes,
       onAppended: (user_id, topic) => late.gateway?.noteAppended(user_id, topic),
     })
     stops.add('log', () => log.stop())
@@ -135,10 +152,32 @@ export async function startServer(
       onlineSessions: async (user_id: string) =>
         (await late.gateway?.onlineSessions(user_id)) ?? new Set<string>(),
     }
+    const tickets = createTickets(database, config.sessionSecrets)
+    const secondStep = createSecondStepTickets(database, tickets)
     const account = createAccount({
-      ...{ database, log, sessions, passwords, passwordRules, limits, devices },
+      ...{ database, log, sessions, passwords, passwordRules, limits, secondStep, devices },
     })
-    const quota = createConversationQuota(database, log, options.conversationsPerUser)
+    const webAuthn = createWebAuthn(tickets)
+    const { security, otherSignIn } = createSecurityParts({
+      ...{ database, log, limits, tickets, secondStep, webAuthn, account },
+      secrets: config.sessionSecrets,
+      hasOtherWay: ({ password_hash, host }) =>
+        (!config.withoutPasswords && password_hash !== undefined) ||
+        (host !== undefined && (config.oidc ?? config.trustedProxy) !== undefined),
+    })
+    // where a proxy signs everybody in, nobody signs in here
+    const hasPasskeys = !(config.trustedProxy && config.withoutPasswords)
+    const conversationsPerUser = options.conversationsPerUser ?? quotas.conversations
+    const quota = createConversationQuota(database, log, conversationsPerUser)
+    const dailyQuota = createDailyQuota(
+      database,
+      {
+        runs: quotas.runsDay,
+        tokens: quotas.tokensDay,
+        import_bytes: quotas.importBytesDay,
+      },
+      { logger },
+    )
     const conversations = createConversations(database, log, quota)
     const rewind = createRewind(database, log)
     const preferences = createPreferences(database, log)
@@ -151,6 +190,8 @@ export async function startServer(
       log,
       preferences,
       assistant: config.assistant,
+      allowedModels: config.assistantModels,
+      dailyQuota,
       showDelta: (user_id, topic, delta) => late.gateway?.delta(user_id, topic, delta),
       follow: (user_id, topic) => late.gateway?.follow(user_id, topic) ?? (() => undefined),
       logger,
@@ -173,6 +214,12 @@ export async function startServer(
       }),
     )
 
+    const diskWatch = startDiskWatch({
+      read: () => readDiskRoom(database, options.databaseFolder),
+      ...{ logger, metrics },
+    })
+    stops.add('disk watch', () => diskWatch.stop())
+
     const proxy = config.trustedProxy && createTrustedProxy(config.trustedProxy, logger)
     const oidc =
       config.oidc && (await import('./auth/oidc.ts')).createOidc(config.oidc, config, logger)
@@ -194,8 +241,11 @@ export async function startServer(
       config,
       handlers: {
         ...(!config.withoutPasswords && passwordHandlers(account)),
+        ...confirmationHandlers(account, security),
+        ...(hasPasskeys && { ...securityHandlers(security), ...otherSignInHandlers(otherSignIn) }),
         ...accountHandlers(account, {
           password: !config.withoutPasswords,
+          passkeys: hasPasskeys,
           providers: oidc ? [oidc.link] : [],
         }),
         ...oidcHandlers(account, oidc, hostSignOut),
@@ -207,7 +257,11 @@ export async function startServer(
         ...userDataHandlers({
           activity: createActivity(database),
           exports: createExport(database, log),
-          imports: createImport({ database, log, preferences, drafts, logger, quota }),
+          imports: createImport({ database, log, preferences, drafts, logger, quota, dailyQuota }),
+          usage: createUsage({
+            ...{ database, log, dailyQuota, conversationsPerUser },
+            quotaBytes: quotas.bytes,
+          }),
         }),
       },
       sessions,
@@ -269,6 +323,7 @@ export async function startServer(
     await keptFiles.start()
     const url = (await listen(http.server, config)) + (config.basePath ?? '')
     serving = true
+    void webAuthn.load()
     // while a load balancer still sends devices here, refusing them would only send them in circles
     const leaveMs = options.leaveMs ?? (config.production ? shutdownTimings.leave : 0)
     stops.add('load balancers', () => sleep(leaveMs))

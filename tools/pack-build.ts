@@ -59,17 +59,26 @@ function copyInto(target: string, file: string): void {
   if (destination !== file) fs.copyFileSync(file, destination)
 }
 
-/** The compiler's output for a package and for those that are bundled into it. */
+/**
+ * The compiler's output for a package and for those that are bundled into it. One checker looks at
+ * the files in their order, the bundled ones first: the order of properties in a declaration
+ * depends on what was checked before, and a package is the same whether it is compiled alone or
+ * bundled.
+ */
 function emitFiles({ folder, manifest, bundled }: PackageSource): EmittedFiles {
   const scratch = fs.realpathSync(fs.mkdtempSync(path.join(tmpdir(), 'lockstep-compile-')))
   try {
     const config = path.join(scratch, 'tsconfig.json')
     const outDir = path.join(scratch, 'out')
     fs.writeFileSync(config, JSON.stringify(compilerConfig(folder, bundled, outDir)))
-    const { status, stdout } = spawnSync(process.execPath, [compiler, '-p', config], {
-      cwd: root,
-      encoding: 'utf8',
-    })
+    const { status, stdout } = spawnSync(
+      process.execPath,
+      [compiler, '-p', config, '--checkers', '1'],
+      {
+        cwd: root,
+        encoding: 'utf8',
+      },
+    )
     if (status !== 0) throw new Error(`${manifest.name} doesn't compile:\n${stdout}`)
     return new Map(
       fs
@@ -105,7 +114,7 @@ function compilerConfig(folder: string, bundled: readonly BundledPackage[], outD
       rootDir: root,
     },
     include: [],
-    files: [folder, ...bundled.map(({ folder }) => folder)].flatMap(typeScriptFiles),
+    files: [...bundled.map(({ folder }) => folder), folder].flatMap(typeScriptFiles),
   }
 }
 

@@ -1,6 +1,5 @@
-// `npm run pack` writes a tarball of each package into `packed/`; with `--package <name>`, which
-// may be repeated, of those alone. It builds copies: the sources, which running programs may be
-// importing, stay as they are.
+// `npm run pack` writes a tarball of each package into `packed/`. It builds copies: the sources,
+// which running programs may be importing, stay as they are.
 //
 // `npm pack` in a package's folder gives the same tarball. npm packs that very folder, so its
 // scripts put the published form there (`prepack`) and take it away again (`postpack`). If that was
@@ -23,12 +22,11 @@ interface Undo {
 
 const undoFile = (folder: string): string => path.join(root, folder, '.prepack.json')
 
-function packAll(destination: string, only: readonly string[]): void {
+function packAll(destination: string): void {
   for (const { folder } of readPackages()) removePublishedForm(folder)
   fs.mkdirSync(destination, { recursive: true })
   const builder = createPackageBuilder()
   for (const source of readPackages()) {
-    if (only.length > 0 && !only.includes(source.manifest.name)) continue
     const copy = fs.mkdtempSync(path.join(tmpdir(), 'lockstep-pack-'))
     try {
       builder.write(source, copy)
@@ -64,11 +62,10 @@ const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
     destination: { type: 'string', default: path.join(root, 'packed') },
-    package: { type: 'string', multiple: true, default: [] },
   },
 })
 const [command] = positionals
-if (command === undefined) packAll(path.resolve(values.destination), values.package)
+if (command === undefined) packAll(path.resolve(values.destination))
 else {
   // npm runs the scripts of a package in its folder.
   const folder = path.relative(root, process.cwd()).split(path.sep).join('/')

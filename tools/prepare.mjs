@@ -108,8 +108,8 @@ const canRunTypeScript = (node) => {
 }
 
 /**
- * npm puts node_modules/.bin first on the PATH of its scripts: the pinned Node there, if it works,
- * is the one that they use.
+ * npm puts node_modules/.bin first on the PATH of its scripts: the pinned Node there (tools/node),
+ * if it works, is the one that they use. Not every platform has one.
  */
 function ensureNode() {
   const isPinned = fs.existsSync(pinnedNode)
@@ -119,13 +119,8 @@ function ensureNode() {
   )
     return
   if (isPinned && canRunTypeScript(pinnedNode)) return
-  if (fs.existsSync(path.join(root, 'node_modules/node'))) {
-    say('Repairing the pinned Node (npm rebuild node) ...')
-    npm(['rebuild', 'node', '--ignore-scripts=false'])
-    if (canRunTypeScript(pinnedNode)) return
-    // A broken one would hide a good one that comes later on the PATH.
-    if (fs.existsSync(pinnedNode)) fs.unlinkSync(pinnedNode)
-  }
+  // A broken one would hide a good one that comes later on the PATH.
+  if (isPinned) fs.unlinkSync(pinnedNode)
   if (canRunTypeScript('node')) return
   throw new Unprepared(
     'No Node that runs TypeScript (22.18 or newer) could be had: install Node 24 and run this again.',

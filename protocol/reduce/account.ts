@@ -27,6 +27,7 @@ export function reduceAccount(held: HeldAccount, change: WireChange): HeldAccoun
     case 'closed':
       return { ...held, closed: true }
     case 'password_changed':
+    case 'security_changed':
       return held
     default:
       change satisfies never

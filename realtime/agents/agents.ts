@@ -21,6 +21,7 @@ import { createAgentRegistry, type AgentRegistryDeps } from './agent-registry.ts
 import { startRecovery } from './recovery.ts'
 import { createReplyLeases } from './reply-leases.ts'
 import { createReplyStarter } from './reply-starter.ts'
+import type { RunQuota } from './token-meter.ts'
 import { startRunner, type FollowTopic } from './runner.ts'
 import type { ShowDelta } from './sinks.ts'
 import { stopReply } from './stop-reply.ts'
@@ -30,6 +31,10 @@ export interface AgentsDeps extends AgentRegistryDeps {
   database: Database
   log: Log
   showDelta: ShowDelta
+  /** The models that users may name besides the assistant's own. Default: any. */
+  allowedModels?: readonly string[]
+  /** Default: none. */
+  dailyQuota?: RunQuota
   /** If left out, `onChange` must be called for the changes of every user. */
   follow?: FollowTopic
   logger: Logger
@@ -72,6 +77,9 @@ export function createAgents(deps: AgentsDeps): Agents {
   const leases = createReplyLeases({ database, owner, timings, logger })
   const runner = startRunner({ leases, timings, logger, metrics, follow })
   const recovery = startRecovery({ database, replies, runs, owner, timings, logger })
+  const { assistant } = deps
+  const allowedModels =
+    assistant && deps.allowedModels && new Set([assistant.model, ...deps.allowedModels])
   let stopping = false
   const { reply, run } = createReplyStarter({
     database,
@@ -81,6 +89,8 @@ export function createAgents(deps: AgentsDeps): Agents {
     leases,
     runner,
     showDelta,
+    allowedModels,
+    quota: deps.dailyQuota,
     isStopping: () => stopping,
   })
 

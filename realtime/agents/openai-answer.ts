@@ -1,5 +1,6 @@
 // Reads the body of a successful response to `/chat/completions`, whatever its content type says:
 // a stream of server-sent events, or one JSON document from a server that doesn't stream.
+import { isObject } from '@lockstep/protocol/free-form'
 import { ApiError } from './openai-faults.ts'
 import { serverSentEvents } from './server-sent-events.ts'
 
@@ -39,8 +40,7 @@ export async function* readAnswer(response: Response): AsyncGenerator<AnswerPart
     if (data.trim() === '') continue
     const parsed: unknown = JSON.parse(data)
     if (event === 'error') throw new ApiError(response, parsed)
-    if (typeof parsed === 'object' && parsed !== null)
-      yield { kind: 'chunk', chunk: checked(parsed, response) }
+    if (isObject(parsed)) yield { kind: 'chunk', chunk: checked(parsed, response) }
   }
   if (!isStream) throw new ApiError(response)
 }
@@ -50,11 +50,9 @@ const contentTypeOf = ({ headers }: Response): string =>
 
 /** Servers report errors within a 200, as OpenAI's `error` or as an object that says it is one. */
 function checked(parsed: unknown, response: Response): Record<string, unknown> {
-  if (typeof parsed !== 'object' || parsed === null)
-    throw new SyntaxError('the answer is not a JSON object')
-  const chunk = parsed as Record<string, unknown>
-  if (chunk.error || chunk.object === 'error') throw new ApiError(response, chunk)
-  return chunk
+  if (!isObject(parsed)) throw new SyntaxError('the answer is not a JSON object')
+  if (parsed.error || parsed.object === 'error') throw new ApiError(response, parsed)
+  return parsed
 }
 
 async function* textOf({ body }: Response): AsyncGenerator<string, undefined> {

@@ -5,6 +5,7 @@
 //     ├─ content            text, or a list of parts (text, thinking, …)
 //     ├─ refusal            text
 //     └─ reasoning…         thinking, in one or several of `thinkingFields`
+import { isObject } from '@lockstep/protocol/free-form'
 import type { ProviderEvent } from './provider.ts'
 import { ThinkTagParser } from './think-tags.ts'
 
@@ -132,6 +133,3 @@ function once(texts: readonly string[]): string {
   }
   return all
 }
-
-const isObject = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -1,5 +1,6 @@
 // Turns the errors of an OpenAI-compatible server into reasons that a user can act on. Servers
 // name an error by its status, a code, a type or only by the words of its message.
+import { isObject } from '@lockstep/protocol/free-form'
 import { ProviderFault, type ProviderResponse, type ReasonCode } from './provider.ts'
 
 /** The server was reached and answered with an error or with something that isn't an answer. */
@@ -136,10 +137,10 @@ function describe(body: unknown): ErrorFields {
   return { code: text(error.code), type: text(error.type), isFromApi }
 }
 
-const fieldsOf = (value: unknown): Record<string, unknown> =>
-  typeof value === 'object' && value !== null
-    ? ((Array.isArray(value) ? fieldsOf(value[0]) : value) as Record<string, unknown>)
-    : {}
+function fieldsOf(value: unknown): Record<string, unknown> {
+  if (Array.isArray(value)) return fieldsOf(value[0])
+  return isObject(value) ? value : {}
+}
 
 /** What the body says about the error, wherever it says it; it is only matched, never shown. */
 function messageOf(body: unknown): string {

@@ -6,6 +6,7 @@
 // connection stays silent for `settleMs` after one. A reason to finish by itself ends nothing: some
 // servers send one with each chunk, and text may follow it.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isObject } from '@lockstep/protocol/free-form'
 import { alternating } from './alternating-roles.ts'
 import { endingOf, finishReason, noteOf } from './finish-reasons.ts'
 import { readAnswer } from './openai-answer.ts'
@@ -129,9 +130,7 @@ export function createOpenAiProvider(
           hasText = event.kind === 'text' || (hasText && event.kind === 'thinking')
           yield event
         }
-        const reason = finishReason(
-          (choice as { finish_reason?: unknown } | undefined)?.finish_reason,
-        )
+        const reason = finishReason(isObject(choice) ? choice.finish_reason : undefined)
         // a plain reason that follows a telling one at the same end doesn't take it back
         if (reason !== undefined && (finish === undefined || endingOf(reason) !== 'usual')) {
           finish = reason
@@ -212,20 +211,17 @@ async function errorBody(response: Response): Promise<unknown> {
     if (text.length > MAX_ERROR_BODY) break
   }
   try {
-    return JSON.parse(text) as unknown
+    const body: unknown = JSON.parse(text)
+    return body
   } catch {
     return text
   }
 }
 
 function usageOf(usage: unknown): Usage | undefined {
-  if (typeof usage !== 'object' || usage === null) return undefined
-  const { prompt_tokens, completion_tokens, completion_tokens_details } = usage as Record<
-    string,
-    unknown
-  >
-  const details = completion_tokens_details as { reasoning_tokens?: unknown } | null | undefined
-  const reasoning_tokens = details?.reasoning_tokens
+  if (!isObject(usage)) return undefined
+  const { prompt_tokens, completion_tokens, completion_tokens_details: details } = usage
+  const reasoning_tokens = isObject(details) ? details.reasoning_tokens : undefined
   return Object.fromEntries(
     Object.entries({ prompt_tokens, completion_tokens, reasoning_tokens }).filter(
       ([, count]) => typeof count === 'number' && Number.isFinite(count),

@@ -18,6 +18,7 @@ import type { ReplyLeases } from './reply-leases.ts'
 import type { Runner } from './runner.ts'
 import { messageSink, runSink, sequentialSink, type ShowDelta } from './sinks.ts'
 import { THREAD_MESSAGES, threadOf } from './thread.ts'
+import { TokenMeter, type RunQuota } from './token-meter.ts'
 
 /** A user may have this many replies and runs at the same time. */
 const MAX_RUNNING = 5
@@ -30,6 +31,9 @@ export interface ReplyStarterDeps {
   leases: ReplyLeases
   runner: Runner
   showDelta: ShowDelta
+  /** Undefined: users may name any model. */
+  allowedModels: ReadonlySet<string> | undefined
+  quota: RunQuota | undefined
   /** Whether this node is stopping and so starts nothing new. */
   isStopping: () => boolean
 }
@@ -43,7 +47,8 @@ export interface ReplyStarter {
 }
 
 export function createReplyStarter(deps: ReplyStarterDeps): ReplyStarter {
-  const { database, replies, runs, registry, leases, runner, showDelta } = deps
+  const { database, replies, runs, registry, leases, runner, showDelta, allowedModels, quota } =
+    deps
 
   /** The agent that will answer, or the Fault that refuses the command. */
   async function chooseAgent(
@@ -56,12 +61,21 @@ export function createReplyStarter(deps: ReplyStarterDeps): ReplyStarter {
       const issues = [{ path: 'agent', message }]
       return new Fault('invalid', { detail: `agent ${message}`, issues })
     }
+    if (agent.provider === 'assistant' && allowedModels && !allowedModels.has(agent.model)) {
+      const message = `must be an agent with one of the models ${[...allowedModels].join(', ')}`
+      const issues = [{ path: 'agent', message }]
+      return new Fault('invalid', {
+        detail: `This server doesn’t offer the model ${agent.model}: agent ${message}`,
+        issues,
+      })
+    }
     if (deps.isStopping())
       return new Fault('unavailable', {
         detail: 'This server is about to restart; try again',
         retry_after_ms: 1_000,
       })
-    if ((await countRunning(database, user_id, MAX_RUNNING)) < MAX_RUNNING) return agent
+    if ((await countRunning(database, user_id, MAX_RUNNING)) < MAX_RUNNING)
+      return (await quota?.beginRun(user_id)) ?? agent
     return new Fault('rate_limited', {
       detail: `At most ${MAX_RUNNING} replies can be written at the same time; wait for one or stop one`,
       retry_after_ms: 5_000,
@@ -80,13 +94,13 @@ export function createReplyStarter(deps: ReplyStarterDeps): ReplyStarter {
     const start = { ...startOf(address, agent), replaces }
     const outcome = await replies
       .begin(context, payload, start)
-      .catch((error: unknown) => dropIfRefused(lease, error))
+      .catch((error: unknown) => dropIfRefused(user_id, lease, error))
     if (outcome.changed) {
       const source = (signal: AbortSignal) =>
-        registry.stream(agent, () => threadBefore(address), signal)
+        metered(user_id, agent, () => threadBefore(address), signal)
       const sink = messageSink(replies, address, showDelta)
       runner.start({ ...address, topics: ['conversations'], source, sink }, lease)
-    } else await leases.drop(lease)
+    } else await dropUnused(user_id, lease)
     return outcome
   }
 
@@ -102,13 +116,16 @@ export function createReplyStarter(deps: ReplyStarterDeps): ReplyStarter {
       conversation_id === null ? undefined : await replies.obstacle(user_id, conversation_id)
     // a repeated command returns its first outcome, even if it would be refused now
     if (agent instanceof Fault) return runs.begin(context, payload, start, agent)
-    if (obstacle) return runs.begin(context, payload, start, obstacle)
+    if (obstacle) {
+      await quota?.giveRunBack(user_id)
+      return runs.begin(context, payload, start, obstacle)
+    }
     const address = { user_id, run_id, conversation_id, message_id }
     const lease = await leases.take(address)
     const outcome = await runs
       .begin(context, payload, start)
-      .catch((error: unknown) => dropIfRefused(lease, error))
-    if (!outcome.changed) await leases.drop(lease)
+      .catch((error: unknown) => dropIfRefused(user_id, lease, error))
+    if (!outcome.changed) await dropUnused(user_id, lease)
     else if (conversation_id !== null && message_id !== null)
       await startInConversation({ ...address, conversation_id, message_id }, agent, input, lease)
     else {
@@ -161,11 +178,34 @@ export function createReplyStarter(deps: ReplyStarterDeps): ReplyStarter {
   ) =>
     async function* (signal: AbortSignal): AsyncGenerator<ProviderEvent> {
       await runs.extend(user_id, run_id, { offset: 0, text: '' })
-      yield* registry.stream(agent, readThread, signal)
+      yield* metered(user_id, agent, readThread, signal)
     }
 
+  /** Asks the agent, and counts the tokens of the answer however it ends. */
+  async function* metered(
+    user_id: string,
+    agent: AgentSettings,
+    readThread: () => Promise<ProviderMessage[]>,
+    signal: AbortSignal,
+  ): AsyncGenerator<ProviderEvent> {
+    const meter = new TokenMeter()
+    const noted = async () => {
+      const messages = await readThread()
+      meter.noteThread(messages, agent.instructions)
+      return messages
+    }
+    try {
+      for await (const event of registry.stream(agent, noted, signal)) {
+        meter.note(event)
+        yield event
+      }
+    } finally {
+      await quota?.noteTokens(user_id, meter.tokens)
+    }
+  }
+
   async function threadBefore({ user_id, conversation_id, message_id }: ReplyAddress) {
-    const messages = await replies.upTo(user_id, conversation_id, message_id, THREAD_MESSAGES)
+    const messages = await replies.upTo({ user_id, conversation_id, message_id }, THREAD_MESSAGES)
     return threadOf(messages, { id: message_id })
   }
 
@@ -173,9 +213,14 @@ export function createReplyStarter(deps: ReplyStarterDeps): ReplyStarter {
    * A refusal (Fault) wrote nothing, so the lease can go. After any other error it is unknown
    * whether the log has the entry, so the lease stays until it expires and recovery looks.
    */
-  async function dropIfRefused(lease: string, error: unknown): Promise<never> {
-    if (error instanceof Fault) await leases.drop(lease)
+  async function dropIfRefused(user_id: string, lease: string, error: unknown): Promise<never> {
+    if (error instanceof Fault) await dropUnused(user_id, lease)
     throw error
+  }
+
+  async function dropUnused(user_id: string, lease: string): Promise<void> {
+    await leases.drop(lease)
+    await quota?.giveRunBack(user_id)
   }
 
   return { reply, run }

@@ -18,6 +18,8 @@ export interface RateLimitRules {
   guessesPerAccount: RateLimitRule
   /** Wrong passwords from one address, for all accounts that aren't known there. */
   guessesPerAddress: RateLimitRule
+  /** Wrong codes of the second step of one account: whoever guesses them knows the password. */
+  codes: RateLimitRule
   /** New accounts from one address. */
   signUps: RateLimitRule
   /** New names of one account. */
@@ -30,6 +32,7 @@ const defaultRules: RateLimitRules = {
   guesses: { points: 10, seconds: 15 * 60 },
   guessesPerAccount: { points: 50, seconds: 15 * 60 },
   guessesPerAddress: { points: 100, seconds: 15 * 60 },
+  codes: { points: 10, seconds: 60 * 60 },
   signUps: { points: 1_000, seconds: 60 * 60 },
   renames: { points: 5, seconds: 24 * 60 * 60 },
   known: { seconds: 14 * 24 * 60 * 60 },
@@ -60,6 +63,11 @@ export interface RateLimits {
     check: () => Promise<T>,
     signedIn?: boolean,
   ): Promise<T>
+  /**
+   * The same for the codes of an account's second step. A right one doesn't make the wrong ones
+   * forgotten: one that was read over somebody's shoulder must not open a new round of guesses.
+   */
+  checkCode<T>(user_id: string, check: () => Promise<T>): Promise<T>
   /** Makes the account known at the address. Call it after its owner has authenticated there. */
   rememberAddress(account: string, address: string): Promise<void>
   /** Throws `rate_limited` if too many accounts have been made from the address. */
@@ -72,13 +80,12 @@ export function createRateLimits(
   rules: Partial<RateLimitRules> = {},
   createLimiter: LimiterFactory = inMemory,
 ): RateLimits {
-  const { guesses, guessesPerAccount, guessesPerAddress, signUps, renames, known } = {
-    ...defaultRules,
-    ...rules,
-  }
+  const all = { ...defaultRules, ...rules }
+  const { guesses, guessesPerAccount, guessesPerAddress, codes, signUps, renames, known } = all
   const perPair = new Attempts(createLimiter('guesses', guesses))
   const perAccount = new Attempts(createLimiter('guesses-per-account', guessesPerAccount))
   const perAddress = new Attempts(createLimiter('guesses-per-address', guessesPerAddress))
+  const perCodes = new Attempts(createLimiter('codes', codes))
   const signUpLimiter = createLimiter('sign-ups', signUps)
   const renameLimiter = createLimiter('renames', renames)
   const knownPairs = createLimiter('known', {
@@ -113,6 +120,18 @@ export function createRateLimits(
         throw error
       } finally {
         for (const attempt of begun) await attempt.end(wrong)
+      }
+    },
+    async checkCode(user_id, check) {
+      const attempt = await perCodes.begin(user_id)
+      let wrong = false
+      try {
+        return await check()
+      } catch (error) {
+        wrong = error instanceof Fault && error.code === 'invalid_credentials'
+        throw error
+      } finally {
+        await attempt.end(wrong)
       }
     },
     rememberAddress: (account, address) => rememberPair(keysOf(account, address).pair),

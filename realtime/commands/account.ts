@@ -21,6 +21,7 @@ import { createAccountLog, type CommandIdentity, type Told } from './account-log
 import { createAccountSessions } from './account-sessions.ts'
 import type { Outcome } from './outcome.ts'
 import { createRecentSignIn } from './recent-sign-in.ts'
+import type { SecondStepTickets } from './second-step-tickets.ts'
 import type { SessionSockets } from './session-sockets.ts'
 import { createSignIn, type SignInResult, type SignIn } from './sign-in.ts'
 
@@ -83,6 +84,7 @@ export function createAccount(deps: {
   passwords: Passwords
   passwordRules: PasswordRules
   limits: RateLimits
+  secondStep: Pick<SecondStepTickets, 'demand'>
   devices: SessionSockets
 }): AccountUseCases {
   const { database, log, passwords, passwordRules, limits, devices } = deps

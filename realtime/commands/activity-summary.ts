@@ -2,6 +2,7 @@
 // changed, never their values. So it still says something when the content of the entry is gone.
 import type { Activity } from '@lockstep/protocol/activity'
 import type { Op } from '@lockstep/protocol/change'
+import type { SecurityChange } from '@lockstep/protocol/passkeys'
 import { Uuid } from '@lockstep/protocol/scalars'
 import { firstCharacters } from '@lockstep/protocol/text'
 import type { Topic } from '@lockstep/protocol/topics'
@@ -49,6 +50,18 @@ const updatedConversation: Sentence = ({ fields, messages, edited }) => {
 const closed: Sentence = () => 'Closed the account'
 
 /** Requires a sentence for every op. An op of a newer server has none, so its name is shown. */
+const securitySentences = new Map<string | null, string>(
+  Object.entries({
+    passkey_added: 'Added a passkey',
+    passkey_renamed: 'Renamed a passkey',
+    passkey_removed: 'Removed a passkey',
+    second_step_on: 'Turned two-step verification on',
+    second_step_off: 'Turned two-step verification off',
+    recovery_codes_made: 'Made new recovery codes',
+    recovery_code_used: 'Used a recovery code',
+  } satisfies Record<SecurityChange, string>),
+)
+
 const sentences: { [T in Topic]: Record<Op<T>, Sentence> } = {
   conversations: {
     created: ({ messages }) => (messages ? `Created with ${counted(messages)}` : 'Created'),
@@ -87,6 +100,7 @@ const sentences: { [T in Topic]: Record<Op<T>, Sentence> } = {
         : 'Signed a device out',
     renamed: () => 'Changed the username',
     password_changed: () => 'Changed the password',
+    security_changed: ({ label }) => securitySentences.get(label) ?? 'Changed how to sign in',
     closed,
   },
 }

@@ -112,12 +112,7 @@ export interface Replies {
    * The message and at most `limit` messages before it that may belong to its thread, ordered by
    * position.
    */
-  upTo(
-    user_id: string,
-    conversation_id: string,
-    message_id: string,
-    limit: number,
-  ): Promise<Message[]>
+  upTo(address: Omit<ReplyAddress, 'run_id'>, limit: number): Promise<Message[]>
 }
 
 type Decide = (held: HeldConversation, context: DecisionContext) => ConversationDecision | undefined
@@ -224,7 +219,8 @@ export function createReplies(database: Database, log: Log): Replies {
       const document = await readConversation(database, user_id, conversation_id)
       if (!document) return true
       if (!isLive(document)) return false
-      const status = await readMessageStatus(database, user_id, conversation_id, message_id)
+      const name = { user_id, conversation_id, id: message_id }
+      const status = await readMessageStatus(database, name)
       return status === undefined || status === 'streaming'
     },
 
@@ -236,7 +232,7 @@ export function createReplies(database: Database, log: Log): Replies {
       return streaming.length > 0 ? new Fault('already_replying') : undefined
     },
 
-    async upTo(user_id, conversation_id, message_id, limit) {
+    async upTo({ user_id, conversation_id, message_id }, limit) {
       await log.projectToHead(user_id, 'conversations')
       const chain: Message[] = []
       for (let next: string | null = message_id; next !== null; next = chain.at(-1)!.replaces) {

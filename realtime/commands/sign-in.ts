@@ -17,6 +17,7 @@ import { toSession, toUser } from './account-answers.ts'
 import type { AccountLog, CommandIdentity } from './account-log.ts'
 import type { AccountSessions, Identified } from './account-sessions.ts'
 import type { CommandContext } from '../log/entry.ts'
+import type { SecondStepTickets } from './second-step-tickets.ts'
 import { accountOfHost, makeAccount } from './new-account.ts'
 
 /** Who isn't signed in yet. */
@@ -45,6 +46,15 @@ export interface SignIn {
   login(visitor: SignInContext, credentials: PasswordCredentials): Promise<SignInResult>
   /** Signs in a user whom the host app has authenticated, the first time with a new account. */
   enter(visitor: SignInContext, user: HostUser): Promise<SignInResult>
+  /**
+   * Signs in a user who has proven who it is otherwise. Throws `invalid_credentials` if the account
+   * can't be entered any more.
+   */
+  startFor(
+    user: UserDocument,
+    visitor: SignInContext,
+    identity: CommandIdentity,
+  ): Promise<SignInResult>
 }
 
 export function createSignIn(
@@ -56,9 +66,10 @@ export function createSignIn(
     passwords: Passwords
     passwordRules: PasswordRules
     limits: RateLimits
+    secondStep: Pick<SecondStepTickets, 'demand'>
   } & Pick<AccountSessions, 'endOldest' | 'endEarlier'>,
 ): SignIn {
-  const { database, accountLog, sessions, passwords, passwordRules, limits } = deps
+  const { database, accountLog, sessions, passwords, passwordRules, limits, secondStep } = deps
   const { endOldest, endEarlier } = deps
 
   /** The user with this name and password. An unknown name takes as long as a wrong password. */
@@ -187,6 +198,7 @@ export function createSignIn(
       const { username, password } = credentials
       const identity = ['login', username] as const
       const user = await limits.checkPassword(username, visitor.address, () => prove(credentials))
+      if (user.second_step) throw await secondStep.demand(user)
       const earlier = await repeated(user, visitor, identity)
       if (earlier) return signedIn(user, earlier)
       const session = await start(user, visitor, identity)
@@ -196,6 +208,13 @@ export function createSignIn(
       }
       await strengthen(user, password)
       return signedIn(user, session)
+    },
+
+    async startFor(user, visitor, identity) {
+      const session = await start(user, visitor, identity)
+      if (await stillRight(user)) return signedIn(user, session)
+      await deleteSession(database, user._id, session._id)
+      throw new Fault('invalid_credentials')
     },
 
     async enter(visitor, host) {

@@ -3,6 +3,7 @@
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import * as z from 'zod'
+import { limits } from '@lockstep/protocol/limits'
 import { ConfigError } from './config-error.ts'
 import { keptSecret, prepareDataDir, SECRET_MIN_LENGTH } from './data-dir.ts'
 import {
@@ -39,8 +40,20 @@ export interface Config extends HostConfig {
   metricsToken?: string
   /** The most devices (WebSockets) of one user on a node. */
   devicesPerUser?: number
+  /** The most that each user may have, or use in a day. Undefined: any number. */
+  quotas?: Quotas
+  /** The models that users may name besides `assistant.model`. Undefined: any model. */
+  assistantModels?: readonly string[]
   /** A session ends this many days after its sign-in, however much it is used. */
   sessionMaxDays?: number
+}
+
+export interface Quotas {
+  bytes?: number
+  conversations?: number
+  runsDay?: number
+  tokensDay?: number
+  importBytesDay?: number
 }
 
 const list = z.string().transform((value) =>
@@ -117,6 +130,12 @@ const Environment = z.object({
     .default(''),
   METRICS_TOKEN: z.string().min(16, 'must have 16 characters or more').optional(),
   DEVICES_PER_USER: count('devices').default(50),
+  ASSISTANT_MODELS: list.optional(),
+  QUOTA_BYTES: count('bytes').optional(),
+  QUOTA_CONVERSATIONS: count('conversations').max(limits.conversationsPerUser).optional(),
+  QUOTA_RUNS_DAY: count('runs').optional(),
+  QUOTA_TOKENS_DAY: count('tokens').optional(),
+  QUOTA_IMPORT_BYTES_DAY: count('bytes').optional(),
   SESSION_MAX_DAYS: count('days').default(90),
   FRAME_ANCESTORS: list.pipe(z.array(origin)).default([]),
   LOG_RETENTION_DAYS: z.coerce
@@ -206,6 +225,14 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     frameAncestors: settings.FRAME_ANCESTORS,
     metricsToken: settings.METRICS_TOKEN,
     devicesPerUser: settings.DEVICES_PER_USER,
+    quotas: {
+      bytes: settings.QUOTA_BYTES,
+      conversations: settings.QUOTA_CONVERSATIONS,
+      runsDay: settings.QUOTA_RUNS_DAY,
+      tokensDay: settings.QUOTA_TOKENS_DAY,
+      importBytesDay: settings.QUOTA_IMPORT_BYTES_DAY,
+    },
+    assistantModels: settings.ASSISTANT_MODELS,
     sessionMaxDays: settings.SESSION_MAX_DAYS,
     logRetentionDays: settings.LOG_RETENTION_DAYS,
     ...toHostConfig(settings),

@@ -38,7 +38,7 @@ class FrameDecoder extends Decoder {
   #refuse(frame: string, detail: string): void {
     const [, , nsp = '/', id = '', name] = EVENT.exec(frame) ?? []
     if (name === undefined) throw new Error('this is not an event')
-    const [event] = JSON.parse(`${name}]`) as [string]
+    const [event]: unknown[] = JSON.parse(`${name}]`)
     const fault = new Fault('invalid', { detail, issues: [{ path: '', message: detail }] })
     const packet: Packet = { type: PacketType.EVENT, nsp, data: [event, fault] }
     if (id !== '') packet.id = Number(id)

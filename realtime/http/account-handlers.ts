@@ -10,7 +10,9 @@ import type { Handlers, RequestContext } from './route-handler.ts'
 const SESSION_VERSION = 1
 
 /** A browser holds one session: the one that it brings along ends. */
-const visitorOf = async (context: RequestContext): Promise<SignInContext> => ({
+export const visitorOf = async (
+  context: RequestContext,
+): Promise<SignInContext & { origin: string }> => ({
   ...context,
   present: await context.present(),
 })
@@ -38,9 +40,6 @@ export const accountHandlers = (account: AccountUseCases, methods: SignInMethods
       response.signOut()
       return undefined
     },
-    confirm: async ({ body }, { caller, address }) => ({
-      until: (await account.confirm(caller, address, body.password)).toISOString(),
-    }),
     getMe: (_input, { caller }) => account.me(caller),
     renameMe: async ({ body }, { caller }) => ({
       user: await account.rename(caller, body.username),

@@ -48,7 +48,7 @@ declare module 'fastify' {
 
 const emptyObject = z.strictObject({})
 /** What these routes take is small, and most of them serve anybody. */
-const signInRoutes = /^\/auth\/|^\/users\/me\/password$/
+const signInRoutes = /^\/auth\/|^\/users\/me\/(?:password|passkeys|second-step)(?:\/|$)/
 const spooledRoutes: ReadonlySet<RouteName> = new Set(spooledBodyRoutes)
 
 export interface RoutesDeps {

@@ -19,6 +19,7 @@ import type { Database } from '../store/database.ts'
 import type { ChangeDocument } from '../store/documents.ts'
 import { fingerprintOf, toChange, toEntry, type CommandContext } from './entry.ts'
 import { recordAppended, needsNewerServer, type TopicHead, type HeadCache } from './head-cache.ts'
+import type { Room } from './room.ts'
 import { states, type NeedsOf, type StateCaches, type StateOf } from './state/states.ts'
 
 /**
@@ -85,6 +86,8 @@ export interface AppendDeps {
   caches: StateCaches
   /** Inserts an entry. False if its `_id` or its `mutation_id` is taken. */
   insert(entry: ChangeDocument): Promise<boolean>
+  /** Limits what a user may store. Undefined: nothing does. */
+  room: Room | undefined
   /** Is told of each head with a new entry. */
   appended(head: TopicHead): void
 }
@@ -96,7 +99,7 @@ export interface AppendDeps {
  * @param arrivedAt when the command was queued, by `performance.now()`
  */
 export async function append<T extends Topic>(
-  { database, heads, caches, insert, appended }: AppendDeps,
+  { database, heads, caches, insert, room, appended }: AppendDeps,
   request: AppendRequest<T>,
   arrivedAt: number,
 ): Promise<Appended<T>> {
@@ -147,8 +150,20 @@ export async function append<T extends Topic>(
       epoch: head.epoch,
       seq: head.seq + 1,
       at: new Date(decisionContext.at),
+      total_bytes: head.total_bytes,
     }
     const entry = toEntry(context, position, identity, attempt.decision)
+    const full = await room?.refusal(head, entry)
+    if (full) {
+      // nothing checks this refusal either
+      if (!fresh) {
+        known = { head: await heads.refresh(user_id, topic), fresh: true }
+        continue
+      }
+      const first = await firstEntry(database, request, identity.fingerprint)
+      if (first) return repeated(first)
+      throw full
+    }
     const inserted = await insert(entry).catch((error: unknown) => {
       heads.forget(key) // nobody knows whether the entry is there: the next command looks
       throw error

@@ -62,6 +62,8 @@ export interface Position {
   epoch: string
   seq: number
   at: Date
+  /** The bytes of all entries before. Default: 0. */
+  total_bytes?: number
 }
 
 /**
@@ -72,7 +74,7 @@ export interface Position {
  */
 export function toEntry(
   caller: Caller,
-  { topic, epoch, seq, at }: Position,
+  { topic, epoch, seq, at, total_bytes = 0 }: Position,
   identity: { mutation_id: string; fingerprint: string },
   decision: AnyDecision,
 ): ChangeDocument {
@@ -92,12 +94,20 @@ export function toEntry(
     mutation_id: identity.mutation_id,
     fingerprint: identity.fingerprint,
     ...(namesFields(decision) && { fields: fieldsOf(decision.data) }),
-    data: decision.data,
   }
-  if (storedBytes(entry) > ENTRY_BYTES) throw tooLarge()
-  if (!decision.before) return entry
+  const envelope = storedBytes(entry)
+  entry.data = decision.data
+  const bytes = storedBytes(entry)
+  if (bytes > ENTRY_BYTES) throw tooLarge()
+  const sized = (entry: ChangeDocument, bytes: number): ChangeDocument => ({
+    ...entry,
+    content_bytes: bytes - envelope,
+    total_bytes: total_bytes + bytes,
+  })
+  if (!decision.before) return sized(entry, bytes)
   const whole = { ...entry, before: decision.before }
-  return storedBytes(whole) > ENTRY_BYTES ? entry : whole
+  const all = storedBytes(whole)
+  return all > ENTRY_BYTES ? sized(entry, bytes) : sized(whole, all)
 }
 
 /**

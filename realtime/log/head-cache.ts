@@ -23,6 +23,8 @@ export interface TopicHead {
   at: number
   /** The documents have followed the log up to this `seq`. */
   applied: number
+  /** The bytes of all entries as they were inserted. */
+  total_bytes: number
   /** Entries in (applied, seq], contiguous, without `before`. */
   tail: ChangeDocument[]
   closed: boolean
@@ -89,6 +91,11 @@ export class HeadCache {
       seq,
       at: (last?.at ?? stored.at).getTime(),
       applied: stored.applied,
+      // an entry of an older version of the server has no bytes
+      total_bytes: Math.max(
+        stored.total_bytes ?? 0,
+        ...tail.map((entry) => entry.total_bytes ?? 0),
+      ),
       tail,
       closed: stored.closed === true || last?.op === 'closed',
       hasUnknownOps: !tail.every(isProjectable),
@@ -123,6 +130,7 @@ export const needsNewerServer = (): Fault =>
 export function recordAppended(head: TopicHead, entry: ChangeDocument): void {
   head.seq = entry.seq
   head.at = entry.at.getTime()
+  head.total_bytes = entry.total_bytes ?? head.total_bytes
   const { before: _before, ...slim } = entry
   head.tail.push(slim)
   if (entry.op === 'closed') head.closed = true

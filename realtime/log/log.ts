@@ -22,6 +22,7 @@ import { HeadCache, needsNewerServer, type TopicHead } from './head-cache.ts'
 import { InsertQueue } from './insert-queue.ts'
 import { KeyedQueue } from './keyed-queue.ts'
 import { Projector } from './projector.ts'
+import { createRoom } from './room.ts'
 import { createStateCaches, states, type NeedsOf, type StateOf } from './state/states.ts'
 import { watchUnprojected } from './unprojected.ts'
 
@@ -108,6 +109,8 @@ export interface Log {
 export interface LogOptions {
   /** Is told of each entry that this log has appended. */
   onAppended?: (user_id: string, topic: Topic) => void
+  /** The most bytes that a user may store. Default: any number. */
+  quotaBytes?: number
 }
 
 /**
@@ -116,7 +119,7 @@ export interface LogOptions {
 export function createLog(
   database: Database,
   logger: Logger,
-  { onAppended }: LogOptions = {},
+  { onAppended, quotaBytes }: LogOptions = {},
 ): Log {
   const heads = new HeadCache(database)
   const caches = createStateCaches()
@@ -127,6 +130,15 @@ export function createLog(
     heads,
     caches,
     insert: (entry) => inserts.insert(entry),
+    room:
+      quotaBytes === undefined
+        ? undefined
+        : createRoom({
+            ...{ database, quotaBytes },
+            project: async (head) => {
+              if (head.applied < head.seq) await projector.project(head)
+            },
+          }),
     appended(head) {
       projector.schedule(head)
       onAppended?.(head.user_id, head.topic)

@@ -156,8 +156,8 @@ export class Projector {
     const { database, heads, caches, logger } = this.#deps
     await writeDocuments(database, caches, works)
     const advances = works.map(({ head: { key }, entries }) => {
-      const { seq, at, op } = entries.at(-1)!
-      return { key, seq, at, closed: op === 'closed' }
+      const { seq, at, op, total_bytes = 0 } = entries.at(-1)!
+      return { key, seq, at, closed: op === 'closed', total_bytes }
     })
     // the deletion of an account looks for its closed heads, and nothing would close them again
     const durable = advances.some(({ closed }) => closed)

@@ -33,7 +33,9 @@ export async function eraseContent(database: Database, user_id: string): Promise
     database.messages,
     database.agent_runs,
     database.drafts,
+    database.usage,
     database.replies,
+    database.passkeys,
   ])
     erased += await erase(collection as unknown as Owned, user_id)
   if (erased > 0) await eraseDeleted(database)

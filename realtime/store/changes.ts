@@ -5,6 +5,7 @@ import type { Topic } from '@lockstep/protocol/topics'
 import type { Database } from './database.ts'
 import type { ChangeDocument } from './documents.ts'
 import { eraseDeleted } from './erasure.ts'
+import { freeBytes } from './freed-bytes.ts'
 import { idsFilter, idIndexHint, userIdOf } from './shard-key.ts'
 import type { TimeBudget } from './time-budget.ts'
 
@@ -237,7 +238,12 @@ export const readOutlines = (
       label: {
         $ifNull: [
           '$data.agent',
-          { $ifNull: ['$data.status', { $ifNull: ['$data.session.device', null] }] },
+          {
+            $ifNull: [
+              '$data.status',
+              { $ifNull: ['$data.session.device', { $ifNull: ['$data.what', null] }] },
+            ],
+          },
         ],
       },
     })
@@ -278,11 +284,33 @@ export async function stripEntity(
   entity: EntityQuery,
   upTo: number,
 ): Promise<void> {
-  const { modifiedCount } = await database.changes.updateMany(
-    { ...entity, seq: { $lte: upTo }, stripped: { $exists: false }, data: { $exists: true } },
-    { $set: { stripped: true }, $unset: { data: '', before: '' } },
-  )
+  const { changes } = database
+  const full = {
+    ...entity,
+    seq: { $lte: upTo },
+    stripped: { $exists: false },
+    data: { $exists: true },
+  }
+  const sizes = await changes.find(full).project<SizedEntry>(sizedEntry).toArray()
+  const { modifiedCount } = await changes.updateMany(full, {
+    $set: { stripped: true },
+    $unset: { data: '', before: '' },
+  })
+  // if another node has stripped some of them meanwhile, rather none of them counts than one twice
+  if (modifiedCount === sizes.length) await freeBytes(database, bytesByTopic(sizes))
   if (modifiedCount > 0) await eraseDeleted(database)
+}
+
+type SizedEntry = Pick<ChangeDocument, '_id' | 'content_bytes'>
+const sizedEntry = { _id: 1, content_bytes: 1 }
+
+function bytesByTopic(entries: readonly SizedEntry[]): Map<string, number> {
+  const bytes = new Map<string, number>()
+  for (const { _id, content_bytes = 0 } of entries) {
+    const key = _id.slice(0, _id.lastIndexOf(':'))
+    bytes.set(key, (bytes.get(key) ?? 0) + content_bytes)
+  }
+  return bytes
 }
 
 /**
@@ -299,13 +327,14 @@ export async function expireContent(
     .find({ at: { $lt: before }, data: { $exists: true } })
     .sort({ at: 1 })
     .limit(limit)
-    .project<{ _id: string }>({ _id: 1 })
+    .project<SizedEntry>(sizedEntry)
     .toArray()
   if (old.length === 0) return 0
-  await changes.updateMany(idsFilter(old.map(({ _id }) => _id)), {
-    $set: { stripped: true, expired: true },
-    $unset: { data: '', before: '' },
-  })
+  const { modifiedCount } = await changes.updateMany(
+    { ...idsFilter(old.map(({ _id }) => _id)), data: { $exists: true } },
+    { $set: { stripped: true, expired: true }, $unset: { data: '', before: '' } },
+  )
+  if (modifiedCount === old.length) await freeBytes(database, bytesByTopic(old))
   await eraseDeleted(database)
   return old.length
 }

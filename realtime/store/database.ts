@@ -10,9 +10,11 @@ import type {
   LeaseDocument,
   MessageDocument,
   PageFileDocument,
+  PasskeyDocument,
   RunDocument,
   SessionDocument,
   SpentTokenDocument,
+  UsageDocument,
   UserDocument,
 } from './documents.ts'
 
@@ -50,9 +52,11 @@ export interface Database {
   messages: Collection<MessageDocument>
   agent_runs: Collection<RunDocument>
   drafts: Collection<DraftDocument>
+  usage: Collection<UsageDocument>
   replies: Collection<LeaseDocument>
   feed: Collection<FeedDocument>
   page_files: Collection<PageFileDocument>
+  passkeys: Collection<PasskeyDocument>
   spent_tokens: Collection<SpentTokenDocument>
   close(): Promise<void>
 }
@@ -90,9 +94,11 @@ export async function openDatabase(url: string): Promise<Database> {
     messages: db.collection('messages'),
     agent_runs: db.collection('agent_runs'),
     drafts: db.collection('drafts'),
+    usage: db.collection('usage'),
     replies: db.collection('replies'),
     feed: db.collection('feed'),
     page_files: db.collection('page_files'),
+    passkeys: db.collection('passkeys'),
     spent_tokens: db.collection('spent_tokens'),
     close: async () => {
       await Promise.all([client.close(), untimed.close()])
@@ -162,7 +168,12 @@ export async function ensureIndexes({ dbWithoutTimeout }: Database): Promise<voi
         name: 'running',
       },
     ]),
+    create('usage', [{ key: { expires_at: 1 }, expireAfterSeconds: 0, name: 'expiry' }]),
     create('page_files', [{ key: { expires_at: 1 }, expireAfterSeconds: 0, name: 'expiry' }]),
+    create('passkeys', [
+      { key: { user_id: 1 }, name: 'user' },
+      { key: { credential_id: 1 }, unique: true, name: 'credential' },
+    ]),
     create('spent_tokens', [{ key: { expires_at: 1 }, expireAfterSeconds: 0, name: 'expiry' }]),
   ])
 }

@@ -30,6 +30,12 @@ export interface ChangeDocument {
    * from before this field was introduced don't have it.
    */
   fields?: string[]
+  /**
+   * The bytes of the content, and of all entries of the topic up to this one as they were inserted.
+   * Entries from before these fields were introduced have none and count as empty.
+   */
+  content_bytes?: number
+  total_bytes?: number
   data?: Record<string, unknown>
   /**
    * The values that the change replaced, for rewind. They are never sent to devices. Absent if they
@@ -54,6 +60,22 @@ export interface HeadDocument {
   at: Date
   /** The account is closed: no entry can follow. */
   closed?: true
+  /** `total_bytes` of that entry. */
+  total_bytes?: number
+  /** The bytes of content that was removed since. */
+  freed_bytes?: number
+}
+
+/** What a user has used on one day. */
+export interface UsageDocument {
+  /** `<user>:<day>`, as in 2026-01-31 */
+  _id: string
+  user_id: string
+  runs?: number
+  tokens?: number
+  import_bytes?: number
+  /** The TTL index removes the document a little later. */
+  expires_at: Date
 }
 
 /** A conversation's summary. Its messages are documents of their own. */
@@ -179,6 +201,40 @@ export interface HostSession extends HostIdentity {
   id_token?: string
 }
 
+/** A public key with which a user signs in. */
+export interface PasskeyDocument {
+  /** `<user>:<id>` */
+  _id: string
+  user_id: string
+  /** The authenticator's name of it, in base64url. Unique. */
+  credential_id: string
+  /** In base64url. */
+  public_key: string
+  /** How often it has signed, if the authenticator counts. */
+  counter: number
+  transports: string[]
+  /** The host name at which it signs in. */
+  rp_id: string
+  synced: boolean
+  name: string
+  created_at: Date
+  last_used_at: Date | null
+}
+
+/** What a user's password needs beside it. Passkeys count as well. */
+export interface SecondStepDocument {
+  /** The authenticator app. */
+  totp?: {
+    /** Sealed: a copy of the database makes no codes. */
+    secret: string
+    /** The newest step whose code was used. */
+    step: number
+  }
+  /** Hashes of those that are left. */
+  recovery_codes: string[]
+  since: Date
+}
+
 export interface UserDocument {
   _id: string
   /** Unique, folded to lower case. */
@@ -188,6 +244,8 @@ export interface UserDocument {
   /** The `mutation_id` of the newest change of the password. */
   password_change?: string
   host?: HostIdentity
+  /** Present if a password alone doesn't sign in. */
+  second_step?: SecondStepDocument
   preferences: JsonObject
   preferences_version: number
   preferences_seq: number

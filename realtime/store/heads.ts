@@ -34,6 +34,7 @@ export interface HeadAdvance {
   seq: number
   at: Date
   closed: boolean
+  total_bytes?: number
 }
 
 /**
@@ -46,11 +47,11 @@ export async function advanceHeads(
   { durable }: { durable: boolean },
 ): Promise<void> {
   await heads.bulkWrite(
-    advances.map(({ key, seq, at, closed }) => ({
+    advances.map(({ key, seq, at, closed, total_bytes }) => ({
       updateOne: {
         filter: idFilter(key),
         update: {
-          $max: { applied: seq, at },
+          $max: { applied: seq, at, total_bytes },
           ...(closed && { $set: { closed: true as const } }),
         },
       },

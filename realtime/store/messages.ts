@@ -12,9 +12,6 @@ import { readPage } from './paging.ts'
 import { idsFilter, idFilter, idIndexHint } from './shard-key.ts'
 import type { TimeBudget } from './time-budget.ts'
 
-const messageKey = (user_id: string, conversation_id: string, id: string): string =>
-  `${user_id}:${conversation_id}:${id}`
-
 export function toMessage({
   _id,
   role,
@@ -44,23 +41,24 @@ export function toMessage({
 }
 
 /** The conversation that a message belongs to. */
-interface MessageName {
+interface MessageHome {
   user_id: string
   conversation_id: string
 }
 
+/** What names one message among all of the database. */
+interface MessageName extends MessageHome {
+  id: string
+}
+
+const messageKey = ({ user_id, conversation_id, id }: MessageName): string =>
+  `${user_id}:${conversation_id}:${id}`
+
 /** Reads messages of any conversations. */
 export const readMessages = (
   { messages }: Database,
-  wanted: readonly (MessageName & { id: string })[],
-): Promise<MessageDocument[]> =>
-  messages
-    .find(
-      idsFilter(
-        wanted.map(({ user_id, conversation_id, id }) => messageKey(user_id, conversation_id, id)),
-      ),
-    )
-    .toArray()
+  wanted: readonly MessageName[],
+): Promise<MessageDocument[]> => messages.find(idsFilter(wanted.map(messageKey))).toArray()
 
 /** The ids of a conversation's messages. */
 export async function readMessageIds(
@@ -146,7 +144,7 @@ export async function readLinks(
 }
 
 /** A message as of change `seq`. */
-export interface MessageWrite extends MessageName {
+export interface MessageWrite extends MessageHome {
   message: Message
   seq: number
 }
@@ -162,7 +160,10 @@ export const writeMessages = (
       const { id, created_at, updated_at, ...rest } = message
       const times = { created_at: new Date(created_at), updated_at: new Date(updated_at) }
       return {
-        filter: { ...idFilter(messageKey(user_id, conversation_id, id)), seq: { $lt: seq } },
+        filter: {
+          ...idFilter(messageKey({ user_id, conversation_id, id })),
+          seq: { $lt: seq },
+        },
         replacement: { user_id, conversation_id, ...rest, ...times, seq },
       }
     }),
@@ -220,11 +221,9 @@ export async function findMatchingContents(
 /** Undefined: there is no such message. */
 export async function readMessageStatus(
   { messages }: Database,
-  user_id: string,
-  conversation_id: string,
-  id: string,
+  name: MessageName,
 ): Promise<MessageStatus | undefined> {
-  const message = idFilter(messageKey(user_id, conversation_id, id))
+  const message = idFilter(messageKey(name))
   return (await messages.findOne(message, { projection: { status: 1 } }))?.status
 }
 

@@ -23,6 +23,8 @@ const migrations: readonly SchemaMigration[] = [
   { name: 'users whom a host brings', run: ensureIndexes },
   { name: 'files of the page', run: ensureIndexes },
   { name: 'tokens that are good for once', run: ensureIndexes },
+  { name: 'what users have used', run: ensureIndexes },
+  { name: 'passkeys', run: ensureIndexes },
 ]
 
 interface SchemaDocument {

@@ -124,18 +124,18 @@ export function injected(value: unknown): { path: string[]; value: unknown }[] {
 }
 
 /**
- * Everything that belongs to a user: the account, its sessions, its drafts and the log, except for
- * entries that the server itself added. Documents follow the log and are left out. So is the
- * content of entries, because a purge removes it at its own pace; tests/store/driver.test.ts shows
- * that nothing else removes it.
+ * Everything that belongs to a user: the account, its sessions, passkeys and drafts, and the log,
+ * except for entries that the server itself added. Documents follow the log and are left out. So is
+ * the content of entries, because a purge removes it at its own pace; tests/store/driver.test.ts
+ * shows that nothing else removes it.
  */
 export async function truthOf(
-  { changes, users, sessions, drafts }: Database,
+  { changes, users, sessions, drafts, passkeys }: Database,
   user_id: string,
 ): Promise<unknown> {
   const [ofEntry, ofAccount, ofSession] = [
     { data: 0, before: 0, stripped: 0 },
-    { username: 1, password_hash: 1, version: 1, closing: 1 },
+    { username: 1, password_hash: 1, second_step: 1, version: 1, closing: 1 },
     { user_id: 1, device: 1, confirmed_at: 1 },
   ]
   return Promise.all([
@@ -145,5 +145,6 @@ export async function truthOf(
       .find({ user_id, expires_at: { $gt: new Date() } }, { projection: ofSession })
       .toArray(),
     drafts.find({ user_id }).toArray(),
+    passkeys.find({ user_id }).toArray(),
   ])
 }

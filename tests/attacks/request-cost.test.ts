@@ -23,7 +23,7 @@ const shared = sharedNodes(1, {
   options: { http: { ...httpSettings, userRate: often, addressRate: often } },
 })
 /** Shapes that the search tries for each schema; more in `npm run fuzz`. */
-const STEPS = Math.ceil(Number(process.env.FUZZ_SEEDS ?? 120) / 10)
+const STEPS = Math.ceil(Number(process.env.FUZZ_SEEDS ?? 60) / 10)
 const seed = Number(process.env.FUZZ_SEED ?? Date.now() & 0xffff)
 
 const table: Record<string, Route> = routes

@@ -6,6 +6,7 @@ import type { ErrorCode } from '@lockstep/protocol/error-codes'
 import { newId } from '@lockstep/protocol/ids'
 import type { RouteName } from '@lockstep/protocol/route-paths'
 import type { Topic } from '@lockstep/protocol/topics'
+import { securityAnswers, securityRequests } from './security-requests.ts'
 import { eventually } from '../harness/eventually.ts'
 import { signUp, type Person, type RouteRequest } from '../harness/person.ts'
 
@@ -75,6 +76,7 @@ export const routeRequests: { [Name in RouteName]: (of: Person) => Promise<Route
   logout: async () => ({}),
   logoutAtProvider: async () => ({}),
   confirm: async (of) => ({ body: { password: of.password } }),
+  ...securityRequests,
   getMe: async () => ({}),
   renameMe: async () => ({ body: { username: `renamed-${newId()}` } }),
   changePassword: async (of) => ({
@@ -91,6 +93,7 @@ export const routeRequests: { [Name in RouteName]: (of: Person) => Promise<Route
   revokeSession: async (of) => on((await of.signIn()).session.id),
   listActivity: async () => ({ query: { limit: 5, topic: 'account' } }),
   exportMe: async () => ({}),
+  getUsage: async () => ({}),
   getImport: async () => ({}),
   importMe: async () => ({
     body: {
@@ -229,6 +232,7 @@ export const strangers: {
     logout: 'own',
     logoutAtProvider: 'own',
     confirm: 'invalid_credentials',
+    ...securityAnswers,
     getMe: 'own',
     renameMe: 'username_taken',
     changePassword: 'invalid_credentials',
@@ -243,6 +247,7 @@ export const strangers: {
     revokeSession: 'not_found',
     listActivity: 'own',
     exportMe: 'own',
+    getUsage: 'own',
     getImport: 'own',
     importMe: 'own',
     listConversations: 'own',

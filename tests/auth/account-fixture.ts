@@ -54,6 +54,7 @@ export async function createAccountFixture(): Promise<AccountFixture> {
     passwords: createPasswords(CHEAP_PASSWORD_COST),
     passwordRules: createPasswordRules(),
     limits: createRateLimits(),
+    secondStep: { demand: () => Promise.reject(new Error('nobody has one')) },
     devices: noSockets,
   }
   return {

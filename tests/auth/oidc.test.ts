@@ -196,11 +196,13 @@ describe('the sign-in methods', () => {
     const providers = [{ name: 'Example', href: '/auth/oidc' }]
     expect((await setup.browser().get('/auth/methods')).body).toEqual({
       password: false,
+      passkeys: true,
       providers,
     })
     await using both = await setup.start({ withoutPasswords: false })
     expect((await setup.browser(both).get('/auth/methods')).body).toEqual({
       password: true,
+      passkeys: true,
       providers,
     })
   })
@@ -219,6 +221,7 @@ describe('the sign-in methods', () => {
     })
     expect((await setup.browser(usual).get('/auth/methods')).body).toEqual({
       password: true,
+      passkeys: true,
       providers: [],
     })
     for (const path of ['/auth/oidc', '/auth/oidc/callback?code=x&state=y'])

@@ -298,7 +298,9 @@ describe('passwords', () => {
     const credentials = { username: `someone-${newId()}`, password: 'correct horse' }
     for (const path of ['/auth/register', '/auth/login'])
       expectProblem(await request(shared.node.url + path, 'POST', credentials), 'not_found', 404)
-    expect((await ask({}, '/auth/methods')).body).toEqual({ password: false, providers: [] })
+    expect((await ask({}, '/auth/methods')).body).toEqual({
+      ...{ password: false, passkeys: false, providers: [] },
+    })
   })
 
   test('may be on with the proxy: then a password session lasts while the proxy names nobody', async () => {

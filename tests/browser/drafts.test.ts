@@ -1,5 +1,5 @@
 // Text that somebody has typed and not sent: it is there again, whatever happens in between.
-import type { Page } from 'playwright-core'
+import type { Page, Route } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { limits } from '@lockstep/protocol/limits'
 import { newId } from '@lockstep/protocol/ids'
@@ -17,6 +17,9 @@ const hasText = (page: Page, text: string) =>
   expect.poll(() => composer(page).inputValue(), { timeout: 10_000 }).toBe(text)
 const drafts = async (person: Person) =>
   (await person.ask('listDrafts')).items.map(({ text }) => text).sort()
+
+const abort = (route: Route) => route.abort()
+const pass = (route: Route) => route.continue()
 
 test('a draft as long as a message survives another chat, a reload and the way to another device, and is gone once sent', async () => {
   const alice = await signUp(shared.node, 'alice')
@@ -68,20 +71,33 @@ test('without a connection, closing the page warns, and the text arrives once th
   const alice = await signUp(shared.node, 'alice')
   await using wire = await Wire.to({ port: Number(new URL(shared.node.url).port) })
   const page = await windows.open(`http://${wire.address}`, '/app/new', { person: alice })
-  await waitForVisible(page.getByText('Live on all devices').first())
-  wire.cut()
-  await composer(page).fill('In the tunnel')
-  await waitForVisible(page.getByText('Offline').first())
-  const warned = new Promise<string>((resolve) =>
-    page.once('dialog', (dialog) => {
-      resolve(dialog.type())
-      void dialog.dismiss()
-    }),
-  )
-  await page.close({ runBeforeUnload: true })
-  expect(await warned).toBe('beforeunload')
-  wire.restore()
-  await expect.poll(() => drafts(alice), { timeout: 20_000 }).toEqual(['In the tunnel'])
+  const losses: [string, (isLost: boolean) => unknown][] = [
+    ['In the tunnel', (isLost) => (isLost ? wire.cut() : wire.restore())],
+    ['On a plane', (isLost) => page.context().setOffline(isLost)],
+    // What is open already stays open.
+    [
+      'At a new door',
+      (isLost) => page.context().route('**/users/me/drafts/**', isLost ? abort : pass),
+    ],
+  ]
+  for (const [text, lose] of losses) {
+    await waitForVisible(page.getByText('Live on all devices').first())
+    await lose(true)
+    await composer(page).fill(text)
+    const tried = page.waitForEvent('requestfailed')
+    if (text === 'At a new door') await tried
+    else await waitForVisible(page.getByText('Offline').first())
+    const warned = new Promise<string>((resolve) =>
+      page.once('dialog', (dialog) => {
+        resolve(dialog.type())
+        void dialog.dismiss()
+      }),
+    )
+    await page.close({ runBeforeUnload: true })
+    expect(await warned).toBe('beforeunload')
+    await lose(false)
+    await expect.poll(() => drafts(alice), { timeout: 20_000 }).toEqual([text])
+  }
 })
 
 test('two devices that type at one place each keep their text and offer the other’s', async () => {

@@ -2,6 +2,8 @@
 // the same data again creates nothing.
 import { BlobWriter, TextReader, ZipWriter } from '@zip.js/zip.js'
 import { expect, test } from 'vitest'
+import { newId } from '@lockstep/protocol/ids'
+import { eventually } from '../harness/eventually.ts'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { violations } from './accessibility-violations.ts'
@@ -255,4 +257,39 @@ test('the export is one file that contains everything', async () => {
   const chunks: Buffer[] = []
   for await (const chunk of await download.createReadStream()) chunks.push(chunk as Buffer)
   expect(Buffer.concat(chunks).toString()).toContain('Take me along')
+})
+
+test('an import that waits for those of others says for how many, and then goes on', async () => {
+  const conversations = Array.from({ length: 3_000 }, (_, n) => ({
+    id: newId(),
+    title: `Chat ${n}`,
+  }))
+  const theirs = { source: 'lockstep', data: { conversations }, dry_run: true }
+  const others = await Promise.all(Array.from({ length: 5 }, () => signUp(shared.node, 'other')))
+  const alice = await signUp(shared.node, 'alice')
+  const page = await windows.open(shared.node.url, '/app/settings/data', { person: alice })
+  await page.getByLabel('Files').setInputFiles({
+    name: 'export.json',
+    mimeType: 'application/json',
+    buffer: Buffer.from(JSON.stringify({ conversations: [{ id: newId(), title: 'Mine' }] })),
+  })
+  await page.getByLabel('Source').selectOption('Lockstep')
+  const leave = new AbortController()
+  const running = others.map(({ cookie }) =>
+    fetch(`${shared.node.url}/users/me/import`, {
+      method: 'POST',
+      headers: { cookie, 'content-type': 'application/json' },
+      body: JSON.stringify(theirs),
+      signal: leave.signal,
+    }).catch(() => undefined),
+  )
+  await eventually(async () => (await others.at(-1)!.ask('getImport')).position !== null)
+  await page.getByRole('button', { name: 'Preview import' }).click()
+  await waitForVisible(
+    page.getByText(/^Waiting for \d other imports? to finish$|^Waiting: your import is next$/),
+    20_000,
+  )
+  leave.abort()
+  await Promise.all(running)
+  await waitForVisible(page.getByText('will be created'), 20_000)
 })

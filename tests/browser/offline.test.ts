@@ -10,6 +10,7 @@ import {
   chooseAction,
   waitForHidden,
   listedConversation,
+  navigateTo,
   waitForReply,
   threadText,
   sendMessage,
@@ -55,6 +56,54 @@ test('a message written offline is shown as waiting, and arrives when the connec
   await waitForVisible(listedConversation(online, 'Renamed in the tunnel'))
   await waitForHidden(offline.getByText('Waiting to be sent'))
   await waitForVisible(offline.getByRole('complementary').getByText('Live on all devices'))
+})
+
+test('a chat that is begun offline is there at once, survives leaving it and a reload, and is sent and answered once the connection is back', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  await using wire = await Wire.to({ port: Number(new URL(shared.node.url).port) })
+  const page = await windows.open(`http://${wire.address}`, '/app', { person: alice })
+  const tab = await page.context().newPage()
+  await tab.goto(`http://${wire.address}/app/new`)
+  for (const each of [page, tab])
+    await waitForVisible(each.getByRole('complementary').getByText('Live on all devices'))
+  // What renders replies may not be there yet. Nobody has to wait for it to read their own words.
+  const renderer = /\/assets\/Markdown-/
+  await page.route(renderer, (route) => route.abort())
+  await waitForCodeAhead(page)
+  wire.cut()
+  const id = await startConversation(page, 'Begun in the tunnel')
+  const isShown = async () => {
+    await waitForVisible(threadText(page, 'Begun in the tunnel'))
+    await waitForVisible(page.getByText('Waiting to be sent'))
+    expect(await page.getByText('Couldn’t load').count()).toBe(0)
+  }
+  await isShown()
+  await navigateTo(page, '/app/new')
+  await waitForHidden(page.getByRole('region', { name: 'Messages' }))
+  await listedConversation(page, 'Begun in the tunnel').click()
+  await isShown()
+  const asked = new Promise<string>((resolve) =>
+    page.once('dialog', (dialog) => {
+      resolve(dialog.type())
+      void dialog.dismiss()
+    }),
+  )
+  await page.evaluate(() => setTimeout(() => location.reload()))
+  expect(await asked).toBe('beforeunload')
+  await isShown()
+
+  await page.unroute(renderer)
+  wire.restore()
+  await waitForReply(page)
+  await waitForHidden(page.getByText('Waiting to be sent'))
+  await listedConversation(tab, 'Begun in the tunnel').click()
+  await page.reload()
+  for (const each of [page, tab]) {
+    await waitForVisible(threadText(each, 'Begun in the tunnel'))
+    await waitForReply(each)
+  }
+  const { messages } = await alice.ask('getConversation', { params: { id } })
+  expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant'])
 })
 
 test('if a conversation was deleted meanwhile, the user can restore it and send the waiting message', async () => {

@@ -1,8 +1,10 @@
 // Settings apply on every device at once. The activity names the device that made each change. Code
 // can be copied, and the page respects reduced motion.
 import { expect, test } from 'vitest'
+import { startNode } from '../harness/node.ts'
 import { cookieOf, Person, request, signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
+import { violations } from './accessibility-violations.ts'
 import { sharedBrowser } from './browser-windows.ts'
 import { SYNC_DEADLINE_MS, threadText, sendMessage, waitForVisible } from './user-actions.ts'
 
@@ -118,4 +120,21 @@ test('a user who prefers reduced motion sees no animation', async () => {
   }
   await expect.poll(await animationCount('no-preference')).toBeGreaterThan(0)
   expect(await (await animationCount('reduce'))()).toBe(0)
+})
+
+test('whoever has used 90 % of a limit is told so, and sees in the settings how much is left', async () => {
+  await using node = await startNode(shared.database, {
+    quotas: { conversations: 10, bytes: 3 * 1024 ** 2, runsDay: 40 },
+  })
+  const alice = await signUp(node, 'alice')
+  for (let n = 0; n < 9; n++) await alice.ask('createConversation', { body: {} })
+  const page = await windows.open(node.url, '/app', { person: alice })
+  await waitForVisible(page.getByText('You have used 90% of your limit: Chats.'), 20_000)
+  await page.getByRole('button', { name: 'Show usage' }).click()
+  const row = (name: string) => page.locator(`[data-quota="${name}"]`)
+  await waitForVisible(row('conversations').getByText('9 of 10'))
+  await waitForVisible(row('bytes').getByText('of 3 MB'))
+  await waitForVisible(row('runs_day').getByText('0 of 40 · starts again'))
+  expect(await row('conversations').getByRole('meter').getAttribute('aria-label')).toBe('Chats')
+  expect(await violations(page)).toEqual([])
 })

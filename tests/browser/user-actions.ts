@@ -83,6 +83,6 @@ export const waitForReply = (page: Page): Promise<void> =>
 export const waitForCodeAhead = (page: Page): Promise<unknown> =>
   page.waitForFunction(() => {
     const loaded = performance.getEntriesByType('resource').map(({ name }) => name)
-    const parts = ['Menu', 'Notices', 'conversation-actions', 'rename']
+    const parts = ['Menu', 'Notices', 'conversation-actions']
     return parts.every((part) => loaded.some((name) => name.includes(`/assets/${part}-`)))
   })

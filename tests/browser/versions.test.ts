@@ -200,10 +200,6 @@ test('an edit or rename made offline doesn’t replace another device’s later 
   }
   await waitForVisible(threadText(page, 'The originl'))
   await live()
-  // What compares names is loaded ahead, a while after the page.
-  await page.waitForFunction(() =>
-    performance.getEntriesByType('resource').some(({ name }) => /\/rename-[^/]*$/.test(name)),
-  )
   wire.cut()
   await renameTo('Mine')
   await alice.ask('putConversation', { params: { id }, body: { title: 'Theirs' } })

@@ -1,6 +1,7 @@
-// npm run fuzz -- --seeds N [--only everyday|faults|clustered] [--seed S [--path P]]: plays more
-// random histories than the tests do, or one of them again. Of 100 histories, 80 are everyday ones
-// and 20 have faults of the servers; 10 more run on three nodes.
+// npm run fuzz -- --seeds N [--only everyday|faults|clustered|typing] [--seed S [--path P]]: plays
+// more random histories than the tests do, or one of them again. Of 100 histories, 80 are everyday
+// ones and 20 have faults of the servers; 10 more run on three nodes. With them come 2 walks of a
+// person who types in a browser; alone, all N are such walks.
 import { spawn } from 'node:child_process'
 import { parseArgs } from 'node:util'
 
@@ -15,9 +16,14 @@ const { values } = parseArgs({
 const env: NodeJS.ProcessEnv = { ...process.env, FUZZ_SEEDS: values.seeds }
 if (values.seed !== undefined) env.FUZZ_SEED = values.seed
 if (values.path !== undefined) env.FUZZ_PATH = values.path
+const typing = 'tests/browser/typing-fuzz'
+const isTyping = values.only === 'typing'
+env.FUZZ_TYPING = `${Math.ceil(Number(values.seeds) * (isTyping ? 1 : 0.02))}`
 // without a choice, the search for expensive requests goes on for longer as well
-const files = [`tests/fuzz/${values.only}`, ...(values.only ? [] : ['attacks/request-cost'])]
-const vitest = spawn('vitest', ['run', '--project', 'fast', ...files], {
+const others = values.only ? [] : ['attacks/request-cost', typing]
+const files = isTyping ? [typing] : [`tests/fuzz/${values.only}`, ...others]
+const projects = ['--project', 'fast', '--project', 'browser']
+const vitest = spawn('vitest', ['run', ...projects, ...files], {
   stdio: 'inherit',
   env,
 })

@@ -58,6 +58,7 @@ function project(
   const head = {
     ...{ key: `${user_id}:conversations`, user_id, topic: 'conversations' as const },
     ...{ epoch: last.epoch, seq: last.seq, at: last.at.getTime(), applied: 0 },
+    total_bytes: 0,
     ...{ tail: entries, closed: false, hasUnknownOps: false },
   }
   return writeDocuments(database, createStateCaches(), [{ head, entries }])

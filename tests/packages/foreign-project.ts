@@ -16,27 +16,19 @@ export interface ForeignProject extends AsyncDisposable {
   write(name: string, text: string): Promise<string>
 }
 
-export interface ForeignProjectOptions {
-  /** The packages of this repository that the project installs. Default: all. */
-  packages?: readonly string[]
-  /** Packages of the registry that it installs beside them. */
-  beside?: readonly string[]
-}
-
-/** Packs the packages and installs all tarballs together. */
-export async function createForeignProject({
-  packages = [],
-  beside = [],
-}: ForeignProjectOptions = {}): Promise<ForeignProject> {
+/**
+ * Packs all packages and installs their tarballs together, with the packages `beside` them of the
+ * registry.
+ */
+export async function createForeignProject(beside: readonly string[]): Promise<ForeignProject> {
   const folder = await mkdtemp(path.join(tmpdir(), 'lockstep-foreign-project-'))
   const write = async (name: string, text: string): Promise<string> => {
     const file = path.join(folder, name)
     await writeFile(file, text)
     return file
   }
-  const wanted = packages.flatMap((name) => ['--package', name])
   const pack = path.join(root, 'tools/pack.ts')
-  await run(process.execPath, [pack, '--destination', folder, ...wanted])
+  await run(process.execPath, [pack, '--destination', folder])
   await write('package.json', JSON.stringify({ name: 'foreign', version: '1.0.0', type: 'module' }))
   await write('package-lock.json', lockOfRegistryPackages())
   const tarballs = globSync('*.tgz', { cwd: folder }).map((name) => `./${name}`)

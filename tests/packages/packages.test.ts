@@ -1,4 +1,5 @@
-// The tarballs of `npm run pack`, as another project meets them.
+// The tarballs of `npm run pack`, as another project meets them. All tests use one such project,
+// because packing and installing cost more than everything else here.
 import { execFile } from 'node:child_process'
 import {
   cp,
@@ -13,8 +14,10 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { MongoClient } from 'mongodb'
+import { compile } from 'svelte/compiler'
 import { build } from 'vite'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { newId } from '@lockstep/protocol/ids'
 import { apiReport, reportFile } from '../../tools/pack-api-report.ts'
 import { startProcess } from '../harness/processes.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
@@ -24,6 +27,14 @@ import {
   root,
   type ForeignProject,
 } from './foreign-project.ts'
+import {
+  domModule,
+  reactProgram,
+  svelteComponents,
+  svelteForTheDom,
+  svelteProgram,
+  vueProgram,
+} from './framework-programs.ts'
 
 const run = promisify(execFile)
 const otherNode = await findOtherNode()
@@ -31,7 +42,8 @@ const shared = sharedNodes()
 let project: ForeignProject
 
 beforeAll(async () => {
-  project = await createForeignProject()
+  project = await createForeignProject(['react', 'react-dom', 'vue', 'svelte', 'happy-dom'])
+  await project.write('dom.js', domModule)
 }, 240_000)
 afterAll(() => project?.[Symbol.asyncDispose]())
 
@@ -143,6 +155,45 @@ describe('@lockstep/client', () => {
   test('has the public interface that clients/typescript/api.md reports', async () => {
     const report = await apiReport(installed('client'))
     expect(report, 'run `node tools/pack-api-report.ts`').toBe(await readFile(reportFile, 'utf8'))
+  })
+})
+
+// Each shows a conversation while a reply streams into it, and counts what renders.
+describe('the packages for React, Svelte and Vue', () => {
+  async function runProgram(name: string, text: string, options: string[] = []): Promise<unknown> {
+    const program = await project.write(name, text)
+    const person = [`${name}-${newId()}`, 'correct horse battery']
+    const args = [...options, program, shared.node.url, ...person]
+    const { stdout } = await run(process.execPath, args, { cwd: project.folder, timeout: 60_000 })
+    return JSON.parse(stdout)
+  }
+
+  /** What every framework shows: the reply's row rendered often, and no other row did. */
+  const onlyTheStreamRenders = {
+    streamed: expect.toSatisfy((renders: number) => renders >= 3, 'at least three renders'),
+    otherRows: [0],
+    thread: 0,
+    state: 'ready',
+    connection: 'live',
+  }
+
+  test('React: a streaming reply renders its own row alone, in strict mode and after a render on a server', async () => {
+    expect(await runProgram('react.js', reactProgram)).toEqual(onlyTheStreamRenders)
+  })
+
+  test('Vue: a streaming reply updates its own row alone', async () => {
+    expect(await runProgram('vue.js', vueProgram)).toEqual(onlyTheStreamRenders)
+  })
+
+  test('Svelte: a streaming reply updates its own row alone', async () => {
+    for (const [name, source] of Object.entries(svelteComponents)) {
+      const { js } = compile(source, { name, filename: `${name}.svelte`, generate: 'client' })
+      await project.write(`${name}.svelte.js`, js.code)
+    }
+    const hooks = await project.write('svelte-for-the-dom.js', svelteForTheDom)
+    expect(await runProgram('svelte.js', svelteProgram, ['--import', hooks])).toEqual(
+      onlyTheStreamRenders,
+    )
   })
 })
 

@@ -51,6 +51,9 @@ describe('settings', () => {
       BASE_PATH: '/chat/',
       FRAME_ANCESTORS: 'intranet.example.org',
       LOG_RETENTION_DAYS: '0',
+      QUOTA_BYTES: 'many',
+      QUOTA_RUNS_DAY: '0',
+      QUOTA_CONVERSATIONS: '100001',
     })
     for (const name of [
       'PORT',
@@ -65,6 +68,9 @@ describe('settings', () => {
       'BASE_PATH',
       'FRAME_ANCESTORS',
       'LOG_RETENTION_DAYS',
+      'QUOTA_BYTES',
+      'QUOTA_RUNS_DAY',
+      'QUOTA_CONVERSATIONS',
     ])
       expect(invalid).toContain(`${name}: `)
   })
@@ -217,4 +223,19 @@ describe('settings', () => {
     for (const TRUST_PROXY of ['0', '-1', '10.0.0.0/33', '::1/129', '10.0.0.0/8/8', 'proxy'])
       expect(invalidSettings({ TRUST_PROXY }), TRUST_PROXY).toMatch(/^TRUST_PROXY: /)
   })
+})
+
+test('quotas and models are read, and none is set by default', () => {
+  const set = {
+    QUOTA_BYTES: '1000000',
+    QUOTA_RUNS_DAY: '50',
+    QUOTA_TOKENS_DAY: '20000',
+    ASSISTANT_MODELS: 'small, large',
+  }
+  const { quotas, assistantModels } = readConfig({ DATA_DIR, ...set })
+  expect(quotas).toMatchObject({ bytes: 1_000_000, runsDay: 50, tokensDay: 20_000 })
+  expect(assistantModels).toEqual(['small', 'large'])
+  const unset = readConfig({ DATA_DIR })
+  expect(Object.values(unset.quotas ?? {}).every((quota) => quota === undefined)).toBe(true)
+  expect(unset.assistantModels).toBeUndefined()
 })

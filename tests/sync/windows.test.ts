@@ -80,6 +80,27 @@ test('a conversation that does not exist is not found, and one in the trash can 
   )
 })
 
+test('a conversation that is begun offline can be read as soon as it is open, and stays so', async () => {
+  await using user = new SimulatedUser()
+  const device = await user.device()
+  const { conversations } = device.engine
+  device.wire.goOffline()
+  const { id } = conversations.create({ messages: [say('hello')] })
+  expect(conversations.get(id)?.windowed).toBe(false)
+  let notices = 0
+  const unsubscribe = conversations.subscribe(() => notices++)
+  await settled(user, conversations.open(id))
+  expect(conversations.get(id)).toMatchObject({ windowed: true, messages: [{ content: 'hello' }] })
+  expect(notices).toBeGreaterThan(0)
+  unsubscribe()
+  device.wire.goOnline()
+  await user.quiet()
+  expect(conversations.get(id)).toMatchObject({
+    windowed: true,
+    messages: [{ content: 'hello', delivery: 'sent' }],
+  })
+})
+
 test('windows of conversations closed long ago are discarded', async () => {
   await using user = new SimulatedUser()
   const device = await user.device()

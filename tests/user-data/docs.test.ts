@@ -46,6 +46,7 @@ test.each(examples.filter(isHere))(
 test.each([
   ['docs/threat-model.md', 30],
   ['docs/classic-mistakes.md', 10],
+  ['docs/asvs.md', 100],
 ])('every test that %s names is there', async (page, least) => {
   const text = (await readFile(join(root, page), 'utf8')).replaceAll(/\s+/g, ' ')
   const named = [...text.matchAll(/`(tests\/[^`]+\.test\.ts)` “([^”]+)”/g)]
@@ -54,6 +55,29 @@ test.each([
     const source = await readFile(join(root, file!), 'utf8').catch(() => '')
     expect(source.includes(name!), `${file} “${name}”`).toBe(true)
   }
+})
+
+/** The sections of ASVS 5.0.0, each with the number of its requirements of levels 1 and 2. */
+const asvsSections =
+  '1.1 2, 1.2 9, 1.3 11, 1.4 3, 1.5 2, 2.1 3, 2.2 3, 2.3 4, 2.4 1, 3.2 2, 3.3 4, 3.4 6, 3.5 ' +
+  '5, 3.7 2, 4.1 3, 4.2 1, 4.3 2, 4.4 4, 5.1 1, 5.2 3, 5.3 2, 5.4 3, 6.1 3, 6.2 12, 6.3 4, ' +
+  '6.4 4, 6.5 5, 6.6 3, 6.8 4, 7.1 3, 7.2 4, 7.3 2, 7.4 5, 7.5 2, 7.6 2, 8.1 2, 8.2 3, 8.3 ' +
+  '1, 8.4 1, 9.1 3, 9.2 4, 10.1 2, 10.2 2, 10.3 4, 10.4 11, 10.5 5, 10.6 2, 10.7 3, 11.1 2, ' +
+  '11.2 3, 11.3 3, 11.4 4, 11.5 1, 11.6 1, 12.1 3, 12.2 2, 12.3 4, 13.1 1, 13.2 5, 13.3 2, ' +
+  '13.4 5, 14.1 2, 14.2 4, 14.3 3, 15.1 3, 15.2 3, 15.3 7, 16.1 1, 16.2 5, 16.3 4, 16.4 3, ' +
+  '16.5 3, 17.1 1, 17.2 4, 17.3 2'
+
+test('each requirement of ASVS 5.0, level 2, has one row, which says how it is met or why not', async () => {
+  const expected = asvsSections.split(', ').flatMap((section) => {
+    const [name, count] = section.split(' ')
+    return Array.from({ length: Number(count) }, (_, n) => `${name}.${n + 1}`)
+  })
+  const rows = [
+    ...(await readFile(join(root, 'docs/asvs.md'), 'utf8')).matchAll(
+      /^\| ([\d.]+) \| (.{4,}?) \|/gm,
+    ),
+  ]
+  expect(rows.map(([, id]) => id)).toEqual(expected)
 })
 
 test('a node with the Redis permissions of docs/operating.md has exactly the metrics that the page explains', async () => {

@@ -101,12 +101,21 @@ export class ConversationsClient
   }
 
   async open(id: string): Promise<ConversationView> {
-    this.#windows.open(id)
+    this.#openWindow(id)
     const { entities, lifetime } = await this.topic.whenLoaded()
     if (entities.isLoading(id) || !this.#isComplete(id)) await lifetime.race(entities.load(id))
     const view = this.get(id)
     if (!view) throw new Fault('not_found', { detail: 'There is no such conversation' })
     return view
+  }
+
+  /** What this device has of the conversation may be all there is, so that nothing follows. */
+  #openWindow(id: string): void {
+    const wasWindowed = this.#windows.has(id)
+    this.#windows.open(id)
+    if (wasWindowed) return
+    this.#views.delete(id)
+    this.topic.notify()
   }
 
   close(id: string): void {

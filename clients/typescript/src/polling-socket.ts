@@ -44,7 +44,8 @@ export class PollingSocket implements SocketLike {
   }
 
   emit(event: string, payload: unknown, ack: (response: unknown) => void): void {
-    void this.#send(this.#connection, event, { ...(payload as object) }, ack)
+    const fields = typeof payload === 'object' ? payload : undefined
+    void this.#send(this.#connection, event, { ...fields }, ack)
   }
 
   /** @param failure the event that tells of a failure */

@@ -20,6 +20,7 @@ import {
   quotaReached,
   type ConversationQuota,
 } from '../conversation-quota.ts'
+import type { DailyQuota } from '../daily-quota.ts'
 import type { DraftUseCases } from '../drafts.ts'
 import type { PreferencesUseCases } from '../preferences.ts'
 import {
@@ -29,7 +30,7 @@ import {
   isUnfinished,
   missingPreferences,
 } from './decisions.ts'
-import type { ImportBody } from './import-body.ts'
+import { sizeOf, type ImportBody } from './import-body.ts'
 import { createItemReaders, importStopped, type ReadItem } from './item-reader.ts'
 
 type Result = Answer<'importMe'>
@@ -98,6 +99,8 @@ export interface ImportDeps {
   drafts: Pick<DraftUseCases, 'add'>
   logger: Logger
   quota?: ConversationQuota
+  /** Default: none. */
+  dailyQuota?: Pick<DailyQuota, 'beginImport'>
   turns?: FairTurnsOptions
 }
 
@@ -108,6 +111,7 @@ export function createImport({
   drafts,
   logger,
   quota = createConversationQuota(database, log),
+  dailyQuota,
   turns: turnsOptions = TURNS,
 }: ImportDeps): ImportUseCases {
   const openReader = createItemReaders()
@@ -261,6 +265,7 @@ export function createImport({
 
   return {
     async run(caller, body, stop = new AbortController().signal) {
+      await dailyQuota?.beginImport(caller.user_id, sizeOf(body))
       const turn = await takeTurn(caller.user_id, stop)
       try {
         const reader = await openReader(body, { stop })

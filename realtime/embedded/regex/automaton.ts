@@ -49,7 +49,7 @@ export class Automaton {
   readonly #reached: StepSet
   #work = 0
 
-  /** The pattern starts at step 0. `checkTime` is called now and then and throws if time is over. */
+  /** The pattern starts at step 0. `checkTime` throws if time is over. */
   constructor(steps: readonly Step[], checkTime: () => void) {
     this.#steps = steps
     this.#checkTime = checkTime

@@ -1,9 +1,6 @@
 // The parts of pages that few visits need. They are loaded ahead, for when the connection is lost
 // later.
-import {
-  loadConversationActions,
-  loadRename,
-} from '../lib/components/conversations/load-conversation-parts.ts'
+import { loadConversationActions } from '../lib/components/conversations/load-conversation-parts.ts'
 import {
   loadImportNotes,
   loadMessageEditor,
@@ -14,7 +11,6 @@ import {
 export const loadPartsAhead = (): Promise<unknown> =>
   Promise.all([
     loadConversationActions(),
-    loadRename(),
     loadThreadMissing(),
     loadImportNotes(),
     loadMessageEditor(),
@@ -24,4 +20,5 @@ export const loadPartsAhead = (): Promise<unknown> =>
     import('../lib/components/thread/MessageStatus.svelte'),
     import('../lib/components/thread/ThreadBanner.svelte'),
     import('../lib/components/thread/ThinkingTime.svelte'),
+    import('../lib/quota-notice.ts').then(({ watchQuotas }) => watchQuotas()),
   ])

@@ -107,6 +107,7 @@ function parseProblem(text: string): unknown {
  * page, for example) becomes `unavailable` or `internal`, by its status.
  */
 export function faultFromProblem(problem: unknown, status = 500): Fault {
+  // An object of another shape has no code that the table knows, so nothing else of it is used.
   const { code, title: _title, type: _type, ...extra } = (problem ?? {}) as Partial<Problem>
   // the session goes on under a new cookie, which this browser has or is about to get
   if (code === 'unauthenticated' && extra.retry_after_ms !== undefined)

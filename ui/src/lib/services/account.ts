@@ -15,7 +15,7 @@ export const signIn = (
 
 /** How users sign in on this server. A server that doesn't say accepts passwords. */
 export const getSignInMethods = (call: Call): Promise<SignInMethods> =>
-  call('getSignInMethods').catch(() => ({ password: true, providers: [] }))
+  call('getSignInMethods').catch(() => ({ password: true, passkeys: false, providers: [] }))
 
 /**
  * Ends this session, and with it its sockets. Resolves to the address at which a provider ends its

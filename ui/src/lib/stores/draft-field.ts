@@ -55,6 +55,8 @@ export class DraftField {
   /** What the write under way will have made; its id is among `#sent` once the text is taken. */
   #writing: { id: string; written: Promise<Draft | undefined> } | undefined
   #isRefused = false
+  /** The last attempt to save hasn't reached the server. */
+  #isCutOff = false
   #timer: unknown
 
   constructor(place: string, deps: DraftFieldDeps) {
@@ -75,6 +77,11 @@ export class DraftField {
   /** Whether the server doesn't have all of the text yet. */
   get isUnsaved(): boolean {
     return this.#text !== (this.#base?.text ?? '')
+  }
+
+  /** Whether closing the page now would lose text, as far as the last attempt to save tells. */
+  get isCutOff(): boolean {
+    return this.isUnsaved && this.#isCutOff
   }
 
   set focused(focused: boolean) {
@@ -161,6 +168,7 @@ export class DraftField {
     do failure = await this.#saveOnce()
     while (!failure && this.isUnsaved)
     this.#isSaving = false
+    this.#isCutOff = failure !== undefined
     if (!failure) this.#unsavedSince = undefined
     else if (isRetryable(failure)) this.#schedule(retryMs)
     else {

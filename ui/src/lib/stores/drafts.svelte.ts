@@ -100,7 +100,8 @@ class Drafts {
   get wouldLose(): boolean {
     const unsaved = this.#unsaved()
     if (unsaved.length === 0) return false
-    if (engine.connection !== 'live') return true
+    const isConnected = engine.connection === 'live' || engine.connection === 'polling'
+    if (!isConnected || !navigator.onLine || unsaved.some(({ isCutOff }) => isCutOff)) return true
     return unsaved.reduce((sum, { text }) => sum + byteLength(text), 0) > maxLastBytes
   }
 

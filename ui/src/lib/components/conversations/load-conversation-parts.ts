@@ -4,7 +4,6 @@ import type { SummaryView } from '@lockstep/client'
 import { t } from '../../texts.ts'
 import { notify, openMenu, type MenuAnchor } from '../overlays/overlays.svelte.ts'
 
-export const loadRename = () => import('./rename.ts')
 export const loadConversationActions = () => import('./conversation-actions.ts')
 
 /** Opens a conversation's menu. `onrename` opens the title's editor. */

@@ -1,0 +1,86 @@
+// How much a user may store. Each entry says how many bytes its topic has had up to it, so that a
+// topic's own bytes are exact, whichever nodes append. Those of the user's other topics may be a
+// few seconds old.
+import { Fault } from '@lockstep/protocol/errors'
+import { topics } from '@lockstep/protocol/topics'
+import { topicKey } from '../store/changes.ts'
+import type { Database } from '../store/database.ts'
+import type { ChangeDocument } from '../store/documents.ts'
+import { readHeads } from '../store/heads.ts'
+import type { TopicHead } from './head-cache.ts'
+
+/** What a full account still accepts: removals, sign-ins, and the ends of replies. */
+const growing: ReadonlySet<string> = new Set(['created', 'updated'])
+/** How old the bytes of other topics may be (ms). */
+const MAX_AGE_MS = 5_000
+/** For how many users those are kept. */
+const REMEMBERED = 10_000
+
+export interface Room {
+  /** Why the entry, which would be the next one, may not be appended. */
+  refusal(head: TopicHead, entry: ChangeDocument): Promise<Fault | undefined>
+}
+
+/** The bytes of a topic's entries as they were inserted, and of what has been removed of them. */
+interface TopicBytes {
+  total: number
+  freed: number
+}
+
+/** By the key of the topic, as far as projections have followed. */
+async function readBytes(database: Database, user_id: string): Promise<Map<string, TopicBytes>> {
+  const keys = topics.map((topic) => topicKey(user_id, topic))
+  const heads = await readHeads(database, keys)
+  return new Map(
+    heads.map(({ _id, total_bytes: total = 0, freed_bytes: freed = 0 }) => [_id, { total, freed }]),
+  )
+}
+
+/** The bytes that a user stores. */
+export async function storedBytesOf(database: Database, user_id: string): Promise<number> {
+  const all = await readBytes(database, user_id)
+  return all.values().reduce((sum, { total, freed }) => sum + Math.max(0, total - freed), 0)
+}
+
+export interface RoomDeps {
+  database: Database
+  quotaBytes: number
+  /** Brings the documents, and the count of what has been removed, up to the head. */
+  project: (head: TopicHead) => Promise<void>
+}
+
+export function createRoom({ database, quotaBytes, project }: RoomDeps): Room {
+  const known = new Map<string, { at: number; bytes: Map<string, TopicBytes> }>()
+
+  async function newBytes(user_id: string): Promise<Map<string, TopicBytes>> {
+    const bytes = await readBytes(database, user_id)
+    known.delete(user_id)
+    known.set(user_id, { at: performance.now(), bytes })
+    if (known.size > REMEMBERED) known.delete(known.keys().next().value!)
+    return bytes
+  }
+
+  async function recentBytes(user_id: string): Promise<Map<string, TopicBytes>> {
+    const found = known.get(user_id)
+    return found && performance.now() - found.at < MAX_AGE_MS ? found.bytes : newBytes(user_id)
+  }
+
+  function fits(entry: ChangeDocument, head: TopicHead, bytes: Map<string, TopicBytes>): boolean {
+    let sum = entry.total_bytes ?? 0
+    for (const [key, { total, freed }] of bytes) sum += (key === head.key ? 0 : total) - freed
+    return sum <= quotaBytes
+  }
+
+  return {
+    async refusal(head, entry) {
+      if (!growing.has(entry.op) || entry.actor.session_id === null) return undefined
+      if (fits(entry, head, await recentBytes(head.user_id))) return undefined
+      await project(head)
+      if (fits(entry, head, await newBytes(head.user_id))) return undefined
+      return new Fault('too_large', {
+        detail: `Your account may store ${quotaBytes} bytes, and this would be more: purge conversations that you don’t need`,
+        limit_bytes: quotaBytes,
+      })
+    },
+  }
+}

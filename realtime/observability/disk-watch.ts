@@ -1,0 +1,65 @@
+// Tells the operator that the disk of the database fills up, before it is full: by metrics, and by
+// a line in the log at each step.
+import { Gauge } from 'prom-client'
+import { repeatEvery } from '../concurrency/repeat.ts'
+import type { Logger } from './logger.ts'
+import type { Metrics } from './metrics.ts'
+
+/** In bytes. */
+export interface DiskRoom {
+  free: number
+  total: number
+}
+
+export interface DiskWatchDeps {
+  /** Undefined: the database doesn't tell. */
+  read: () => Promise<DiskRoom | undefined>
+  logger: Logger
+  metrics: Metrics
+}
+
+export interface DiskWatch {
+  /** Looks now. */
+  look(): Promise<void>
+  stop(): Promise<void>
+}
+
+const LOOK_MS = 60_000
+const GB = 1024 ** 3
+/** A step is reached with less than both shares free: of the disk, or of what it takes to work. */
+const steps = [
+  { below: 0.2, bytes: 4 * GB, level: 'warn' },
+  { below: 0.1, bytes: 2 * GB, level: 'warn' },
+  { below: 0.05, bytes: GB, level: 'error' },
+] as const
+
+/** How many steps the disk has passed. A large disk with little left has passed them too. */
+const stepOf = ({ free, total }: DiskRoom): number =>
+  steps.filter(({ below, bytes }) => free < total * below || free < Math.min(bytes, total / 2))
+    .length
+
+export function startDiskWatch({ read, logger, metrics }: DiskWatchDeps): DiskWatch {
+  const gauge = (name: string, help: string) => new Gauge({ name, help, registers: [metrics] })
+  const free = gauge('lockstep_disk_free_bytes', 'Free on the disk of the database')
+  const total = gauge('lockstep_disk_total_bytes', 'Size of the disk of the database')
+  let reached = 0
+
+  async function look(): Promise<void> {
+    const room = await read()
+    if (!room) return
+    free.set(room.free)
+    total.set(room.total)
+    const step = stepOf(room)
+    if (step > reached)
+      logger[steps[step - 1]!.level](
+        { free_bytes: room.free, total_bytes: room.total },
+        'the disk of the database is filling up: add room before it is full, because nothing can be saved then',
+      )
+    reached = step
+  }
+
+  const end = repeatEvery(LOOK_MS, look, {
+    failed: (error) => logger.debug({ err: error }, 'the room on the disk could not be read'),
+  })
+  return { look, stop: end }
+}

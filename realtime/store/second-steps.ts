@@ -1,0 +1,86 @@
+// The second step, as part of the user's document: each write is atomic with what it depends on, so
+// a code counts once however many nodes it reaches at once.
+import type { Database } from './database.ts'
+import type { SecondStepDocument, UserDocument } from './documents.ts'
+
+/** Turns the second step on, or replaces it. */
+export async function setSecondStep(
+  { users }: Database,
+  user_id: string,
+  second_step: SecondStepDocument,
+): Promise<void> {
+  await users.updateOne({ _id: user_id }, { $set: { second_step }, $inc: { version: 1 } })
+}
+
+/** False if it was off already. */
+export async function unsetSecondStep({ users }: Database, user_id: string): Promise<boolean> {
+  const { modifiedCount } = await users.updateOne(
+    { _id: user_id, second_step: { $exists: true } },
+    { $unset: { second_step: '' }, $inc: { version: 1 } },
+  )
+  return modifiedCount === 1
+}
+
+/** False if the second step is off. */
+export async function replaceRecoveryCodes(
+  { users }: Database,
+  user_id: string,
+  recovery_codes: string[],
+): Promise<boolean> {
+  const { matchedCount } = await users.updateOne(
+    { _id: user_id, second_step: { $exists: true } },
+    { $set: { 'second_step.recovery_codes': recovery_codes }, $inc: { version: 1 } },
+  )
+  return matchedCount === 1
+}
+
+/** Uses a recovery code up. False if there is no such code, or not any more. */
+export async function spendRecoveryCode(
+  { users }: Database,
+  user_id: string,
+  hash: string,
+): Promise<boolean> {
+  const { modifiedCount } = await users.updateOne(
+    { _id: user_id, 'second_step.recovery_codes': hash },
+    { $pull: { 'second_step.recovery_codes': hash }, $inc: { version: 1 } },
+  )
+  return modifiedCount === 1
+}
+
+/**
+ * Uses the code of a step up; with it, those of earlier steps. False if that happened before, or
+ * the app was replaced meanwhile. @param sealed the secret as it is to be kept from now on
+ */
+export async function spendTotpStep(
+  { users }: Database,
+  user_id: string,
+  { secret, step }: { secret: string; step: number },
+  sealed: string,
+): Promise<boolean> {
+  const { modifiedCount } = await users.updateOne(
+    {
+      _id: user_id,
+      'second_step.totp.secret': secret,
+      'second_step.totp.step': { $lt: step },
+    },
+    { $set: { 'second_step.totp.step': step, 'second_step.totp.secret': sealed } },
+  )
+  return modifiedCount === 1
+}
+
+/**
+ * The same, if nothing of the account has changed since it was read; otherwise false. So a decision
+ * on what was read still holds.
+ */
+export async function claimVersion(
+  { users }: Database,
+  { _id, version }: Pick<UserDocument, '_id' | 'version'>,
+): Promise<boolean> {
+  const { modifiedCount } = await users.updateOne({ _id, version }, { $inc: { version: 1 } })
+  return modifiedCount === 1
+}
+
+/** Another change of how a user signs in. */
+export async function countSecurityChange({ users }: Database, user_id: string): Promise<void> {
+  await users.updateOne({ _id: user_id }, { $inc: { version: 1 } })
+}
