@@ -15,6 +15,7 @@ import {
 import { at, id } from './route-parts.ts'
 import { routePaths } from './route-paths.ts'
 import { ReadOnly, Time } from './scalars.ts'
+import { UsedToken } from './tokens.ts'
 
 const signedIn = z.object({
   user: User.describe('The user who is signed in'),
@@ -48,11 +49,13 @@ export const accountRoutes = {
   logout: {
     ...routePaths.logout,
     summary: 'Revoke this session and close its sockets',
+    access: 'session',
     status: 204,
   },
   logoutAtProvider: {
     ...routePaths.logoutAtProvider,
     summary: 'The same, and say where the browser ends its sign-in at the provider',
+    access: 'session',
     status: 200,
     answer: z.object({
       location: z
@@ -65,6 +68,7 @@ export const accountRoutes = {
     ...routePaths.confirm,
     summary:
       'Prove again who sits at this device: for 10 minutes this session may do what needs a recent sign-in',
+    access: 'session',
     body: Confirmation,
     status: 200,
     answer: z.object({ until: Time.describe('When the proof is too old') }),
@@ -74,11 +78,16 @@ export const accountRoutes = {
     ...routePaths.getMe,
     summary: 'Who is signed in, and the head of `account`',
     status: 200,
-    answer: signedIn.extend(at),
+    answer: signedIn.extend({
+      session: Session.nullable().describe('The session that asks; null for a token'),
+      token: UsedToken.optional().describe('The token that asks'),
+      ...at,
+    }),
   },
   renameMe: {
     ...routePaths.renameMe,
     summary: 'Change the username; needs a sign-in or a `confirm` within the last 10 minutes',
+    access: 'session',
     body: z.strictObject({
       username: Username,
       id: ReadOnly,
@@ -91,6 +100,7 @@ export const accountRoutes = {
   changePassword: {
     ...routePaths.changePassword,
     summary: 'Change the password; other sessions are revoked',
+    access: 'session',
     body: z.strictObject({ current_password: GivenPassword, new_password: Password }),
     status: 204,
   },
@@ -98,6 +108,7 @@ export const accountRoutes = {
     ...routePaths.deleteMe,
     summary:
       'Delete the account and all its content; one without a password needs a sign-in or a `confirm` within the last 10 minutes',
+    access: 'session',
     body: z.strictObject({
       password: GivenPassword.optional().describe('The present password, if the account has one'),
     }),
@@ -112,6 +123,7 @@ export const accountRoutes = {
   revokeSession: {
     ...routePaths.revokeSession,
     summary: 'Sign a device out, at once',
+    access: 'session',
     params: id,
     status: 204,
   },

@@ -25,6 +25,7 @@ export const errors = {
   invalid_credentials: kind(401, 'Username or password is wrong'),
   second_step_required: kind(401, 'A second step is needed'),
   forbidden_origin: kind(403, 'This page may not use this server', { closes: true }),
+  forbidden_scope: kind(403, 'The token does not cover this request'),
   not_found: kind(404, 'There is no such thing'),
   username_taken: kind(409, 'This username is taken'),
   id_taken: kind(409, 'This id has been used before'),

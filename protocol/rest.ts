@@ -14,6 +14,7 @@ import { routePaths, type RouteName } from './route-paths.ts'
 import { Preferences } from './preferences.ts'
 import { FreeForm, Uuid } from './scalars.ts'
 import { Accepted, Sync } from './sync.ts'
+import { tokenRoutes } from './token-routes.ts'
 import { Topic } from './topics.ts'
 import { Usage } from './usage.ts'
 
@@ -24,6 +25,11 @@ export interface Route {
   summary: string
   /** Present if anybody may send the request. By default, only signed-in users may. */
   open?: true
+  /**
+   * `session`: a token doesn't suffice. `service`: only a service key does. Otherwise a token needs
+   * the scope `read` for a GET, and `write` for the rest.
+   */
+  access?: 'session' | 'service'
   params?: z.ZodObject
   query?: z.ZodObject
   body?: z.ZodType
@@ -36,6 +42,7 @@ export interface Route {
 
 export const routes = {
   ...accountRoutes,
+  ...tokenRoutes,
   ...securityRoutes,
 
   getPreferences: {

@@ -57,12 +57,14 @@ export const securityRoutes = {
   },
   beginConfirmation: {
     ...routePaths.beginConfirmation,
+    access: 'session',
     summary: 'What a browser needs for `confirm` with a passkey',
     status: 200,
     answer: PasskeyOptions,
   },
   getSecurity: {
     ...routePaths.getSecurity,
+    access: 'session',
     summary: 'The passkeys and the second step',
     status: 200,
     answer: z.object({
@@ -73,12 +75,14 @@ export const securityRoutes = {
   },
   beginPasskey: {
     ...routePaths.beginPasskey,
+    access: 'session',
     summary: 'What a browser needs to make a passkey; needs a recent sign-in',
     status: 200,
     answer: PasskeyOptions,
   },
   addPasskey: {
     ...routePaths.addPasskey,
+    access: 'session',
     summary: 'Add the passkey that the browser made; needs a recent sign-in',
     body: z.strictObject({
       name: PasskeyName,
@@ -89,6 +93,7 @@ export const securityRoutes = {
   },
   renamePasskey: {
     ...routePaths.renamePasskey,
+    access: 'session',
     summary: 'Rename a passkey',
     params: id,
     body: z.strictObject({ name: PasskeyName }),
@@ -97,12 +102,14 @@ export const securityRoutes = {
   },
   removePasskey: {
     ...routePaths.removePasskey,
+    access: 'session',
     summary: 'Remove a passkey, unless it is the last way to sign in; needs a recent sign-in',
     params: id,
     status: 204,
   },
   beginAuthenticatorApp: {
     ...routePaths.beginAuthenticatorApp,
+    access: 'session',
     summary: 'A secret for an authenticator app; needs a recent sign-in',
     status: 200,
     answer: z.object({
@@ -113,6 +120,7 @@ export const securityRoutes = {
   },
   turnOnSecondStep: {
     ...routePaths.turnOnSecondStep,
+    access: 'session',
     summary:
       'Ask for a second step after the password: by an authenticator app, or by the passkeys alone; needs a recent sign-in',
     body: z
@@ -129,11 +137,13 @@ export const securityRoutes = {
   },
   turnOffSecondStep: {
     ...routePaths.turnOffSecondStep,
+    access: 'session',
     summary: 'A password alone signs in again; needs a recent sign-in',
     status: 204,
   },
   makeRecoveryCodes: {
     ...routePaths.makeRecoveryCodes,
+    access: 'session',
     summary: 'New recovery codes in place of the present ones; needs a recent sign-in',
     status: 200,
     answer: z.object({ second_step: secondStep, recovery_codes: RecoveryCodes }),

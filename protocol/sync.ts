@@ -18,6 +18,7 @@ export const Handshake = z
     protocol: z.int().describe('The version of the protocol that the device speaks'),
     since: Cursor.optional().describe('Where the device stands; absent to start at the head'),
     user_id: Uuid.optional().describe('The user whose state the device holds'),
+    token: z.string().max(100).optional().describe('A token, in place of the cookie'),
   })
   .meta({ id: 'Handshake' })
 export type Handshake = z.infer<typeof Handshake>

@@ -6,6 +6,7 @@ import type { Config } from './config/config.ts'
 import { countWords, type Findings, type WantedWord } from './operator/erased/wanted-words.ts'
 import { filesIn, searchFile } from './operator/erased/search-files.ts'
 import type { OperatorTerminal } from './operator/run-command.ts'
+import { openKeys } from './sealing.ts'
 import { openDatabase } from './store/database.ts'
 import { readEverything, stringFieldOf } from './store/everything.ts'
 
@@ -23,7 +24,7 @@ interface SearchedPlace {
  * database must not be in use.
  */
 export async function runErased(
-  { dataDir, mongodbUrl, redisUrl }: Config,
+  { dataDir, mongodbUrl, redisUrl, keysDir }: Config,
   words: readonly WantedWord[],
   terminal: OperatorTerminal,
 ): Promise<boolean> {
@@ -51,7 +52,10 @@ export async function runErased(
   const inTables: Findings = new Map()
   if (mongodbUrl === undefined)
     await attempt(dbDir, () => searchTables(dbDir, words, { print, kept: inTables }))
-  else await attempt('MongoDB', () => searchMongodb(mongodbUrl, words, { print, attempt }))
+  else
+    await attempt('MongoDB', () =>
+      searchMongodb({ url: mongodbUrl, keysDir }, words, { print, attempt }),
+    )
   for (const path of filesIn(dataDir))
     await attempt(path, async () => {
       const { bytes, findings } = searchFile(path, words)
@@ -107,11 +111,11 @@ async function searchTables(
 }
 
 async function searchMongodb(
-  url: string,
+  { url, keysDir }: { url: string; keysDir: string | undefined },
   words: readonly WantedWord[],
   { print, attempt }: { print: Print; attempt: Attempt },
 ): Promise<void> {
-  const database = await openDatabase(url)
+  const database = await openDatabase(url, openKeys({ keysDir }))
   try {
     for (const { name, documents } of await readEverything(database))
       await attempt(`MongoDB: ${name}`, async () => {

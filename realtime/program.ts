@@ -22,6 +22,7 @@ import { runDataCommand } from './data-commands.ts'
 import { runErased } from './erased-command.ts'
 import { readWords } from './operator/erased/wanted-words.ts'
 import { runCommand, type OperatorTerminal } from './operator/run-command.ts'
+import { openKeys } from './sealing.ts'
 import { openDatabase } from './store/database.ts'
 import { toServerFault } from './store/faults.ts'
 import { migrateSchema } from './store/migrations.ts'
@@ -75,7 +76,7 @@ async function run(
     }
     const embedded = mongodbUrl === undefined ? await startDatabase(join(dataDir, 'db')) : undefined
     if (embedded) shutdown.add('embedded database', () => embedded.stop())
-    const database = await openDatabase(mongodbUrl ?? embedded!.url)
+    const database = await openDatabase(mongodbUrl ?? embedded!.url, openKeys(config))
     shutdown.add('database', () => database.close())
     await migrateSchema(database, { owner: newId() })
     const log = createLog(database, logger)

@@ -11,6 +11,7 @@ import { createPasswords } from './auth/passwords.ts'
 import { createRateLimits, type RateLimitRules } from './auth/rate-limits.ts'
 import { createSessions } from './auth/sessions.ts'
 import { createTickets } from './auth/tickets.ts'
+import { createTokens } from './auth/tokens.ts'
 import { createTrustedProxy } from './auth/trusted-proxy.ts'
 import { createWebAuthn } from './auth/webauthn.ts'
 import { createAccount, type AccountUseCases } from './commands/account.ts'
@@ -28,6 +29,7 @@ import { createSecurityParts } from './commands/security-parts.ts'
 import { createRewind, type RewindUseCases } from './commands/rewind.ts'
 import { createConversationQuota } from './commands/conversation-quota.ts'
 import { createPreferences, type PreferencesUseCases } from './commands/preferences.ts'
+import { createTokenUseCases } from './commands/tokens.ts'
 import { createUsage } from './commands/usage.ts'
 import type { Config } from './config/config.ts'
 import { startFeed } from './feed/feed.ts'
@@ -48,6 +50,7 @@ import {
   securityHandlers,
 } from './http/security-handlers.ts'
 import { socketlessHandlers } from './http/socketless-handlers.ts'
+import { tokenHandlers } from './http/token-handlers.ts'
 import { userDataHandlers } from './http/user-data-handlers.ts'
 import type { HttpSettings } from './http/settings.ts'
 import { createShutdown, shutdownTimings } from './lifecycle/shutdown.ts'
@@ -58,6 +61,7 @@ import { startDiskWatch } from './observability/disk-watch.ts'
 import { createMetrics } from './observability/metrics.ts'
 import { createSharedLimiter } from './redis/shared-limiter.ts'
 import { openDatabase, type Database } from './store/database.ts'
+import { openKeys, startSealing } from './sealing.ts'
 import { readDiskRoom } from './store/disk-room.ts'
 import { toServerFault } from './store/faults.ts'
 import { readDeployment } from './store/feed.ts'
@@ -118,9 +122,10 @@ export async function startServer(
   }
 
   async function compose(): Promise<RunningServer> {
-    const database = await openDatabase(config.mongodbUrl)
+    const database = await openDatabase(config.mongodbUrl, openKeys(config))
     stops.add('database', () => database.close())
     await migrateSchema(database, { owner: newId() })
+    stops.add('sealing', startSealing(database, logger))
     // the gateway is created last, as it needs the commands, and they end sockets through it
     const late: { gateway?: Gateway } = {}
     const { quotas = {} } = config
@@ -143,6 +148,7 @@ export async function startServer(
       maxDays: config.sessionMaxDays,
       logger,
     })
+    const tokens = createTokens({ database, serviceKeys: config.serviceKeys ?? [], logger })
     const passwords = createPasswords(options.passwordCost)
     const passwordRules = createPasswordRules()
     const limits = createRateLimits(options.rateLimits, link && createSharedLimiter(link))
@@ -251,6 +257,7 @@ export async function startServer(
         ...oidcHandlers(account, oidc, hostSignOut),
         ...preferencesHandlers(preferences),
         ...draftHandlers(drafts),
+        ...tokenHandlers(createTokenUseCases({ database, log, devices })),
         ...conversationHandlers(commands.conversations, conversations, rewind),
         ...agentHandlers(agents.useCases),
         ...socketlessHandlers({ execute, log, logger }),
@@ -265,6 +272,7 @@ export async function startServer(
         }),
       },
       sessions,
+      tokens,
       host: { account, proxy, oidc, signOut: hostSignOut },
       toFault: toServerFault,
       isReady: async () =>
@@ -280,6 +288,7 @@ export async function startServer(
     const gateway = startGateway({
       httpServer: http.server,
       sessions: proxy ? proxy.guardSessions(sessions) : sessions,
+      tokens,
       originAllowed: createOriginCheck(config.publicOrigins, proxyTrust),
       addressOf: proxyTrust.addressOf,
       basePath: config.basePath,

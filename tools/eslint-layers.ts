@@ -46,6 +46,7 @@ const compositionRoot = [
   'realtime/program.ts',
   'realtime/data-commands.ts',
   'realtime/erased-command.ts',
+  'realtime/sealing.ts',
   'realtime/cli.ts',
 ]
 

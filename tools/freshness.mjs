@@ -1,5 +1,5 @@
-// Compares the present state with the required one: the questions that each start asks. They are
-// answered by content and never by file times, because a checkout changes those. Plain JavaScript
+// Compares the present state with the required one, as each start has to. It compares contents and
+// never file times, because a checkout changes those. Plain JavaScript
 // without dependencies: it runs before anything is installed, on any version of Node.
 import { createHash } from 'crypto'
 import fs from 'fs'

@@ -1,5 +1,5 @@
-// Compiles packages of this repository: JavaScript, declarations and source maps. Each file gets
-// the specifiers that hold where it lands in the tarball.
+// Compiles packages of this repository to JavaScript, declarations and source maps. Each import in
+// them names the file where it is in the tarball.
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -24,7 +24,7 @@ type EmittedFiles = ReadonlyMap<string, string>
 
 const compiler = path.join(root, 'node_modules/typescript-7/bin/tsc')
 
-/** A builder compiles a package once that is bundled into another. */
+/** The builder compiles each package once, even if the package is also bundled into another. */
 export function createPackageBuilder(): PackageBuilder {
   const emittedByFolder = new Map<string, EmittedFiles>()
 

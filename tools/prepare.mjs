@@ -1,8 +1,12 @@
-// Runs before npm's scripts, so that each of them works in a fresh clone: `prepare.mjs [ui]
-// [server] [system]`. Dependencies and a Node that runs TypeScript are always seen to; `ui` builds
-// the page that the server serves; `server` bundles the server itself; `system` installs the
-// programs that tests drive. What is up to date costs milliseconds and prints nothing. Plain
-// JavaScript without dependencies, for whatever Node there is.
+// Runs before npm's scripts, so that each of them works in a fresh clone. It always installs the
+// dependencies and a Node that runs TypeScript. Its arguments name what else the script needs:
+//
+//   ui      builds the page that the server serves
+//   server  bundles the server
+//   system  installs the programs that the tests drive
+//
+// A step with nothing to do takes milliseconds and prints nothing. This file is plain JavaScript
+// without dependencies, because any version of Node may have to run it.
 import { spawnSync } from 'child_process'
 import fs from 'fs'
 import path from 'path'
@@ -25,18 +29,21 @@ const uiSources = [
   'package-lock.json',
 ]
 
-/** Command -> the Debian package that brings it. */
+/** The command that a test drives -> the Debian package that contains it. */
 const systemPrograms = new Map([
   ['redis-server', 'redis-server'],
   ['chromium-headless-shell', 'chromium-headless-shell'],
   ['docker-compose', 'docker-compose'],
 ])
 /**
- * Without recommended packages (docker-compose would bring a Docker daemon) Chromium has no font at
- * all.
+ * Packages to install with a command's own. Recommended packages are left out, because those of
+ * docker-compose include a Docker daemon. Chromium would then have no font.
  */
 const alongWith = new Map([['chromium-headless-shell', ['fonts-liberation']]])
-/** What does as well, with twice the work: no reason to stop where the other can't be had. */
+/**
+ * A command that replaces another one that can't be installed. The tests pass with it, and take
+ * twice the processor time.
+ */
 const insteadOf = new Map([['chromium-headless-shell', 'chromium']])
 
 class Unprepared extends Error {}
@@ -60,8 +67,8 @@ function run(command, args, env = process.env) {
 }
 
 /**
- * npm by the Node that it was started with: the pinned one may not exist yet, or be deleted by this
- * very run.
+ * Runs npm by the Node that npm itself was started with. The pinned Node may not exist yet, and the
+ * installation may delete it.
  * @param {string[]} args
  */
 function npm(args) {
@@ -83,8 +90,8 @@ function isInstalled(withoutDev) {
 }
 
 function installDependencies() {
-  // A production install has its own Node and a page built elsewhere; it must not be blown up to a
-  // development install.
+  // A production install brings its own Node and a page that was built elsewhere. It stays without
+  // the packages for development.
   const withoutDev = process.env.NODE_ENV === 'production' && fs.existsSync(builtPage)
   if (isInstalled(withoutDev)) return
   const major = Number(process.versions.node.split('.')[0])
@@ -108,8 +115,8 @@ const canRunTypeScript = (node) => {
 }
 
 /**
- * npm puts node_modules/.bin first on the PATH of its scripts: the pinned Node there (tools/node),
- * if it works, is the one that they use. Not every platform has one.
+ * Makes sure that npm's scripts find a Node that runs TypeScript. npm puts node_modules/.bin first
+ * on their PATH, so they use the pinned Node (tools/node) if their platform has one.
  */
 function ensureNode() {
   const isPinned = fs.existsSync(pinnedNode)
@@ -119,11 +126,11 @@ function ensureNode() {
   )
     return
   if (isPinned && canRunTypeScript(pinnedNode)) return
-  // A broken one would hide a good one that comes later on the PATH.
+  // A broken pinned Node would hide a working Node that comes later on the PATH.
   if (isPinned) fs.unlinkSync(pinnedNode)
   if (canRunTypeScript('node')) return
   throw new Unprepared(
-    'No Node that runs TypeScript (22.18 or newer) could be had: install Node 24 and run this again.',
+    'No Node that runs TypeScript (22.18 or newer) was found or could be installed: install Node 24 and run this again.',
   )
 }
 
@@ -146,8 +153,8 @@ function buildUi() {
 }
 
 /**
- * Where development packages are missing (in production), the file in the bundle's place runs the
- * sources.
+ * Bundles the server. A production install has no bundler: there, the file that `npm start` runs
+ * imports the sources.
  */
 function bundleServer() {
   const { start, isCurrent } = serverBundle()

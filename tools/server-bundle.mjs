@@ -10,9 +10,8 @@ export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '
 const sources = ['realtime', 'protocol', 'tools/bundle-server.ts', 'package-lock.json']
 
 /**
- * @returns `folder`: of the bundle for the present sources; `start`: the file that `npm start`
- * runs, with
- *   `startText` in it when the bundle is current
+ * @returns `folder`: where the bundle of the present sources is, or will be. `start`: the file that
+ *   `npm start` runs; it contains `startText` when the bundle is current.
  */
 export function serverBundle() {
   const name = contentHash(root, sources).slice(0, 16)

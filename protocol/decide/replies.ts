@@ -136,8 +136,8 @@ export function decideExtend(
 
 /**
  * Takes back all text of the message, which goes on streaming: its producer has learned that the
- * text was thinking. Returns undefined for a message without
- * text. Throws `not_found` if this run doesn't write the message.
+ * text was thinking. undefined: the message has no text. Throws `not_found` if this run doesn't
+ * write the message.
  */
 export function decideRetract(
   held: HeldConversation,

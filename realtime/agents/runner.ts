@@ -2,6 +2,7 @@
 // node, and it ends here exactly when the log says that it has ended or when the lease is lost.
 import { Counter, Gauge, Histogram } from 'prom-client'
 import type { WireChange } from '@lockstep/protocol/change'
+import { isServer } from '../log/entry.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import { Producer } from './producer.ts'
@@ -155,13 +156,13 @@ function endedBy({ topic, op, entity_id, data }: WireChange, job: ReplyJob): boo
 
 /**
  * An empty `extended` of a user asks for the end. The producer's own `extended` changes have the
- * server as their actor, which has no session.
+ * server as their actor.
  */
 function asksToEnd(
   { topic, op, entity_id, actor, data }: WireChange,
   { run_id }: ReplyJob,
 ): boolean {
-  if (op !== 'extended' || actor.session_id === null || data?.text !== '') return false
+  if (op !== 'extended' || isServer(actor) || data?.text !== '') return false
   return topic === 'agents' ? entity_id === run_id : data.run_id === run_id
 }
 

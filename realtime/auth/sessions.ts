@@ -2,7 +2,9 @@
 // database, so a revocation takes effect at once on every node.
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
+import type { UsedToken } from '@lockstep/protocol/tokens'
 import { BatchReader } from '../concurrency/batch-reader.ts'
+import type { Caller } from '../log/entry.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Database } from '../store/database.ts'
 import type { HostIdentity, HostSession, SessionDocument } from '../store/documents.ts'
@@ -54,9 +56,23 @@ export interface Identity {
   session_created_at: Date
   user_created_at: Date
   expires_at: Date
+  /** Present if a token takes the place of the session. `session_id` is its id then. */
+  token?: UsedToken
   /** The cookie is more than a day old, so an HTTP response should bring a new one. */
   stale_cookie: boolean
 }
+
+/** Who makes changes under this identity, as commands take it. A token has no session. */
+export const actorOf = ({
+  user_id,
+  session_id,
+  device,
+  token,
+}: Pick<Identity, 'user_id' | 'session_id' | 'device' | 'token'>): Caller => ({
+  user_id,
+  session_id: token ? null : session_id,
+  device,
+})
 
 export interface Sessions {
   readonly cookie: SessionCookie

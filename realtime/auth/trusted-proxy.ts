@@ -6,6 +6,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { TrustedProxySettings } from '../config/host-users.ts'
 import type { Logger } from '../observability/logger.ts'
+import type { HostIdentity } from '../store/documents.ts'
 import { SUBJECT_MAX, type HostUser } from './host-user.ts'
 import type { Identity, Sessions } from './sessions.ts'
 
@@ -13,6 +14,15 @@ import type { Identity, Sessions } from './sessions.ts'
 const SECRET_HEADER = 'lockstep-proxy-secret'
 /** The issuer of the identities that the proxy names. */
 const ISSUER = 'proxy'
+
+/**
+ * The identity of the host's user with this id, as a proxy would name it: a header carries the
+ * bytes of UTF-8, which Node.js reads one by one.
+ */
+export const hostIdOf = (id: string): HostIdentity => ({
+  issuer: ISSUER,
+  subject: Buffer.from(id, 'utf8').toString('latin1'),
+})
 
 /**
  * What the proxy says about a request: it comes from this user, or from nobody who is signed in.

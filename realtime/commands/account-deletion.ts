@@ -6,8 +6,14 @@ import { newId } from '@lockstep/protocol/ids'
 import { topics, type Topic } from '@lockstep/protocol/topics'
 import type { Log } from '../log/log.ts'
 import { deleteSessionsOf } from '../store/sessions.ts'
+import { deleteTokensOf } from '../store/tokens.ts'
 import { deleteUser, findClosing, markClosing } from '../store/users.ts'
-import { eraseContent, findClosedSince } from '../store/account-entries.ts'
+import {
+  destroyKey,
+  eraseContent,
+  findClosedSince,
+  findRestored,
+} from '../store/account-entries.ts'
 import type { Database } from '../store/database.ts'
 import type { UserDocument } from '../store/documents.ts'
 import type { SessionSockets } from './session-sockets.ts'
@@ -43,6 +49,8 @@ export function createAccountDeletion({
   log: Log
   devices: SessionSockets
 }): AccountDeletion {
+  let hasLookedForRestored = false
+
   /**
    * Appends the last entry of a topic, and projects the entries before it: otherwise a projection
    * of this node could write after the content has been deleted.
@@ -67,12 +75,13 @@ export function createAccountDeletion({
   }
 
   /**
-   * Deletes the sessions after `closed` has been appended: a socket whose session is gone is ended
-   * before it hears of anything.
+   * Deletes the sessions and tokens after `closed` has been appended: a socket whose session is
+   * gone is ended before it hears of anything.
    */
   async function endSessions(user_id: string): Promise<void> {
     const sessions = await deleteSessionsOf(database, user_id)
-    setTimeout(() => devices.disconnectSessions(sessions), FAREWELL_MS).unref()
+    const tokens = await deleteTokensOf(database, user_id)
+    setTimeout(() => devices.disconnectSessions([...sessions, ...tokens]), FAREWELL_MS).unref()
   }
 
   async function complete(user: UserDocument): Promise<void> {
@@ -80,6 +89,7 @@ export function createAccountDeletion({
     await endSessions(user._id)
     for (const each of closed) if (each.status === 'rejected') throw each.reason
     await eraseContent(database, user._id)
+    destroyKey(database, user._id)
     await deleteUser(database, user._id)
   }
 
@@ -91,6 +101,9 @@ export function createAccountDeletion({
     async finish() {
       // a deletion that waits for a newer node must not keep the others waiting
       const failed: unknown[] = []
+      if (!hasLookedForRestored)
+        for (const { _id } of await findRestored(database)) await markClosing(database, _id)
+      hasLookedForRestored = true
       for (const user of await findClosing(database))
         await complete(user).catch((error: unknown) => failed.push(error))
       const since = new Date(Date.now() - SWEEP_AGAIN_MS)

@@ -1,5 +1,5 @@
-// How the sessions of a user end and follow one another. The session's document is written first, so
-// that the session is dead on every node; then its sockets are ended; then the other devices are
+// How the sessions of a user end and follow one another. First the session's document is written,
+// so that the session is dead on every node. Then its sockets are ended. Then the other devices are
 // told.
 import type { AccountCommands } from '@lockstep/protocol/account'
 import { Fault } from '@lockstep/protocol/errors'
@@ -9,6 +9,7 @@ import type { Identity, Sessions } from '../auth/sessions.ts'
 import type { CommandContext } from '../log/entry.ts'
 import type { Database } from '../store/database.ts'
 import { deleteSession, deleteSessionsOf, findSessionsOf } from '../store/sessions.ts'
+import { deleteTokensOf } from '../store/tokens.ts'
 import { toSession } from './account-answers.ts'
 import type { AccountLog } from './account-log.ts'
 import type { Outcome } from './outcome.ts'
@@ -18,7 +19,7 @@ import type { SessionSockets } from './session-sockets.ts'
 export type Identified = Pick<Identity, 'user_id' | 'session_id' | 'device'>
 
 export interface AccountSessions {
-  /** Ends all sessions of the caller's user but the caller's own. */
+  /** Ends all sessions of the caller's user except the caller's own. */
   endOthers(context: CommandContext): Promise<void>
   /** Ends the oldest sessions of a user who has too many. */
   endOldest(context: CommandContext): Promise<void>
@@ -48,8 +49,8 @@ export function createAccountSessions({
   devices: SessionSockets
 }): AccountSessions {
   /**
-   * `removed`: the session's document existed just now. Then its end is told even if its begin
-   * never was.
+   * `removed`: the session's document existed just now. The log then gets the session's end, even
+   * if it never got the session's beginning.
    */
   const tellRevoked = (
     context: CommandContext,
@@ -68,7 +69,9 @@ export function createAccountSessions({
       },
     )
 
+  /** Ends the short-lived tokens too; the user's own tokens stay. */
   async function endOthers(context: CommandContext): Promise<void> {
+    devices.disconnectSessions(await deleteTokensOf(database, context.user_id, 'short'))
     await tellEnded(
       context,
       await deleteSessionsOf(database, context.user_id, context.session_id ?? undefined),
@@ -77,7 +80,15 @@ export function createAccountSessions({
 
   async function endOldest(context: CommandContext): Promise<void> {
     const present = await findSessionsOf(database, context.user_id, new Date())
-    const oldest = present.slice(most.sessionsPerUser).map(({ _id }) => _id)
+    const excess = present.length - most.sessionsPerUser
+    if (excess <= 0) return
+    // one that has a socket is somebody's open page
+    const online = await devices.onlineSessions(context.user_id)
+    const ids = present.map(({ _id }) => _id).reverse()
+    const oldest = ids
+      .filter((id) => id !== context.session_id)
+      .sort((one, other) => Number(online.has(one)) - Number(online.has(other)))
+      .slice(0, excess)
     for (const id of oldest) await deleteSession(database, context.user_id, id)
     await tellEnded(context, oldest)
   }

@@ -3,7 +3,8 @@
 // the other devices.
 import type { AccountCommands, ListedSession, User } from '@lockstep/protocol/account'
 import { Fault } from '@lockstep/protocol/errors'
-import { newId } from '@lockstep/protocol/ids'
+import type { Answer } from '@lockstep/protocol/rest'
+import type { UsedToken } from '@lockstep/protocol/tokens'
 import type { PasswordRules } from '../auth/password-rules.ts'
 import type { Passwords } from '../auth/passwords.ts'
 import type { RateLimits } from '../auth/rate-limits.ts'
@@ -23,7 +24,7 @@ import type { Outcome } from './outcome.ts'
 import { createRecentSignIn } from './recent-sign-in.ts'
 import type { SecondStepTickets } from './second-step-tickets.ts'
 import type { SessionSockets } from './session-sockets.ts'
-import { createSignIn, type SignInResult, type SignIn } from './sign-in.ts'
+import { createSignIn, type SignIn } from './sign-in.ts'
 
 interface AtHead {
   epoch: string
@@ -33,10 +34,10 @@ interface AtHead {
 
 export interface AccountUseCases extends SignIn {
   /**
-   * The user and the session that ask. Throws `unauthenticated` when the session has ended
-   * meanwhile.
+   * The user and the session or token that ask. Throws `unauthenticated` when the session has
+   * ended meanwhile.
    */
-  me(caller: Caller): Promise<SignInResult & AtHead>
+  me(caller: Caller, token?: UsedToken): Promise<Answer<'getMe'>>
   /**
    * Proves again who the caller is; resolves to the time until which that counts. Faults:
    * `invalid_credentials`, `rate_limited`, `invalid` for an account without a password.
@@ -168,10 +169,11 @@ export function createAccount(deps: {
   return {
     ...createSignIn({ ...deps, accountLog, ...ofUser }),
 
-    async me({ user_id, session_id }) {
+    async me({ user_id, session_id }, token) {
       // the head first: documents are written before their entries
       const head = await log.head(user_id, 'account')
       const user = await present(user_id)
+      if (token) return { user: toUser(user), session: null, token, ...head }
       const session = await findSession(database, session_id ?? '', new Date())
       if (!session) throw new Fault('unauthenticated')
       return { user: toUser(user), session: toSession(session), ...head }

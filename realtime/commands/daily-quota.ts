@@ -16,7 +16,7 @@ import {
 export interface DailyQuota {
   /** Counts a run or a reply that begins. Resolves to the refusal if a limit is reached. */
   beginRun(user_id: string): Promise<Fault | undefined>
-  /** The run has not begun after all. */
+  /** Uncounts a run that `beginRun` has counted and that has not begun after all. */
   giveRunBack(user_id: string): Promise<void>
   /** Counts what a reply has used. Never rejects. */
   noteTokens(user_id: string, tokens: number): Promise<void>

@@ -2,7 +2,7 @@
 // again if it was written back, and old entries lose their content. Every step is idempotent, so
 // all nodes may do it. Each node starts at a random moment.
 import { repeatEvery } from '../concurrency/repeat.ts'
-import { derivedId } from '../log/entry.ts'
+import { derivedId, SERVER_DEVICE } from '../log/entry.ts'
 import { sweep } from '../log/projection/conversations.ts'
 import type { Logger } from '../observability/logger.ts'
 import { expireContent } from '../store/changes.ts'
@@ -51,7 +51,7 @@ export function startHousekeeping(
       const context = {
         user_id,
         session_id: null,
-        device: 'Lockstep',
+        device: SERVER_DEVICE,
         mutation_id: derivedId('purge', _id, version),
       }
       await conversations.purgeTrashed(context, conversationIdOf(_id), before)

@@ -25,7 +25,7 @@ import { Fault } from '@lockstep/protocol/errors'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Message } from '@lockstep/protocol/message'
 import type { HeldConversation } from '@lockstep/protocol/reduce/conversation'
-import { derivedId, type CommandContext } from '../log/entry.ts'
+import { derivedId, SERVER_DEVICE, type CommandContext } from '../log/entry.ts'
 import type { Appended } from '../log/append.ts'
 import type { Log } from '../log/log.ts'
 import type { ConversationNeeds } from '../log/state/conversation-state.ts'
@@ -48,7 +48,7 @@ const MAX_WINDOWS = 5
 export const byServer = (user_id: string, ...parts: (string | number)[]): CommandContext => ({
   user_id,
   session_id: null,
-  device: 'Lockstep',
+  device: SERVER_DEVICE,
   mutation_id: derivedId(...parts),
 })
 

@@ -1,13 +1,11 @@
 // What a search shows of the messages that it has found. A text is looked through in pieces with
 // turns for others between them, because some texts make some patterns slow.
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { piecesOf } from '../concurrency/text-pieces.ts'
 
 /** Characters before and after what was found. */
 const BEFORE = 40
 const AFTER = 120
-/** UTF-16 units of a piece, and of what the next one repeats: the longest text that is found. */
-const PIECE = 16 * 1024
-const OVERLAP = 4 * 1024
 /** After this time of the processor, the other texts are shown from their beginning (ms). */
 const LOOK_MS = 200
 
@@ -19,9 +17,10 @@ export async function excerptsOf(
   let spent = 0
   for (const [conversation_id, content] of contents) {
     let found = 0
-    for (let start = 0; start < content.length && spent < LOOK_MS; start += PIECE - OVERLAP) {
+    for (const { start, piece } of piecesOf(content)) {
+      if (spent >= LOOK_MS) break
       const began = performance.now()
-      const index = pattern.exec(content.slice(start, start + PIECE))?.index
+      const index = pattern.exec(piece)?.index
       spent += performance.now() - began
       if (index !== undefined) {
         found = start + index

@@ -16,7 +16,6 @@ import { findUser, findUserByName, replacePassword } from '../store/users.ts'
 import { toSession, toUser } from './account-answers.ts'
 import type { AccountLog, CommandIdentity } from './account-log.ts'
 import type { AccountSessions, Identified } from './account-sessions.ts'
-import type { CommandContext } from '../log/entry.ts'
 import type { SecondStepTickets } from './second-step-tickets.ts'
 import { accountOfHost, makeAccount } from './new-account.ts'
 

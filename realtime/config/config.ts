@@ -5,7 +5,7 @@ import { resolve } from 'node:path'
 import * as z from 'zod'
 import { limits } from '@lockstep/protocol/limits'
 import { ConfigError } from './config-error.ts'
-import { keptSecret, prepareDataDir, SECRET_MIN_LENGTH } from './data-dir.ts'
+import { keptSecret, prepareDataDir, prepareKeysDir, SECRET_MIN_LENGTH } from './data-dir.ts'
 import {
   findMissingSettings,
   hostUserSettings,
@@ -24,6 +24,8 @@ export interface Config extends HostConfig {
   /** Undefined: there is a single node. */
   redisUrl?: string
   dataDir: string
+  /** The folder with the keys that seal the users' content. Undefined: content isn't sealed. */
+  keysDir?: string
   /** Newest first. The first one seals cookies; all of them unseal. */
   sessionSecrets: string[]
   production: boolean
@@ -46,6 +48,8 @@ export interface Config extends HostConfig {
   assistantModels?: readonly string[]
   /** A session ends this many days after its sign-in, however much it is used. */
   sessionMaxDays?: number
+  /** SHA-256 digests of the keys with which the operator's other servers act for users. */
+  serviceKeys?: readonly string[]
 }
 
 export interface Quotas {
@@ -112,6 +116,7 @@ const Environment = z.object({
     .optional(),
   REDIS_URL: url(/^rediss?$/, 'an address such as redis://host:6379').optional(),
   DATA_DIR: z.string().default('./data'),
+  KEYS_DIR: z.string().optional(),
   SESSION_SECRET: secrets.optional(),
   ASSISTANT_BASE_URL: url(/^https?$/, 'an http(s) address').optional(),
   ASSISTANT_API_KEY: z.string().optional(),
@@ -138,6 +143,15 @@ const Environment = z.object({
   QUOTA_IMPORT_BYTES_DAY: count('bytes').optional(),
   SESSION_MAX_DAYS: count('days').default(90),
   FRAME_ANCESTORS: list.pipe(z.array(origin)).default([]),
+  SERVICE_KEYS: list
+    .pipe(
+      z.array(
+        z
+          .string()
+          .regex(/^[0-9a-f]{64}$/, 'must be SHA-256 digests of service keys, in lower-case hex'),
+      ),
+    )
+    .default([]),
   LOG_RETENTION_DAYS: z.coerce
     .number({ error: 'must be a number of days' })
     .int()
@@ -203,6 +217,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   const settings = result.data
   const dataDir = resolve(settings.DATA_DIR)
   if (!settings.MONGODB_URL) prepareDataDir(dataDir)
+  const keysDir = settings.KEYS_DIR && prepareKeysDir(resolve(settings.KEYS_DIR), dataDir)
   return {
     host: settings.HOST,
     port: settings.PORT,
@@ -210,6 +225,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     mongodbUrl: settings.MONGODB_URL,
     redisUrl: settings.REDIS_URL,
     dataDir,
+    ...(keysDir && { keysDir }),
     sessionSecrets: settings.SESSION_SECRET ?? [keptSecret(dataDir)],
     production,
     assistant: settings.ASSISTANT_BASE_URL
@@ -234,6 +250,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     },
     assistantModels: settings.ASSISTANT_MODELS,
     sessionMaxDays: settings.SESSION_MAX_DAYS,
+    serviceKeys: settings.SERVICE_KEYS,
     logRetentionDays: settings.LOG_RETENTION_DAYS,
     ...toHostConfig(settings),
   }

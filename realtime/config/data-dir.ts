@@ -15,7 +15,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, sep } from 'node:path'
 import { ConfigError } from './config-error.ts'
 import { makePrivate } from './private-files.ts'
 
@@ -30,16 +30,34 @@ const SHARED = new Set(['/', homedir(), tmpdir(), process.cwd()])
  * Throws `ConfigError` if it can't be written or is a folder that others need.
  */
 export function prepareDataDir(dataDir: string): void {
-  if (SHARED.has(dataDir))
+  prepareOwnFolder('DATA_DIR', dataDir)
+}
+
+/**
+ * The same for the folder of keys, which is returned. It may not be in `DATA_DIR`: whoever copies
+ * that would have the keys and what they have sealed.
+ */
+export function prepareKeysDir(keysDir: string, dataDir: string): string {
+  const [inner, outer] = [`${keysDir}${sep}`, `${dataDir}${sep}`]
+  if (inner.startsWith(outer) || outer.startsWith(inner))
     throw new ConfigError(
-      `DATA_DIR: ${dataDir} can't be kept from others: set a folder of its own, such as ${join(dataDir, 'lockstep')}`,
+      `KEYS_DIR: ${keysDir} must be apart from DATA_DIR, because a copy of the data must not have the keys`,
+    )
+  prepareOwnFolder('KEYS_DIR', keysDir)
+  return keysDir
+}
+
+function prepareOwnFolder(setting: string, folder: string): void {
+  if (SHARED.has(folder))
+    throw new ConfigError(
+      `${setting}: ${folder} can't be kept from others: set a folder of its own, such as ${join(folder, 'lockstep')}`,
     )
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-    accessSync(dataDir, constants.W_OK | constants.X_OK)
-    makePrivate(dataDir)
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    accessSync(folder, constants.W_OK | constants.X_OK)
+    makePrivate(folder)
   } catch (error) {
-    throw unusable(dataDir, error)
+    throw unusable(folder, error, setting)
   }
 }
 
@@ -92,5 +110,5 @@ function readSecret(path: string): string {
   }
 }
 
-const unusable = (dataDir: string, error: unknown): ConfigError =>
-  new ConfigError(`DATA_DIR: ${dataDir} cannot be written (${(error as Error).message})`)
+const unusable = (folder: string, error: unknown, setting = 'DATA_DIR'): ConfigError =>
+  new ConfigError(`${setting}: ${folder} cannot be written (${(error as Error).message})`)

@@ -5,6 +5,7 @@ import type { ExtendedError } from 'socket.io'
 import * as z from 'zod'
 import { Fault, parse, toProblem } from '@lockstep/protocol/errors'
 import { Handshake } from '@lockstep/protocol/sync'
+import { needAccess } from '../auth/scopes.ts'
 import { KeyedTokenBuckets } from '../auth/token-bucket.ts'
 import type { ConnectionIdentity, HandshakeData, TopicSocket } from './connection.ts'
 import type { GatewaySettings } from './settings.ts'
@@ -39,12 +40,15 @@ export function createAdmission(deps: AdmissionDeps) {
     const { success, data } = ProtocolNumber.safeParse(auth)
     if (!success || !settings.protocols.includes(data.protocol))
       throw new Fault('protocol_unsupported')
-    const { since, user_id } = parse(Handshake, auth)
-    if (!deps.originAllowed(socket.request)) throw new Fault('forbidden_origin')
+    const { since, user_id, token } = parse(Handshake, auth)
+    // a token isn't sent by a browser on its own, so it doesn't matter which page sends it
+    if (token === undefined && !deps.originAllowed(socket.request))
+      throw new Fault('forbidden_origin')
     if (deps.isDraining()) throw new Fault('unavailable', { detail: 'This node is about to stop' })
-    const identity = await deps.identify(socket)
+    const identity = await deps.identify(socket, { token, user_id })
     if (!identity || (user_id !== undefined && user_id !== identity.user_id))
       throw new Fault('unauthenticated')
+    needAccess(identity, 'read')
     const waitMs = joins.take(identity.user_id)
     if (waitMs > 0) throw rateLimited(waitMs)
     if (!deps.devices.admit(identity.user_id, socket.conn))
@@ -86,29 +90,39 @@ export function createAdmission(deps: AdmissionDeps) {
 
 const rateLimited = (retry_after_ms: number) => new Fault('rate_limited', { retry_after_ms })
 
-type IdentifySocket = (socket: TopicSocket) => Promise<ConnectionIdentity | undefined>
+type IdentifySocket = (
+  socket: TopicSocket,
+  auth: Pick<Handshake, 'token' | 'user_id'>,
+) => Promise<ConnectionIdentity | undefined>
 
 /**
- * A device joins all namespaces over one transport at about the same time, with the same cookie.
- * The cookie is read once for all of them.
+ * A device joins all namespaces over one transport at about the same time, with the same cookie or
+ * token. It is read once for all of them.
  */
 export function createIdentityCache(
-  identify: (
-    cookieHeader: string | undefined,
-    request: IncomingMessage,
-  ) => Promise<ConnectionIdentity | undefined>,
+  identify: {
+    byCookie: (
+      cookieHeader: string | undefined,
+      request: IncomingMessage,
+    ) => Promise<ConnectionIdentity | undefined>
+    byToken: (token: string, user_id: string | undefined) => Promise<ConnectionIdentity | undefined>
+  },
   settings: GatewaySettings,
 ): IdentifySocket {
   const known = new WeakMap<
     TopicSocket['conn'],
-    { until: number; identity: Promise<ConnectionIdentity | undefined> }
+    { until: number; name: string; identity: Promise<ConnectionIdentity | undefined> }
   >()
-  return (socket) => {
+  return (socket, { token, user_id }) => {
     const now = performance.now()
     const recent = known.get(socket.conn)
-    if (recent && recent.until > now) return recent.identity
-    const identity = identify(socket.handshake.headers.cookie, socket.request)
-    known.set(socket.conn, { until: now + settings.timings.identity, identity })
+    const name = token === undefined ? '' : `${token} ${user_id}`
+    if (recent && recent.until > now && recent.name === name) return recent.identity
+    const identity =
+      token === undefined
+        ? identify.byCookie(socket.handshake.headers.cookie, socket.request)
+        : identify.byToken(token, user_id)
+    known.set(socket.conn, { until: now + settings.timings.identity, name, identity })
     identity.catch(() => known.delete(socket.conn))
     return identity
   }

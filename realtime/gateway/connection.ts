@@ -9,7 +9,10 @@ import type { Device } from './device.ts'
 import type { DeviceTransport } from './transport.ts'
 
 /** The part of a signed-in identity that a connection needs. */
-export type ConnectionIdentity = Pick<Identity, 'user_id' | 'session_id' | 'device' | 'expires_at'>
+export type ConnectionIdentity = Pick<
+  Identity,
+  'user_id' | 'session_id' | 'device' | 'token' | 'expires_at'
+>
 
 /** What admission has found out about a socket. Socket.IO keeps it as `socket.data`. */
 export interface HandshakeData {

@@ -57,6 +57,12 @@ export interface GatewayDeps {
     /** When each of the sessions expires. Sessions that are no longer alive are left out. */
     alive(sessionIds: readonly string[]): Promise<Map<string, Date>>
   }
+  /** Absent: no token is good. */
+  tokens?: {
+    identify(token: string, user_id: string | undefined): Promise<ConnectionIdentity | undefined>
+    /** When each of the tokens ends. Those that have ended are left out. */
+    alive(ids: readonly string[]): Promise<Map<string, Date>>
+  }
   /** Whether the page that sent this handshake may use the server. */
   originAllowed(request: IncomingMessage): boolean
   /** The visitor's address. */
@@ -182,7 +188,15 @@ export function startGateway(deps: GatewayDeps): Gateway {
       )
   }
 
-  const sessionWatch = createSessionWatch({ alive: (ids) => sessions.alive(ids), end, logger })
+  /** A socket belongs to a session or to a token; their ids differ. */
+  async function alive(ids: readonly string[]): Promise<Map<string, Date>> {
+    const found = await sessions.alive(ids)
+    const rest = ids.filter((id) => !found.has(id))
+    if (rest.length > 0 && deps.tokens)
+      for (const [id, end] of await deps.tokens.alive(rest)) found.set(id, end)
+    return found
+  }
+  const sessionWatch = createSessionWatch({ alive, end, logger })
   const logReads = new Semaphore(settings.catchUps)
   const requests = createRequests({
     execute: deps.execute,
@@ -197,7 +211,10 @@ export function startGateway(deps: GatewayDeps): Gateway {
   })
 
   const identify = createIdentityCache(
-    (cookieHeader, request) => sessions.identify(cookieHeader, request),
+    {
+      byCookie: (cookieHeader, request) => sessions.identify(cookieHeader, request),
+      byToken: async (token, user_id) => deps.tokens?.identify(token, user_id),
+    },
     settings,
   )
   for (const topic of topics) {

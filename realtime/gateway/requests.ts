@@ -5,6 +5,8 @@ import { wireCommands, type UnloggedPayloads } from '@lockstep/protocol/commands
 import { Fault, parse, toProblem } from '@lockstep/protocol/errors'
 import { RangeRequest, type Ack } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
+import { commandAccess, needAccess } from '../auth/scopes.ts'
+import { actorOf } from '../auth/sessions.ts'
 import { KeyedTokenBuckets, TokenBucket } from '../auth/token-bucket.ts'
 import { acceptedOf, type Execute } from '../commands/commands.ts'
 import type { Semaphore } from '../concurrency/semaphore.ts'
@@ -136,12 +138,12 @@ export function createRequests(deps: RequestDeps) {
     const known = wireCommands[topic].get(name)
     if (!known) throw new Fault('invalid', { detail: 'There is no such command here' })
     const { mutation_id, ...payload } = parse(known.schema, input)
+    needAccess(identity, commandAccess(topic, name))
     if (!known.logged) {
       unlogged[topic][name]!(connection, payload)
       return { ok: true, data: null }
     }
-    const { user_id, session_id, device } = identity
-    const context = { user_id, session_id, device, mutation_id: String(mutation_id) }
+    const context = { ...actorOf(identity), mutation_id: String(mutation_id) }
     return acceptedOf(await deps.execute(topic, name, context, payload))
   }
 
@@ -152,6 +154,7 @@ export function createRequests(deps: RequestDeps) {
   async function range(connection: Connection, input: unknown, answer: Answer): Promise<void> {
     const { from, to } = parse(RangeRequest, input)
     const { identity, topic, socket, transport } = connection
+    needAccess(identity, 'read')
     await transport.rangeReads.run(async () => {
       if (transport.isBusy()) await new Promise<void>((resolve) => transport.whenFree(resolve))
       if (!socket.connected) return

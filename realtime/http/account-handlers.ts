@@ -40,7 +40,7 @@ export const accountHandlers = (account: AccountUseCases, methods: SignInMethods
       response.signOut()
       return undefined
     },
-    getMe: (_input, { caller }) => account.me(caller),
+    getMe: (_input, { caller, identity }) => account.me(caller, identity.token),
     renameMe: async ({ body }, { caller }) => ({
       user: await account.rename(caller, body.username),
     }),

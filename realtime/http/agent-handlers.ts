@@ -4,7 +4,7 @@ import type { AgentUseCases } from '../commands/agents.ts'
 import type { Handlers } from './route-handler.ts'
 
 export function agentHandlers(agents: AgentUseCases) {
-  /** The fault of a request for another version. Throws `not_found` if there is no run. */
+  /** The fault of a request that names an older version. Throws `not_found` if there is no run. */
   const conflict = async (user_id: string, run_id: string): Promise<Fault> =>
     new Fault('version_conflict', { current: await agents.get(user_id, run_id) })
 

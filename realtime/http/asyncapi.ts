@@ -124,7 +124,10 @@ function describe(): object {
         protocol: 'wss',
         description: 'The address of the page, over Socket.IO 4',
         variables: { host: { default: 'localhost:3000', description: 'Host and port' } },
-        security: [reference('components', 'securitySchemes', 'session')],
+        security: [
+          reference('components', 'securitySchemes', 'session'),
+          reference('components', 'securitySchemes', 'token'),
+        ],
       },
     },
     channels,
@@ -139,6 +142,7 @@ function describe(): object {
           name: SESSION_COOKIE,
           description: 'The cookie that sign-up and sign-in set',
         },
+        token: { type: 'http', scheme: 'bearer', description: 'As `token` of the handshake' },
       },
     },
   }

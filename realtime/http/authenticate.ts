@@ -6,6 +6,7 @@ import { newId } from '@lockstep/protocol/ids'
 import { deviceName } from '../auth/device-name.ts'
 import type { HostUser } from '../auth/host-user.ts'
 import type { Identity, Sessions } from '../auth/sessions.ts'
+import type { Tokens } from '../auth/tokens.ts'
 import { contradicts, type TrustedProxy } from '../auth/trusted-proxy.ts'
 import type { AccountUseCases } from '../commands/account.ts'
 
@@ -21,6 +22,22 @@ export const authenticateByCookie =
   (sessions: Sessions): Authenticate =>
   (request) =>
     sessions.identify(request.headers.cookie)
+
+/** The token in an `Authorization`; undefined for any other scheme. */
+export const bearerOf = (authorization: string): string | undefined =>
+  /^bearer +(\S+) *$/i.exec(authorization)?.[1]
+
+/** A request with `Authorization` is judged by that alone, even if it has a good cookie. */
+export const authenticateByToken =
+  (tokens: Pick<Tokens, 'identify'>, otherwise: Authenticate): Authenticate =>
+  async (request, reply) => {
+    const { authorization, 'lockstep-user': user } = request.headers
+    if (authorization === undefined) return otherwise(request, reply)
+    const token = bearerOf(authorization)
+    return token === undefined
+      ? undefined
+      : tokens.identify(token, user === undefined ? undefined : String(user).toLowerCase())
+  }
 
 /**
  * Starts a session for a user whom the proxy names. A session of another user in the same browser

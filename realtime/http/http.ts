@@ -14,13 +14,19 @@ import { changesState, createOriginCheck, onlyHttps } from '../auth/origin.ts'
 import type { Oidc } from '../auth/oidc.ts'
 import { createProxyTrust } from '../auth/proxy-trust.ts'
 import type { Sessions } from '../auth/sessions.ts'
+import type { Tokens } from '../auth/tokens.ts'
 import type { TrustedProxy } from '../auth/trusted-proxy.ts'
 import type { AccountUseCases } from '../commands/account.ts'
 import type { HostSignOut } from '../commands/host-sign-out.ts'
 import type { Config } from '../config/config.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
-import { authenticateByCookie, authenticateByProxy } from './authenticate.ts'
+import {
+  authenticateByCookie,
+  authenticateByProxy,
+  authenticateByToken,
+  bearerOf,
+} from './authenticate.ts'
 import type { Handlers } from './route-handler.ts'
 import { parseJsonBodies } from './body-parsers.ts'
 import { createCors } from './cors.ts'
@@ -41,6 +47,7 @@ export interface HttpDeps {
   >
   handlers: Handlers
   sessions: Sessions
+  tokens: Pick<Tokens, 'identify' | 'isServiceKey'>
   /** Other ways to sign in than by password. */
   host?: {
     account: Pick<AccountUseCases, 'enter' | 'revoke'>
@@ -152,7 +159,8 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
       : authenticateByCookie(sessions)
     serveRoutes(scope, {
       sessions,
-      authenticate,
+      authenticate: authenticateByToken(deps.tokens, authenticate),
+      tokens: deps.tokens,
       requestLimits,
       openAnswers,
       handlers: deps.handlers,
@@ -200,6 +208,8 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
 
   function isForeign({ raw, site, id }: FastifyRequest): boolean {
     if (!changesState(raw.method ?? '') || originAllowed(raw)) return false
+    // no page sends a token without being allowed to by CORS, and a browser adds none by itself
+    if (bearerOf(raw.headers.authorization ?? '') !== undefined) return false
     const { origin } = raw.headers
     logger.warn(
       { request_id: id, origin, host: site.host, scheme: site.scheme },

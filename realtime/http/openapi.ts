@@ -33,7 +33,10 @@ function describe(): object {
     paths,
     components: {
       schemas: components.schemas,
-      securitySchemes: { session: { type: 'apiKey', in: 'cookie', name: SESSION_COOKIE } },
+      securitySchemes: {
+        session: { type: 'apiKey', in: 'cookie', name: SESSION_COOKIE },
+        token: { type: 'http', scheme: 'bearer', description: 'A token, or a service key' },
+      },
       responses: {
         Problem: {
           description: `The error, named by \`code\`: ${codes}`,
@@ -78,8 +81,15 @@ function operatorOperation({
   }
 }
 
+/** What a request proves its user by: any of the list. */
+const securityOf = {
+  any: [{ session: [] }, { token: [] }],
+  session: [{ session: [] }],
+  service: [{ token: [] }],
+}
+
 function operation(name: string, route: Route, components: SchemaComponents): object {
-  const { summary, status, body, answer, open, media = 'application/json' } = route
+  const { summary, status, body, answer, open, access = 'any', media = 'application/json' } = route
   const json = (schema: object) => ({ 'application/json': { schema } })
   const merges = name === 'putPreferences' && {
     'application/merge-patch+json': { schema: { type: 'object' } },
@@ -87,7 +97,7 @@ function operation(name: string, route: Route, components: SchemaComponents): ob
   return {
     operationId: name,
     summary,
-    ...(!open && { security: [{ session: [] }] }),
+    ...(!open && { security: securityOf[access] }),
     parameters: [
       ...parameters('path', route.params, components),
       ...parameters('query', route.query, components),

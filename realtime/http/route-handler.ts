@@ -54,7 +54,10 @@ type HandlerInput<Name extends RouteName> = Name extends (typeof spooledBodyRout
   ? Omit<Asked<Name>, 'body'> & { body: ImportBody }
   : Asked<Name>
 
-type IsOpen<Name extends RouteName> = (typeof routes)[Name] extends { open: true } ? true : false
+type IsOpen<Name extends RouteName> = (typeof routes)[Name] extends
+  { open: true } | { access: 'service' }
+  ? true
+  : false
 
 /** Throws Faults. A returned stream is sent unchanged, with the media type of the route. */
 export type Handler<Name extends RouteName> = (

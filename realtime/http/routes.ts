@@ -10,9 +10,11 @@ import type { RouteName } from '@lockstep/protocol/route-paths'
 import { deviceName } from '../auth/device-name.ts'
 import type { VisitedSite } from '../auth/proxy-trust.ts'
 import { networkOf } from '../auth/rate-limits.ts'
-import type { Identity, Sessions } from '../auth/sessions.ts'
+import { needAccess, type Access } from '../auth/scopes.ts'
+import { actorOf, type Identity, type Sessions } from '../auth/sessions.ts'
+import type { Tokens } from '../auth/tokens.ts'
 import { MAX_IN_MEMORY_BYTES, type ImportBody } from '../commands/import/import-body.ts'
-import { isSecure, type Authenticate } from './authenticate.ts'
+import { bearerOf, isSecure, type Authenticate } from './authenticate.ts'
 import {
   checkLockstepUser,
   etagOf,
@@ -54,6 +56,7 @@ const spooledRoutes: ReadonlySet<RouteName> = new Set(spooledBodyRoutes)
 export interface RoutesDeps {
   sessions: Sessions
   authenticate: Authenticate
+  tokens: Pick<Tokens, 'isServiceKey'>
   requestLimits: RequestLimits
   openAnswers: OpenAnswers
   handlers: Handlers
@@ -66,10 +69,8 @@ export interface RoutesDeps {
  * Registers every route. A route without a handler responds with 404 to requests that pass the
  * checks.
  */
-export function serveRoutes(
-  app: FastifyInstance,
-  { sessions, authenticate, requestLimits, openAnswers, handlers, stopping, settings }: RoutesDeps,
-): void {
+export function serveRoutes(app: FastifyInstance, deps: RoutesDeps): void {
+  const { sessions, authenticate, tokens, requestLimits, openAnswers, handlers, settings } = deps
   const heavyReads = createHeavyReads()
   const largeBodies = new LargeBodies(settings.spooledBytes)
   for (const name of Object.keys(routes) as RouteName[])
@@ -94,8 +95,12 @@ export function serveRoutes(
         const bytes = announcedBytes(request)
         // what is larger than allowed will not be read
         const counted = isSpooled ? 0 : Math.min(bytes, request.routeOptions.bodyLimit ?? 0)
-        if (route.open) requestLimits.countAddress(request.ip, counted)
-        else request.identity = await identify(request, reply, counted)
+        if (route.access === 'service') await needServiceKey(request, reply, counted)
+        else if (route.open) requestLimits.countAddress(request.ip, counted)
+        else {
+          request.identity = await identify(request, reply, counted)
+          needAccess(request.identity, accessOf(route))
+        }
         if (isSpooled && request.identity && bytes > MAX_IN_MEMORY_BYTES)
           largeBodies.admit(request.identity.user_id, bytes, reply.raw)
         // an import takes turns with others' anyway, and lasts
@@ -118,7 +123,7 @@ export function serveRoutes(
             request,
             spooledRoutes.has(name) ? (large?.body ?? new Uint8Array()) : undefined,
           )
-          const context = contextOf({ sessions, stopping }, request, reply.status(route.status))
+          const context = contextOf(deps, request, reply.status(route.status))
           const read = { name, query: input.query, user_id: request.identity?.user_id ?? '' }
           const answer = await heavyReads.run(read, reply.raw, () =>
             handler(input as never, context as never),
@@ -129,6 +134,20 @@ export function serveRoutes(
         }
       },
     })
+  }
+
+  /** Also counts the request, like any other without a session. */
+  async function needServiceKey(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    bytes: number,
+  ): Promise<void> {
+    requestLimits.countAddress(request.ip, bytes)
+    const token = bearerOf(request.headers.authorization ?? '')
+    if (token !== undefined && tokens.isServiceKey(token)) return
+    throw (await authenticate(request, reply))
+      ? new Fault('forbidden_scope', { detail: 'Only a service key may do this' })
+      : new Fault('unauthenticated')
   }
 
   async function identify(
@@ -150,6 +169,11 @@ export function serveRoutes(
       )
     return identity
   }
+}
+
+function accessOf({ access, method }: Route): Access {
+  if (access === 'session') return access
+  return method === 'GET' ? 'read' : 'write'
 }
 
 function bodyLimitOf(name: RouteName, { path }: Route): number {
@@ -198,9 +222,8 @@ function contextOf(
     present: () => deps.sessions.identify(headers.cookie).catch(() => undefined),
   }
   if (!identity) return context
-  const { user_id, session_id, device } = identity
   const if_version = ifVersionOf(headers['if-match'])
-  const caller = { user_id, session_id, device, mutation_id }
+  const caller = { ...actorOf(identity), mutation_id }
   return {
     ...context,
     identity,

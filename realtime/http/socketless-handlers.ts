@@ -7,6 +7,7 @@ import { Fault, parse } from '@lockstep/protocol/errors'
 import type { Cursor } from '@lockstep/protocol/cursor'
 import { RangeRequest, type Sync } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
+import { commandAccess, needAccess } from '../auth/scopes.ts'
 import { acceptedOf, type Execute } from '../commands/commands.ts'
 import type { Log } from '../log/log.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -58,7 +59,7 @@ export function socketlessHandlers({ execute, log, logger }: SocketlessDeps) {
       const since = epoch === undefined || seq === undefined ? undefined : { epoch, seq }
       return changesSince(caller.user_id, params.topic, since)
     },
-    async sendCommand({ params: { topic, command }, body }, { caller }) {
+    async sendCommand({ params: { topic, command }, body }, { caller, identity }) {
       if (command === 'range') {
         const { from, to } = parse(RangeRequest, body)
         const { changes, more, reset } = await log.range(caller.user_id, topic, from - 1, to)
@@ -67,6 +68,7 @@ export function socketlessHandlers({ execute, log, logger }: SocketlessDeps) {
       const known = wireCommands[topic].get(command)
       if (!known) throw new Fault('invalid', { detail: 'There is no such command here' })
       const { mutation_id, ...payload } = parse(known.schema, body)
+      needAccess(identity, commandAccess(topic, command))
       // what isn't logged concerns a socket, and there is none
       if (!known.logged) return { ok: true, data: null }
       const context = { ...caller, mutation_id: String(mutation_id) }

@@ -18,7 +18,14 @@ const ENTRY_BYTES = 12 * 1024 * 1024
  */
 export const BUCKETS = 1024
 
-/** Who does something. `session_id` is null for what the server does by itself. */
+/** The device of what the server does by itself. */
+export const SERVER_DEVICE = 'Lockstep'
+
+/** Whether the server did something by itself. */
+export const isServer = ({ session_id, device }: Pick<Caller, 'session_id' | 'device'>): boolean =>
+  session_id === null && device === SERVER_DEVICE
+
+/** Who does something. `session_id` is null for the server, and for programs with a token. */
 export interface Caller {
   user_id: string
   session_id: string | null

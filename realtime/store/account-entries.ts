@@ -2,7 +2,7 @@
 // that a user has.
 import type { Collection } from 'mongodb'
 import type { Database } from './database.ts'
-import type { ChangeDocument } from './documents.ts'
+import type { ChangeDocument, UserDocument } from './documents.ts'
 import { eraseDeleted } from './erasure.ts'
 import { idsFilter, userFilter } from './shard-key.ts'
 
@@ -56,6 +56,28 @@ async function erase(collection: unknown, user_id: string, also: object = {}): P
     await owned.deleteMany(idsFilter(found.map(({ _id }) => _id)))
     erased += found.length
   }
+}
+
+/**
+ * Destroys the key with which the user's content is sealed: no backup can be read any more. Content
+ * that isn't sealed has none.
+ */
+export function destroyKey({ sealing }: Database, user_id: string): void {
+  sealing?.keys.destroy(user_id)
+}
+
+/**
+ * Users whose key was destroyed and who are there nevertheless: a backup from before their deletion
+ * was restored.
+ */
+export async function findRestored({ users, sealing }: Database): Promise<UserDocument[]> {
+  const destroyed = sealing?.keys.destroyedUsers() ?? []
+  const found: UserDocument[] = []
+  for (let from = 0; from < destroyed.length; from += BATCH_SIZE)
+    found.push(
+      ...(await users.find({ _id: { $in: destroyed.slice(from, from + BATCH_SIZE) } }).toArray()),
+    )
+  return found
 }
 
 /** Users whose account was closed after `since`. */

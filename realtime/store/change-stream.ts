@@ -10,6 +10,7 @@ import type { Database } from './database.ts'
 import type { ChangeDocument, ResumeToken } from './documents.ts'
 import { toServerFault } from './faults.ts'
 import { canaryId } from './feed.ts'
+import type { Sealing } from './sealing/sealing.ts'
 
 /** How long MongoDB waits for an event before it answers that there is none (ms). */
 const AWAIT_MS = 1_000
@@ -79,16 +80,18 @@ export function openChangeStream(
     next: async () => {
       const event = await stream.tryNext()
       opened.resolve()
-      return event ? toEvent(event) : undefined
+      return event ? toEvent(event, database.sealing) : undefined
     },
     token: () => stream.resumeToken ?? undefined,
     close: () => stream.close(),
   }
 }
 
-function toEvent(event: ChangeStreamDocument): StreamEvent {
-  if (event.operationType === 'insert' && event.ns.coll === 'changes')
-    return { kind: 'change', entry: event.fullDocument as unknown as ChangeDocument }
+function toEvent(event: ChangeStreamDocument, sealing: Sealing | undefined): StreamEvent {
+  if (event.operationType === 'insert' && event.ns.coll === 'changes') {
+    const entry = event.fullDocument as unknown as ChangeDocument
+    return { kind: 'change', entry: sealing ? sealing.openEntry(entry) : entry }
+  }
   if (
     event.operationType === 'insert' ||
     event.operationType === 'update' ||

@@ -153,7 +153,7 @@ export const readEntity = ({ changes }: Database, entity: EntityQuery): Promise<
  * are asked for: one may have megabytes.
  */
 export const readUndoable = (
-  { changes }: Database,
+  { changes, sealing }: Database,
   entity: EntityQuery,
   after: number,
   upTo: number,
@@ -162,9 +162,12 @@ export const readUndoable = (
     .find({ ...entity, seq: { $gt: after, $lte: upTo } })
     .sort({ seq: -1 })
     .project<ReversibleEntry>({
-      ...{ _id: 0, op: 1, version: 1, stripped: 1, before: 1 },
-      ...{ 'data.messages.id': 1, 'data.message_id': 1, 'data.offset': 1 },
+      ...{ op: 1, version: 1, stripped: 1, before: 1 },
+      // the database can't look into what is sealed
+      ...(sealing ? { data: 1 } : undoableData),
     })
+
+const undoableData = { 'data.messages.id': 1, 'data.message_id': 1, 'data.offset': 1 }
 
 export type ReversibleEntry = Pick<
   ChangeDocument,
@@ -195,6 +198,9 @@ const namesOf = (field: string) => ({
     null,
   ],
 })
+/** Two operands each, because MongoDB 4.4 accepts no more. */
+const firstOf = (...operands: unknown[]): unknown =>
+  operands.reduceRight((rest, operand) => ({ $ifNull: [operand, rest] }), null)
 const lengthOf = (field: string) => ({ $cond: [{ $isArray: [field] }, { $size: field }, null] })
 
 /** Outlines of the newest entries below `before`, newest first, of all entities or of one. */
@@ -229,23 +235,22 @@ export const readOutlines = (
         actor: 1,
         stripped: 1,
       },
-      fields: { $ifNull: ['$fields', { $ifNull: [namesOf('$data.patch'), namesOf('$data')] }] },
-      messages: lengthOf('$data.messages'),
-      edited: lengthOf('$before.messages'),
-      pinned: { $ifNull: ['$data.pinned', null] },
-      archived: { $ifNull: ['$data.archived', null] },
-      // two operands each, because MongoDB 4.4 accepts no more
-      label: {
-        $ifNull: [
-          '$data.agent',
-          {
-            $ifNull: [
-              '$data.status',
-              { $ifNull: ['$data.session.device', { $ifNull: ['$data.what', null] }] },
-            ],
-          },
-        ],
-      },
+      fields: firstOf(
+        '$fields',
+        '$outline.fields',
+        firstOf(namesOf('$data.patch'), namesOf('$data')),
+      ),
+      messages: firstOf('$outline.messages', lengthOf('$data.messages')),
+      edited: firstOf('$outline.edited', lengthOf('$before.messages')),
+      pinned: firstOf('$outline.pinned', '$data.pinned'),
+      archived: firstOf('$outline.archived', '$data.archived'),
+      label: firstOf(
+        '$outline.label',
+        '$data.agent',
+        '$data.status',
+        '$data.session.device',
+        '$data.what',
+      ),
     })
     .toArray()
 
@@ -275,6 +280,8 @@ export const findMutation = (
   mutation_id: string,
 ) => changes.findOne({ user_id, topic, mutation_id })
 
+const contentFields = { data: '', before: '', outline: '' } as const
+
 /**
  * Strips an entity's entries up to `upTo`, for a purge. The topic counts too: clients choose ids,
  * so another topic's entity may have the same id.
@@ -294,7 +301,7 @@ export async function stripEntity(
   const sizes = await changes.find(full).project<SizedEntry>(sizedEntry).toArray()
   const { modifiedCount } = await changes.updateMany(full, {
     $set: { stripped: true },
-    $unset: { data: '', before: '' },
+    $unset: contentFields,
   })
   // if another node has stripped some of them meanwhile, rather none of them counts than one twice
   if (modifiedCount === sizes.length) await freeBytes(database, bytesByTopic(sizes))
@@ -332,7 +339,7 @@ export async function expireContent(
   if (old.length === 0) return 0
   const { modifiedCount } = await changes.updateMany(
     { ...idsFilter(old.map(({ _id }) => _id)), data: { $exists: true } },
-    { $set: { stripped: true, expired: true }, $unset: { data: '', before: '' } },
+    { $set: { stripped: true, expired: true }, $unset: contentFields },
   )
   if (modifiedCount === old.length) await freeBytes(database, bytesByTopic(old))
   await eraseDeleted(database)

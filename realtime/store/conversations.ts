@@ -7,6 +7,7 @@ import type { Database } from './database.ts'
 import type { ConversationDocument, LiveConversationDocument } from './documents.ts'
 import { writeGuarded, type WithoutId } from './guarded-writes.ts'
 import { readPage, type DocumentPage } from './paging.ts'
+import { findSealedText } from './sealing/find-sealed-text.ts'
 import { idIndexHint, idFilter, idsFilter, userFilter } from './shard-key.ts'
 import type { TimeBudget } from './time-budget.ts'
 
@@ -98,23 +99,24 @@ const states = {
 
 /** Newest `updated_at` first, then by id. */
 export async function listConversations(
-  { conversations }: Database,
+  database: Database,
   user_id: string,
   page: ConversationListQuery,
 ): Promise<DocumentPage<LiveConversationDocument>> {
+  const { conversations, sealing } = database
   const { after, matching } = page
   const conditions = []
   if (after)
     conditions.push({
       $or: [{ updated_at: { $lt: after.updated_at } }, { _id: { $lt: after._id } }],
     })
-  for (const { ids, pattern } of matching ?? [])
+  for (const { ids, pattern } of matching ?? []) {
+    const keys = ids.map((id) => conversationKey(user_id, id))
+    if (sealing) keys.push(...(await findSealedTitles(database, user_id, pattern, page.time)))
     conditions.push({
-      $or: [
-        { _id: { $in: ids.map((id) => conversationKey(user_id, id)) } },
-        { title: { $regex: pattern } },
-      ],
+      $or: [{ _id: { $in: keys } }, ...(sealing ? [] : [{ title: { $regex: pattern } }])],
     })
+  }
   const filter = {
     user_id,
     updated_at: after ? { $lte: after.updated_at } : { $exists: true },
@@ -123,6 +125,22 @@ export async function listConversations(
   }
   const newest = conversations.find(filter, page.time.left).sort({ updated_at: -1, _id: -1 })
   return readPage(newest as FindCursor<LiveConversationDocument>, page.limit)
+}
+
+/** The `_id`s of conversations whose title matches, where the database can't look into them. */
+async function findSealedTitles(
+  { conversations }: Database,
+  user_id: string,
+  pattern: string,
+  time: TimeBudget,
+): Promise<string[]> {
+  const all = conversations
+    .find({ user_id, updated_at: { $exists: true } }, time.left)
+    .project<{ _id: string; title: string }>({ title: 1 })
+  const found: string[] = []
+  for await (const { _id } of findSealedText(all, ({ title }) => title, pattern, time))
+    found.push(_id)
+  return found
 }
 
 /** Counts the conversations that aren't purged. */

@@ -1,6 +1,12 @@
 // The connections to the database, its collections and their indexes. Only this folder uses the
 // mongodb driver.
-import { MongoClient, type Collection, type Db, type MongoClientOptions } from 'mongodb'
+import {
+  MongoClient,
+  type Collection,
+  type Db,
+  type Document,
+  type MongoClientOptions,
+} from 'mongodb'
 import type {
   ChangeDocument,
   ConversationDocument,
@@ -14,9 +20,13 @@ import type {
   RunDocument,
   SessionDocument,
   SpentTokenDocument,
+  TokenDocument,
   UsageDocument,
   UserDocument,
 } from './documents.ts'
+import type { DataKeys } from './sealing/data-keys.ts'
+import type { sealedFields } from './sealing/sealed-fields.ts'
+import { checkKeys, createSealing, type Sealing } from './sealing/sealing.ts'
 
 /**
  * How long requests wait for a database that is unreachable or doesn't answer (ms). The driver has
@@ -34,6 +44,8 @@ const deadlines: MongoClientOptions = {
 
 export interface Database {
   client: MongoClient
+  /** Present if content is sealed: the collections below seal and open it. */
+  sealing: Sealing | undefined
   /**
    * Reads from the primary with majority concern, writes with `{w: 'majority', j: true}`.
    * Operations fail within seconds if the database is unreachable.
@@ -58,14 +70,15 @@ export interface Database {
   page_files: Collection<PageFileDocument>
   passkeys: Collection<PasskeyDocument>
   spent_tokens: Collection<SpentTokenDocument>
+  tokens: Collection<TokenDocument>
   close(): Promise<void>
 }
 
 /**
- * Connects. The URL names the database (default `lockstep`). Rejects if the server can't be reached
- * within 10 s.
+ * Connects. The URL names the database (default `lockstep`). With `keys`, content is sealed.
+ * Rejects if the server can't be reached within 10 s, or if the content is sealed with other keys.
  */
-export async function openDatabase(url: string): Promise<Database> {
+export async function openDatabase(url: string, keys?: DataKeys): Promise<Database> {
   const options: MongoClientOptions = {
     appName: 'lockstep',
     retryWrites: true,
@@ -82,27 +95,41 @@ export async function openDatabase(url: string): Promise<Database> {
   await client.connect()
   const name = /^[^:]+:\/\/[^/]+\/([^?]+)/.exec(url)?.[1] ?? 'lockstep'
   const db = client.db(name)
+  const close = async () => {
+    await Promise.all([client.close(), untimed.close()])
+  }
+  try {
+    await checkKeys(db, keys)
+  } catch (error) {
+    await close()
+    throw error
+  }
+  const sealing = keys && createSealing(keys)
+  const collectionOf = <T extends Document>(name: keyof typeof sealedFields): Collection<T> => {
+    const collection = db.collection<T>(name)
+    return sealing ? sealing.wrap(name, collection) : collection
+  }
   return {
     client,
+    sealing,
     db,
     dbWithoutTimeout: untimed.db(name),
-    changes: db.collection('changes'),
+    changes: collectionOf('changes'),
     heads: db.collection('heads'),
-    users: db.collection('users'),
+    users: collectionOf('users'),
     sessions: db.collection('sessions'),
-    conversations: db.collection('conversations'),
-    messages: db.collection('messages'),
-    agent_runs: db.collection('agent_runs'),
-    drafts: db.collection('drafts'),
+    conversations: collectionOf('conversations'),
+    messages: collectionOf('messages'),
+    agent_runs: collectionOf('agent_runs'),
+    drafts: collectionOf('drafts'),
     usage: db.collection('usage'),
     replies: db.collection('replies'),
     feed: db.collection('feed'),
     page_files: db.collection('page_files'),
     passkeys: db.collection('passkeys'),
     spent_tokens: db.collection('spent_tokens'),
-    close: async () => {
-      await Promise.all([client.close(), untimed.close()])
-    },
+    tokens: db.collection('tokens'),
+    close,
   }
 }
 
@@ -175,5 +202,10 @@ export async function ensureIndexes({ dbWithoutTimeout }: Database): Promise<voi
       { key: { credential_id: 1 }, unique: true, name: 'credential' },
     ]),
     create('spent_tokens', [{ key: { expires_at: 1 }, expireAfterSeconds: 0, name: 'expiry' }]),
+    create('tokens', [
+      { key: { hash: 1 }, unique: true, name: 'hash' },
+      { key: { user_id: 1 }, name: 'user' },
+      { key: { expires_at: 1 }, expireAfterSeconds: 0, name: 'expiry' },
+    ]),
   ])
 }

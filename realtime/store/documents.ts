@@ -4,6 +4,7 @@ import type { Run } from '@lockstep/protocol/agents'
 import type { Actor } from '@lockstep/protocol/change'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Message } from '@lockstep/protocol/message'
+import type { Scope } from '@lockstep/protocol/tokens'
 import type { Topic } from '@lockstep/protocol/topics'
 
 /** An entry of the log. */
@@ -42,6 +43,8 @@ export interface ChangeDocument {
    * were too large: rewind can't go back beyond this entry.
    */
   before?: Record<string, unknown>
+  /** Of an entry whose content is sealed: what an outline tells of it. */
+  outline?: Record<string, unknown>
   /** A purge or retention removed the content. */
   stripped?: true
   /** The entry was stripped because it is older than retention. */
@@ -177,6 +180,23 @@ export interface SessionDocument {
   /** When the session ends. The TTL index removes the document a little later. */
   expires_at: Date
   host?: HostSession
+}
+
+/** A token by which programs sign in. */
+export interface TokenDocument {
+  /** Names the token; it is no secret. */
+  _id: string
+  /** SHA-256 of the token itself, in hex. Unique. */
+  hash: string
+  user_id: string
+  /** `own`: the user made it. `short`: a service key made it, for a short time. */
+  kind: 'own' | 'short'
+  name: string
+  scopes: Scope[]
+  created_at: Date
+  last_used_at: Date | null
+  /** Absent: it lasts until it is revoked. */
+  expires_at?: Date
 }
 
 /** A token that was good for once and has been used. */

@@ -10,6 +10,7 @@ import { eraseDeleted } from './erasure.ts'
 import { writeGuarded } from './guarded-writes.ts'
 import { readPage } from './paging.ts'
 import { idsFilter, idFilter, idIndexHint } from './shard-key.ts'
+import { findSealedText } from './sealing/find-sealed-text.ts'
 import type { TimeBudget } from './time-budget.ts'
 
 export function toMessage({
@@ -110,19 +111,28 @@ export async function readNewest(
   return found
 }
 
-/** Messages in (after, upTo], in order of position. */
+/** Content that is decoded in one turn of the event loop (UTF-16 units), about. */
+const TURN_LENGTH = 512 * 1024
+
+/** Messages in (after, upTo], in order of position: at least one, if there is one. */
 export async function readMessagesInRange(
   { messages }: Database,
   user_id: string,
   conversation_id: string,
   { after, upTo, limit }: { after: number; upTo: number; limit: number },
 ): Promise<Message[]> {
-  const found = await messages
+  const found = messages
     .find({ user_id, conversation_id, position: { $gt: after, $lte: upTo } })
     .sort({ position: 1 })
     .limit(limit)
-    .toArray()
-  return found.map(toMessage)
+  const read: Message[] = []
+  let length = 0
+  for await (const document of found) {
+    read.push(toMessage(document))
+    length += String(document.content).length // `lockstep audit` reads damaged documents too
+    if (length > TURN_LENGTH) break
+  }
+  return read
 }
 
 /** The messages of a conversation without their content, in order of position. */
@@ -181,20 +191,35 @@ export async function deleteMessages(
 /**
  * Returns the ids of conversations with a message whose text matches the pattern.
  */
-export const findConversationsWithText = (
-  { messages }: Database,
+export async function findConversationsWithText(
+  { messages, sealing }: Database,
   user_id: string,
   pattern: string,
   time: TimeBudget,
-): Promise<string[]> =>
-  messages.distinct('conversation_id', { user_id, content: { $regex: pattern } }, time.left)
+): Promise<string[]> {
+  if (!sealing)
+    return messages.distinct(
+      'conversation_id',
+      { user_id, content: { $regex: pattern } },
+      time.left,
+    )
+  const found = new Set<string>()
+  const all = messages.find({ user_id }, time.left).project<SearchedMessage>(searched)
+  for await (const { conversation_id } of findSealedText(all, contentOf, pattern, time))
+    found.add(conversation_id)
+  return [...found]
+}
+
+type SearchedMessage = Pick<MessageDocument, 'conversation_id' | 'content'>
+const searched = { conversation_id: 1, content: 1 }
+const contentOf = ({ content }: SearchedMessage): string => content
 
 /** Messages that are looked at for one page of a search. */
 const MAX_MATCHES = 1_000
 
 /** By conversation: the content of its newest message that matches the pattern. */
 export async function findMatchingContents(
-  { messages }: Database,
+  { messages, sealing }: Database,
   user_id: string,
   conversation_ids: readonly string[],
   pattern: string,
@@ -206,14 +231,16 @@ export async function findMatchingContents(
       {
         user_id,
         conversation_id: { $in: [...conversation_ids] },
-        content: { $regex: pattern },
+        ...(!sealing && { content: { $regex: pattern } }),
       },
       time.left,
     )
     .sort({ conversation_id: -1, position: -1 })
-    .project<{ conversation_id: string; content: string }>({ conversation_id: 1, content: 1 })
-    .limit(MAX_MATCHES)
-  for await (const { conversation_id, content } of newestFirst)
+    .project<SearchedMessage>(searched)
+  const matching = sealing
+    ? findSealedText(newestFirst, contentOf, pattern, time)
+    : newestFirst.limit(MAX_MATCHES)
+  for await (const { conversation_id, content } of matching)
     if (!found.has(conversation_id)) found.set(conversation_id, content)
   return found
 }

@@ -25,6 +25,7 @@ const migrations: readonly SchemaMigration[] = [
   { name: 'tokens that are good for once', run: ensureIndexes },
   { name: 'what users have used', run: ensureIndexes },
   { name: 'passkeys', run: ensureIndexes },
+  { name: 'tokens of programs', run: ensureIndexes },
 ]
 
 interface SchemaDocument {

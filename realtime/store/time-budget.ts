@@ -12,10 +12,14 @@ export class TimeBudget {
     this.#end = performance.now() + ms
   }
 
+  /** Throws `TimeOver` if nothing is left. */
+  check(): void {
+    if (performance.now() >= this.#end) throw new TimeOver('the time for this read is over')
+  }
+
   /** An option of the driver's reads: what is left. Throws `TimeOver` if nothing is. */
   get left(): { maxTimeMS: number } {
-    const maxTimeMS = Math.ceil(this.#end - performance.now())
-    if (maxTimeMS <= 0) throw new TimeOver('the time for this read is over')
-    return { maxTimeMS }
+    this.check()
+    return { maxTimeMS: Math.ceil(this.#end - performance.now()) }
   }
 }

@@ -130,7 +130,7 @@ export function injected(value: unknown): { path: string[]; value: unknown }[] {
  * shows that nothing else removes it.
  */
 export async function truthOf(
-  { changes, users, sessions, drafts, passkeys }: Database,
+  { changes, users, sessions, drafts, passkeys, tokens }: Database,
   user_id: string,
 ): Promise<unknown> {
   const [ofEntry, ofAccount, ofSession] = [
@@ -146,5 +146,6 @@ export async function truthOf(
       .toArray(),
     drafts.find({ user_id }).toArray(),
     passkeys.find({ user_id }).toArray(),
+    tokens.find({ user_id }, { projection: { name: 1, scopes: 1 } }).toArray(),
   ])
 }

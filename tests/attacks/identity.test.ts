@@ -169,7 +169,7 @@ describe('a session', () => {
     const { headers } = await alice.rest('PUT', '/users/me/password', body)
     expect(headers.getSetCookie()[0]).toMatch(/^lockstep_session=./)
     expect(alice.cookie).not.toBe(copy)
-    const { session } = await alice.ask('getMe')
+    const session = (await alice.ask('getMe')).session!
     expect(session).toEqual({ ...alice.session, id: expect.not.stringMatching(alice.session.id) })
     const created = await device.until('change', ({ op }) => op === 'session_created')
     expect(created.data).toEqual({ session, replaces: alice.session.id })

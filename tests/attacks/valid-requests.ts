@@ -104,6 +104,13 @@ export const routeRequests: { [Name in RouteName]: (of: Person) => Promise<Route
       dry_run: false,
     },
   }),
+  listTokens: async () => ({}),
+  createToken: async () => ({ body: { name: 'Script', scopes: ['read'] } }),
+  deleteToken: async (of) => {
+    const { id } = await of.ask('createToken', { body: { name: SECRET } })
+    return { params: { id } }
+  },
+  createUserToken: async () => ({ body: { user: 'somebody', ttl_s: 60 } }),
   listConversations: async () => ({ query: { limit: 5, q: 'x', state: 'active' } }),
   createConversation: async () => ({
     body: { id: newId(), title: 'New', messages: [message], metadata: { note: 'a' } },
@@ -250,6 +257,10 @@ export const strangers: {
     getUsage: 'own',
     getImport: 'own',
     importMe: 'own',
+    listTokens: 'own',
+    createToken: 'own',
+    deleteToken: 'not_found',
+    createUserToken: 'forbidden_scope',
     listConversations: 'own',
     createConversation: 'own',
     getConversation: 'not_found',

@@ -138,7 +138,7 @@ describe('a user whom a request names without the proxy', () => {
     ['another one', { 'lockstep-proxy-secret': 'b'.repeat(secret.length) }],
     ['half of it', { 'lockstep-proxy-secret': secret.slice(0, -1) }],
     ['more than it', { 'lockstep-proxy-secret': `${secret},${next}` }],
-    ['it elsewhere', { authorization: `Bearer ${secret}`, 'proxy-secret': secret }],
+    ['it elsewhere', { 'x-secret': secret, 'proxy-secret': secret }],
   ]
   test.each(wrong)('with %s is ignored, and the log says so', async (_what, headers) => {
     const alice = await brought()

@@ -24,6 +24,8 @@ interface Tab {
   page: Page | undefined
   /** The browser has asked whether to leave the page; every such question is answered with no. */
   questions: number
+  /** How often it can go back without leaving the app. */
+  visited: number
 }
 
 export interface Walk {
@@ -83,7 +85,13 @@ class TypingWalk {
       const device = { context, wire, losesNetwork, isOffline: false }
       this.#devices.push(device)
       for (const name of n === 0 && hasSecondTab ? ['', ', second tab'] : [''])
-        this.#tabs.push({ name: `device ${n}${name}`, device, page: undefined, questions: 0 })
+        this.#tabs.push({
+          name: `device ${n}${name}`,
+          device,
+          page: undefined,
+          questions: 0,
+          visited: 0,
+        })
     }
     try {
       for (const tab of this.#tabs) await this.#open(tab, '/app/new')
@@ -213,14 +221,16 @@ class TypingWalk {
 
   async #navigate(tab: Tab, page: Page, path: string): Promise<void> {
     this.#note(tab, `goes to ${path}`)
+    tab.visited++
     await navigateTo(page, path)
   }
 
-  async #back(tab: Tab, page: Page): Promise<void> {
+  async #back(tab: Tab, page: Page): Promise<boolean> {
+    if (tab.visited === 0) return false
+    tab.visited--
     this.#note(tab, 'goes back')
-    await page.evaluate(() => {
-      if (history.length > 2) history.back()
-    })
+    await page.evaluate(() => history.back())
+    return true
   }
 
   async #toggle(tab: Tab): Promise<void> {
@@ -234,6 +244,7 @@ class TypingWalk {
     this.#note(tab, `opens ${path}`)
     const page = await tab.device.context.newPage()
     tab.page = page
+    tab.visited = 0
     page.on('dialog', (dialog) => {
       tab.questions++
       void dialog.dismiss()

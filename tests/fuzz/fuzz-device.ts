@@ -54,7 +54,7 @@ export class FuzzDevice {
     this.person = person
     this.topics = [...topics, 'account']
     const headers = () => ({ cookie: person.cookie })
-    const connect = connectBySocketIo(origin, headers)
+    const connect = connectBySocketIo(origin, { headers })
     this.engine = createEngine({
       origin,
       headers,

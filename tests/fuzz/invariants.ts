@@ -1,5 +1,6 @@
 // What must hold when nothing is in flight any more: promises P1 to P3 of the contract.
 import type { Db } from 'mongodb'
+import type { ListedSession } from '@lockstep/protocol/account'
 import type { Conversation } from '@lockstep/protocol/conversations'
 import type { Message } from '@lockstep/protocol/message'
 import {
@@ -122,11 +123,7 @@ function checkDeviceState({ engine, topics }: FuzzDevice, log: FoldedLog): void 
       log.runs.toSorted(byId),
       'the runs',
     )
-  const sessions = engine.account.sessions.map(({ id, device, created_at }) => ({
-    id,
-    device,
-    created_at,
-  }))
+  const sessions = engine.account.sessions.map(plainSession)
   assertEqual(sessions.toSorted(byId), log.account.sessions.toSorted(byId), 'the sessions')
 }
 
@@ -173,6 +170,15 @@ function plainMessage({
   ...message
 }: MessageView): Message {
   return message
+}
+
+function plainSession({
+  last_seen_at: _lastSeenAt,
+  current: _current,
+  online: _online,
+  ...session
+}: ListedSession) {
+  return session
 }
 
 function plainRun({ delivery: _delivery, mutation_id: _mutation, ...run }: RunView) {

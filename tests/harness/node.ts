@@ -40,6 +40,8 @@ export async function startNode(
     logLevel: process.env.TEST_LOG ?? 'silent',
     trustProxy: false,
     logRetentionDays: 90,
+    // every test of nodes can run with sealed content
+    ...(process.env.TEST_KEYS && { keysDir: process.env.TEST_KEYS }),
     ...overrides,
   }
   const logger = createLogger(config.logLevel)

@@ -1,6 +1,7 @@
+import { rmSync, statSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ConfigError } from '../../realtime/config/config-error.ts'
 import { readConfig } from '../../realtime/config/config.ts'
@@ -16,6 +17,21 @@ afterEach(() => rm(DATA_DIR, { recursive: true, force: true }))
 
 const secretPath = () => join(DATA_DIR, 'session-secret')
 const SESSION_SECRET = 'thirty-two characters or more yes'
+
+test('the keys are in a folder of their own, apart from the data that they seal', () => {
+  const KEYS_DIR = `${DATA_DIR}-keys`
+  try {
+    expect(readConfig({ DATA_DIR, KEYS_DIR }).keysDir).toBe(KEYS_DIR)
+    expect(statSync(KEYS_DIR).mode & 0o777).toBe(0o700)
+    for (const near of [DATA_DIR, join(DATA_DIR, 'keys'), dirname(DATA_DIR)])
+      expect(() => readConfig({ DATA_DIR, KEYS_DIR: near })).toThrow(
+        /KEYS_DIR: .* apart from DATA_DIR/,
+      )
+    expect(readConfig({ DATA_DIR }).keysDir).toBeUndefined()
+  } finally {
+    rmSync(KEYS_DIR, { recursive: true, force: true })
+  }
+})
 
 describe('the secret in DATA_DIR', () => {
   test.each([

@@ -284,7 +284,7 @@ test('the log is append-only: purges and retention strip entries, deleting an ac
         .filter((name) => !['find', 'aggregate', 'insert'].includes(name)),
     ),
   ).toEqual(new Set(['update', 'delete']))
-  const content = { data: '', before: '' }
+  const content = { data: '', before: '', outline: '' }
   const ends = [
     { $set: { stripped: true }, $unset: content },
     { $set: { stripped: true, expired: true }, $unset: content },

@@ -235,6 +235,24 @@ test('two drafts can be joined, swapped and discarded', async () => {
   expect([a.field.text, a.field.others]).toEqual(['two\n\none', []])
 })
 
+test('what is pressed while a text is being saved is done as soon as it is saved', async () => {
+  const server = new Server()
+  const [a, b] = [new Device(server), new Device(server)]
+  a.field.type('one')
+  b.field.type('two')
+  await settle([a, b])
+  a.field.type('one more')
+  a.fireTimers()
+  void a.field.swap(a.field.others[0]!)
+  await settle([a])
+  expect([a.field.text, a.field.others.map(({ text }) => text)]).toEqual(['two', ['one more']])
+  a.field.type('two more')
+  a.fireTimers()
+  void a.field.append(a.field.others[0]!)
+  await settle([a])
+  expect([a.field.text, a.field.others]).toEqual(['two more\n\none more', []])
+})
+
 /** Each word is typed once and never deleted, so it must be somewhere at the end. */
 const step = fc.oneof(
   { weight: 5, arbitrary: fc.record({ kind: fc.constant('type' as const), on: fc.nat(1) }) },

@@ -93,6 +93,9 @@ export class AccountClient extends TopicClient<HeldAccount> implements AccountTo
   get newSignIns(): readonly Session[] {
     return this.#newSignIns
   }
+  get securityVersion(): number {
+    return this.topic.view(KEY)?.security_version ?? 0
+  }
   get presence(): ReadonlyMap<string, Presence> {
     return this.#presence
   }
@@ -182,11 +185,11 @@ function listed(
 }
 
 function accountModel(call: Call, onSession: (session: Session) => void): TopicModel<HeldAccount> {
-  // The cursor comes from the first response. Whatever the second one knows beyond it comes again
+  // The cursor comes from the first response. Changes that only the second one knows come again
   // with the log, which does no harm.
   const read = async () => {
     const { user, session, epoch, seq } = await getMe(call)
-    onSession(session)
+    if (session) onSession(session) // a token has none
     const { items } = await listSessions(call)
     return { state: { username: user.username, sessions: items, closed: false }, epoch, seq }
   }

@@ -10,6 +10,7 @@ import type { Session, User } from '@lockstep/protocol/account'
 import { errors } from '@lockstep/protocol/error-codes'
 import { Fault, toProblem } from '@lockstep/protocol/errors'
 import type { Problem } from '@lockstep/protocol/problem'
+import type { UsedToken } from '@lockstep/protocol/tokens'
 import type { Topic } from '@lockstep/protocol/topics'
 import { AccountClient } from './account-client.ts'
 import { AgentsClient } from './agents-client.ts'
@@ -20,7 +21,7 @@ import { HttpFallback } from './http-fallback.ts'
 import { Lifetime } from './lifetime.ts'
 import { Memo } from './memo.ts'
 import { Notifier } from './notifier.ts'
-import { systemClock, type Clock, type Connect } from './platform.ts'
+import { systemClock, type Clock, type Connect, type Credentials } from './platform.ts'
 import { PreferencesClient } from './preferences-client.ts'
 import { createCall, type Call } from './rest/call.ts'
 import { connectBySocketIo } from './socket-io.ts'
@@ -34,14 +35,14 @@ import type {
   PreferencesTopic,
 } from './views.ts'
 
-export interface EngineOptions {
+export interface EngineOptions extends Credentials {
   /** The server, `https://host[:port]`; '' in a page that the server itself delivers. */
   origin: string
   fetch?: typeof fetch
   /** Makes a namespace's socket. Default: socket.io-client, all namespaces over one WebSocket. */
   connect?: Connect
-  /** Sent with each HTTP request and, in Node, with each WebSocket's: the session cookie. */
-  headers?: () => Record<string, string>
+  /** Whether requests to another origin send its cookies. Default: `same-origin`. */
+  credentials?: RequestCredentials
   /** The topics to follow. Default: all. `account` is always followed. */
   topics?: readonly Topic[]
   clock?: Clock
@@ -199,9 +200,9 @@ class LocalEngine implements Engine {
     for (let attempt = 0; !lifetime.ended; attempt++) {
       try {
         const me = this.call('getMe', {}, { signal: lifetime.signal })
-        const { user, session } = await lifetime.race(me)
+        const { user, session, token } = await lifetime.race(me)
         if (lifetime.ended) break
-        this.#begin(lifetime, user, session)
+        this.#begin(lifetime, user, session ?? sessionOf(token!, user))
         return this.#state
       } catch (error) {
         if (!(error instanceof Fault)) throw error
@@ -229,7 +230,7 @@ class LocalEngine implements Engine {
   }
 
   #begin(lifetime: Lifetime, user: User, session: Session): void {
-    const { origin, headers, connect = connectBySocketIo(origin, headers) } = this.#options
+    const { origin, connect = connectBySocketIo(origin, this.#options) } = this.#options
     const rejected = (fault: Fault) => this.#rejected(fault)
     const changed = () => this.#notifier.changed()
     const call: Call = (route, request) => this.call(route, request, { signal: lifetime.signal })
@@ -269,10 +270,13 @@ class LocalEngine implements Engine {
     this.#notifier.changed()
   }
 
-  #createCall({ origin, headers = () => ({}), fetch: request = fetch }: EngineOptions): Call {
+  #createCall(options: EngineOptions): Call {
+    const { origin, headers = () => ({}), token, credentials, fetch: request = fetch } = options
     const call = createCall({
       origin,
       headers,
+      token,
+      credentials,
       // A function call and not a method call: a browser's fetch accepts no foreign `this`.
       fetch: (...args) => request(...args),
       userId: () => (this.#state.name === 'ready' ? this.#state.user.id : undefined),
@@ -290,3 +294,10 @@ class LocalEngine implements Engine {
     }
   }
 }
+
+/** A program with a token has no session. Its devices are known by the token. */
+const sessionOf = (token: UsedToken, user: User): Session => ({
+  id: token.id,
+  device: token.name,
+  created_at: user.created_at,
+})

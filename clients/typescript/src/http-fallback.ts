@@ -12,9 +12,9 @@ import type { Connect, SocketLike } from './platform.ts'
 import type { PollingSocket } from './polling-socket.ts'
 import type { Call } from './rest/call.ts'
 
-/** So many attempts in a row must fail, because a node that restarts fails one. */
+/** The attempts in a row that must fail before HTTP is used: a node that restarts fails one. */
 const FAILURES = 2
-/** An attempt that fails after so long counts for all: something swallows it; milliseconds. */
+/** An attempt that takes this long to fail counts for all: something swallows it; milliseconds. */
 const LONG_WAIT = 5_000
 /** The delays between attempts to return to the WebSocket; milliseconds. */
 const FIRST_RETURN = 5_000

@@ -15,7 +15,8 @@ import type { Lifetime } from './lifetime.ts'
 /** Changes that are kept while they can't be passed on. Further ones are requested later. */
 const MAX_KEPT = 2_000
 /**
- * After so many ranges in a row without the changes that should be there, loading helps instead.
+ * After this many ranges in a row without the changes that should be in them, the follower loads
+ * the state instead.
  */
 const MAX_FRUITLESS = 4
 

@@ -6,7 +6,7 @@ import type { OutboxItem } from './views.ts'
 // The same command is shown by the same object each time.
 const items = new WeakMap<object, OutboxItem>()
 
-/** Those of `commands` that the server has not confirmed. */
+/** The commands that the server has not confirmed, in the order of `commands`. */
 export function outboxItems<State extends object>(
   commands: readonly PendingCommand<State>[],
   outbox: Outbox<State>,

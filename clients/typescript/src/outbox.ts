@@ -18,7 +18,7 @@ import { faultFromProblem } from './rest/call.ts'
 import type { CommandOutcome, IssuedCommand } from './views.ts'
 
 const MAX_SENDING = 16
-/** The fault behind `internal` may meet this command each time. */
+/** A command that is answered with `internal` may meet the same fault each time it is sent. */
 const MAX_INTERNAL_FAULTS = 6
 
 /** `acked`: the server has done it, and its change is still to arrive. */
@@ -39,7 +39,7 @@ export interface PendingCommand<State extends object> extends OutgoingCommand<St
 interface Slot<State extends object> {
   command: PendingCommand<State>
   attempt: number
-  /** The command isn't sent before; by the lifetime's `elapsed`. */
+  /** The command isn't sent before this moment, which the lifetime's `elapsed` measures. */
   notBefore: number
   settle: (outcome: CommandOutcome) => void
 }
@@ -76,7 +76,7 @@ export class Outbox<State extends object> {
     return this.commands.filter((command) => command.entity_id === entity_id)
   }
 
-  /** @param id what the caller knows the command's subject by */
+  /** @param id the id by which the caller knows the command's subject */
   add(command: OutgoingCommand<State>, id: string): IssuedCommand {
     const { promise, resolve } = createDeferred<CommandOutcome>()
     const pending: PendingCommand<State> = {

@@ -15,6 +15,14 @@ export interface SocketLike {
   disconnect(): unknown
 }
 
+/** How the server learns whose requests these are, if a browser doesn't send a cookie by itself. */
+export interface Credentials {
+  /** Sent with each HTTP request and, in Node, with each WebSocket's: the session cookie. */
+  headers?: () => Record<string, string>
+  /** A token in place of a cookie. It is asked for before each request and each connection. */
+  token?: () => string | Promise<string>
+}
+
 /**
  * Makes the socket of a namespace (`/conversations`, …), not yet connected. `auth` is called at
  * each attempt and returns its handshake.

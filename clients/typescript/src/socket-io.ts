@@ -1,6 +1,6 @@
 // The default transport: socket.io-client, with all namespaces of an engine over one WebSocket.
 import { Manager } from 'socket.io-client'
-import type { Connect } from './platform.ts'
+import type { Connect, Credentials } from './platform.ts'
 
 const OPEN_TIMEOUT = 10_000
 
@@ -9,8 +9,9 @@ const OPEN_TIMEOUT = 10_000
  * page.
  * @param headers evaluated for each WebSocket request, where the platform allows headers (Node). A
  *   browser adds its cookies itself.
+ * @param token evaluated for each handshake; if it can't be had, the connection is tried again
  */
-export function connectBySocketIo(origin: string, headers?: () => Record<string, string>): Connect {
+export function connectBySocketIo(origin: string, { headers, token }: Credentials): Connect {
   const [, host = '', path = ''] = /^(https?:\/\/[^/]+)?(.*?)\/?$/i.exec(origin) ?? []
   const options = {
     path: `${path}/socket.io`,
@@ -23,5 +24,14 @@ export function connectBySocketIo(origin: string, headers?: () => Record<string,
     },
   }
   const manager = host === '' ? new Manager(options) : new Manager(host, options)
-  return (namespace, auth) => manager.socket(namespace, { auth: (give) => give(auth()) })
+  return (namespace, auth) =>
+    manager.socket(namespace, {
+      auth: (give) => {
+        if (!token) return give(auth())
+        Promise.resolve(token()).then(
+          (token) => give({ ...auth(), token }),
+          () => manager.engine.close(),
+        )
+      },
+    })
 }

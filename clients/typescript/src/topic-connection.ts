@@ -26,7 +26,7 @@ export interface TopicConnectionListener {
   /** The first `sync` has been handled: commands can be sent. */
   live(): void
   down?(): void
-  /** Has to send a request that changes nothing. */
+  /** The listener must send a request that changes nothing, so that an ack shows the line works. */
   probe(): void
 }
 

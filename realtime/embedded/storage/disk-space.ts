@@ -18,13 +18,16 @@ const MB = 1024 * 1024
 /** With less free room than this, nothing new is stored. */
 const REQUIRED_BYTES = 8 * MB
 /**
- * Given up when the room is short: for the open transaction, and for changes that complete what is
- * stored already.
+ * The size of a file that is emptied when the disk is short of room. The open transaction can then
+ * end, and changes can complete what is stored already.
  */
 const RESERVE_BYTES = 4 * MB
 /** With less free room than this, no transaction begins. */
 const COMMIT_BYTES = MB
-/** What is kept of the reserve for the next start, because SQLite writes a file to read another. */
+/**
+ * The part of the reserve that stays for the next start, because SQLite has to write a file before
+ * it can read the database.
+ */
 const START_BYTES = MB / 4
 
 const reserveFile = (dataDir: string): string => join(dataDir, 'reserve')
@@ -40,7 +43,7 @@ export function makeRoomToStart(dataDir: string): void {
   if (existsSync(file) && freeBytes(dataDir) < COMMIT_BYTES) truncateSync(file)
 }
 
-/** A data directory has one, which keeps a file open. */
+/** Each data directory has one. It keeps the file of the reserve open. */
 export class DiskSpace {
   readonly #dataDir: string
   readonly #reserve: number

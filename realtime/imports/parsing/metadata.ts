@@ -27,7 +27,7 @@ const MAX_INNER_NAMES = 100
 /** The most characters of a name in `not_imported`. */
 const MAX_NAME = 200
 
-/** What has a meaning for Lockstep. */
+/** The metadata that Lockstep itself reads. */
 export interface OwnMetadata {
   model?: string | undefined
   thinking?: string | undefined
@@ -36,7 +36,7 @@ export interface OwnMetadata {
   imported_from?: { id: string } | undefined
 }
 
-/** Names that mean something else in an export. */
+/** Names that Lockstep uses itself. A field of an export with such a name gets another name. */
 const ownNames: ReadonlySet<string> = new Set([
   'thinking',
   'thinking_ms',
@@ -51,7 +51,7 @@ const ownNames: ReadonlySet<string> = new Set([
 ])
 
 interface KeptField {
-  /** In the export. */
+  /** The name of the field in the export. */
   given: string
   name: string
   value: Json
@@ -146,7 +146,7 @@ function fit(fields: readonly KeptField[], notImported: NameList): JsonObject {
   return { ...metadata, ...(names.length > 0 && { not_imported: names }) }
 }
 
-/** What is lost without a field: of a list of objects, the names of their fields. */
+/** The names that say what is lost with a field: for a list of objects, those of their fields. */
 function namesOf({ given, value }: KeptField): string[] {
   const names = new Set<string>()
   for (const element of Array.isArray(value) ? value : [])
@@ -175,7 +175,7 @@ function shorten({ given, name, value }: KeptField, names: Set<string>): KeptFie
 
 /** Names of one object, each of them once. */
 class NameSet {
-  /** How often each name was wanted: a name may be wanted by all fields of a large object. */
+  /** The highest number tried for each name, because all fields of a large object may want one. */
   readonly #wanted = new Map<string, number>()
 
   /** This name, or one with a number that nobody has. */

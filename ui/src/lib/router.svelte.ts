@@ -71,6 +71,8 @@ function followLink(event: MouseEvent): void {
   const link = event.target instanceof Element ? event.target.closest('a') : null
   if (!link || link.target || link.hasAttribute('download') || link.origin !== location.origin)
     return
+  // A place on this page is the browser's to go to: it moves the focus too.
+  if (link.getAttribute('href')?.startsWith('#')) return
   const target = withoutBasePath(new URL(link.href))
   if (!target.pathname.startsWith('/app')) return
   event.preventDefault()

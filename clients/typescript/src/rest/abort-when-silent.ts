@@ -2,14 +2,14 @@
 // take as long as it needs: only the time between two pieces of the response is limited.
 
 export interface SilenceWatch {
-  /** For `fetch`. Aborts after the silence, or when the caller's own signal does. */
+  /** The signal for `fetch`. It aborts after the silence, or when the caller's own signal does. */
   readonly signal: AbortSignal
   /**
    * Reads the whole body. A response without a body gives ''. The status doesn't matter: browsers
    * attach an empty stream to some responses that must not have a body.
    */
   readText(response: Response): Promise<string>
-  /** Ends the watch; afterwards nothing aborts any more. */
+  /** Ends the watch. The request isn't aborted after that. */
   end(): void
 }
 

@@ -13,7 +13,7 @@ export const listRuns = (call: Call, query: NonNullable<Asking<'listRuns'>['quer
 
 /** One run. Throws `not_found`. */
 export async function getRun(call: Call, id: string): Promise<Answer<'getRun'>> {
-  // What isn't an id names nothing. The server would call it malformed.
+  // A text that isn't an id names no run. The server would call it malformed instead.
   if (!isId(id)) throw new Fault('not_found', { detail: 'There is no such run' })
   return call('getRun', { params: { id } })
 }

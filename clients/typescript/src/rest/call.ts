@@ -40,6 +40,9 @@ export interface CallDeps {
   origin: string
   fetch: typeof fetch
   headers: () => Record<string, string>
+  /** Absent: the cookie says whose request it is. */
+  token?: () => string | Promise<string>
+  credentials?: RequestCredentials
   /**
    * The user whose state this device holds, if any. The server rejects the request if the cookie
    * has become another user's.
@@ -47,17 +50,20 @@ export interface CallDeps {
   userId: () => string | undefined
 }
 
-export function createCall({ origin, fetch, headers, userId }: CallDeps): Call {
+export function createCall(deps: CallDeps): Call {
+  const { origin, fetch, headers, token, credentials = 'same-origin', userId } = deps
   return async (route, request = {}, options = {}) => {
     const { method, path } = routePaths[route]
     const silence = abortWhenSilent(method === 'GET' ? READ_SILENCE : WRITE_SILENCE, options.signal)
     const user_id = userId()
     try {
+      const authorization = token && `Bearer ${await token()}`
       const response = await fetch(origin + addressOf(path, request.params, request.query), {
         method,
-        credentials: 'same-origin',
+        credentials: token ? 'omit' : credentials,
         headers: {
           ...headers(),
+          ...(authorization !== undefined && { authorization }),
           ...(user_id !== undefined && { 'lockstep-user': user_id }),
           ...(options.mutation_id !== undefined && { 'idempotency-key': options.mutation_id }),
           ...(options.if_version !== undefined && { 'if-match': `"${options.if_version}"` }),

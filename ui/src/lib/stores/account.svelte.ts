@@ -47,6 +47,12 @@ class Account {
     return engine.account.newSignIns
   }
 
+  /** Another number after each change of the passkeys or of the second step. */
+  get securityVersion() {
+    track()
+    return engine.account.securityVersion
+  }
+
   /** The other open pages of this user. */
   get others(): readonly Presence[] {
     track()
@@ -73,6 +79,12 @@ class Account {
   /** Throws Fault. */
   async signIn(kind: 'login' | 'register', username: string, password: string): Promise<void> {
     await signIn(engine.call, kind, username, password)
+    await engine.start()
+  }
+
+  /** Signs in by another proof than a password. Rejects as the request does. */
+  async signInBy(request: () => Promise<unknown>): Promise<void> {
+    await request()
     await engine.start()
   }
 

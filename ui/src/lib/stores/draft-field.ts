@@ -51,7 +51,8 @@ export class DraftField {
   #unsavedSince: number | undefined
   /** Rises whenever the field leaves its draft. */
   #generation = 0
-  #isSaving = false
+  /** Until the server has everything, or can't be reached. */
+  #saving: Promise<void> | undefined
   /** What the write under way will have made; its id is among `#sent` once the text is taken. */
   #writing: { id: string; written: Promise<Draft | undefined> } | undefined
   #isRefused = false
@@ -124,7 +125,7 @@ export class DraftField {
 
   /** The server's drafts have changed. */
   follow(): void {
-    if (this.#isSaving) return // what has changed meanwhile is looked at afterwards
+    if (this.#saving) return // what has changed meanwhile is looked at afterwards
     const drafts = this.#deps
       .drafts()
       .filter(({ id }) => !this.#sent.has(id))
@@ -158,16 +159,21 @@ export class DraftField {
   }
 
   /**
-   * Saves what isn't saved yet. Resolves when the server has it, or when that isn't possible now.
+   * Saves what isn't saved yet. Resolves when the server has it, or when that isn't possible now,
+   * also if another call has begun it.
    */
   async save(): Promise<void> {
     this.#cancelTimer()
-    if (this.#isSaving || !this.isUnsaved || this.#isRefused) return
-    this.#isSaving = true
+    if (this.#saving === undefined && (!this.isUnsaved || this.#isRefused)) return
+    this.#saving ??= this.#saveAll()
+    await this.#saving
+  }
+
+  async #saveAll(): Promise<void> {
     let failure: Fault | undefined
     do failure = await this.#saveOnce()
     while (!failure && this.isUnsaved)
-    this.#isSaving = false
+    this.#saving = undefined
     this.#isCutOff = failure !== undefined
     if (!failure) this.#unsavedSince = undefined
     else if (isRetryable(failure)) this.#schedule(retryMs)
@@ -183,14 +189,14 @@ export class DraftField {
     if (!this.isUnsaved) return
     const text = this.#text
     // The outcome of a write under way isn't known: this one must not depend on it.
-    const base = this.#isSaving ? undefined : this.#base
+    const base = this.#saving ? undefined : this.#base
     if (text === '' && base) return void this.#deps.delete(base).catch(ignore)
     if (text === '') return
-    const id = this.#isSaving ? this.#deps.newId() : this.#idToWrite()
+    const id = this.#saving ? this.#deps.newId() : this.#idToWrite()
     const generation = this.#generation
     this.#deps.write({ id, place: this.#place, text }, base, true).then((draft) => {
       // The page has stayed after all.
-      if (!this.#isSaving && this.#generation === generation) this.#base = draft
+      if (this.#saving === undefined && this.#generation === generation) this.#base = draft
       this.follow()
     }, ignore)
   }

@@ -11,7 +11,7 @@ import { DraftField } from './draft-field.ts'
 import { engine } from './engine.ts'
 import { preferences } from './preferences.svelte.ts'
 
-/** What a page can still send while it closes (bytes, of all fields together). */
+/** The most bytes, of all fields together, that a browser lets a closing page send. */
 const maxLastBytes = 60_000
 
 /**
@@ -110,7 +110,7 @@ class Drafts {
     await Promise.all(this.#unsaved().map((field) => field.save()))
   }
 
-  /** The page closes. */
+  /** Must be called when the page closes. */
   flush(): void {
     for (const field of this.#unsaved()) field.flush()
   }

@@ -3,6 +3,7 @@
 // default.
 import { createSubscriber } from 'svelte/reactivity'
 import type { Json, JsonObject } from '@lockstep/protocol/free-form'
+import { account } from './account.svelte.ts'
 import { hasArrived } from './arrivals.svelte.ts'
 import { engine } from './engine.ts'
 
@@ -130,8 +131,12 @@ class Preferences {
     this.#updateAutomatically({ shown_versions: shown })
   }
 
-  /** Whether messages came that no device of the user has shown. */
+  /**
+   * Whether messages came that no device of the user has shown. What another device shows at this
+   * moment is being read there; its mark is about to come.
+   */
   isUnread(conversation: ReadableConversation): boolean {
+    if (account.viewersOf(conversation.id).length > 0) return false
     const read = objectAt(this.value, 'read')
     const seen = objectAt(read, 'counts')[conversation.id]
     if (typeof seen === 'number') return conversation.message_count > seen

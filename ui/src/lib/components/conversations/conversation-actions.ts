@@ -1,6 +1,7 @@
 // The actions that a user can take on a conversation. The list and the thread show the same menu.
 // Each action that hides a conversation offers to undo it, except deleting it for ever.
 import type { SummaryView } from '@lockstep/client'
+import { addressOf } from '../../base-path.ts'
 import { navigate, route } from '../../router.svelte.ts'
 import { commands, conversations } from '../../stores/conversations.svelte.ts'
 import { t } from '../../texts.ts'
@@ -43,7 +44,7 @@ export async function purge(conversation: SummaryView): Promise<void> {
 
 function saveAsMarkdown({ id, title }: SummaryView): void {
   const link = document.createElement('a')
-  link.href = `/conversations/${id}/markdown`
+  link.href = addressOf(`/conversations/${id}/markdown`)
   link.download = `${title.replace(/[^\p{L}\p{N} _-]+/gu, ' ').trim() || 'conversation'}.md`
   link.click()
 }

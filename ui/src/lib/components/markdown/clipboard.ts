@@ -33,6 +33,11 @@ export async function copyCodeOnClick(event: MouseEvent): Promise<void> {
   const button = event.target instanceof Element ? event.target.closest('button[data-copy]') : null
   const code = button?.closest('.code')?.querySelector('code')
   if (!button || !code) return
-  button.textContent = (await copyText(code.textContent)) ? t('code.copied') : t('code.copyFailed')
-  setTimeout(() => (button.textContent = t('code.copy')), outcomeMs)
+  const show = (text: string, name: string): void => {
+    button.textContent = text
+    button.ariaLabel = name
+  }
+  const outcome = (await copyText(code.textContent)) ? t('code.copied') : t('code.copyFailed')
+  show(outcome, outcome)
+  setTimeout(() => show(t('code.copy'), t('code.copyLabel')), outcomeMs)
 }

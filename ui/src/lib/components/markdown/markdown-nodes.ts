@@ -81,7 +81,11 @@ export const unformatted = (text: string): HTMLElement =>
 
 function codeBlock(text: string, info: string): HTMLElement {
   const name = /^[\w+#-]+/.exec(decodeReferences(info))?.[0].toLowerCase() ?? ''
-  const button = createElement('button', [t('code.copy')], { type: 'button', 'data-copy': '' })
+  const button = createElement('button', [t('code.copy')], {
+    type: 'button',
+    'data-copy': '',
+    'aria-label': t('code.copyLabel'),
+  })
   const head = createElement(
     'div',
     [createElement('span', [name || t('code.plainText')]), button],

@@ -47,7 +47,7 @@ export function threadBranch(
   if (!isBranched(messages)) return messages.map((message) => ({ message, versions: [message.id] }))
 
   const { first, before } = threadsIn(messages)
-  // Whatever continues the same message are versions of each other.
+  // Messages that continue the same message are versions of each other.
   const group = (message: MessageView) => {
     const previous = before(message)
     return previous ? `after ${previous.id}` : `first ${first(message).id}`

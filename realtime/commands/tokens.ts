@@ -1,0 +1,106 @@
+// What users do with their tokens, and the operator's other servers with those that they make for
+// users. A revocation deletes the document first, so that the token is dead on every node, and then
+// ends its sockets.
+import { Fault } from '@lockstep/protocol/errors'
+import { newId } from '@lockstep/protocol/ids'
+import type { Answer, Asked } from '@lockstep/protocol/rest'
+import type { Token } from '@lockstep/protocol/tokens'
+import { hostIdOf } from '../auth/trusted-proxy.ts'
+import { makeToken } from '../auth/tokens.ts'
+import type { Log } from '../log/log.ts'
+import type { Database } from '../store/database.ts'
+import type { TokenDocument } from '../store/documents.ts'
+import { countTokensOf, deleteToken, findTokensOf, insertToken } from '../store/tokens.ts'
+import { accountOfHost } from './new-account.ts'
+import type { SessionSockets } from './session-sockets.ts'
+
+/** A user has at most so many tokens, the short-lived ones included. */
+const MAX_TOKENS = 1_000
+const TRY_AGAIN_MS = 60_000
+
+export interface TokenUseCases {
+  list(user_id: string): Promise<Answer<'listTokens'>>
+  /** Throws `invalid` for an end that is over, `rate_limited` when there are too many tokens. */
+  create(user_id: string, wanted: Asked<'createToken'>['body']): Promise<Answer<'createToken'>>
+  /** Throws `not_found` if the user has no such token. */
+  revoke(user_id: string, id: string): Promise<void>
+  /** For the operator's other servers. The first token of a host's user creates the account. */
+  createForHost(wanted: Asked<'createUserToken'>['body']): Promise<Answer<'createUserToken'>>
+}
+
+export interface TokenDeps {
+  database: Database
+  log: Log
+  devices: Pick<SessionSockets, 'disconnectSessions'>
+}
+
+export function createTokenUseCases({ database, log, devices }: TokenDeps): TokenUseCases {
+  async function insert(
+    wanted: Omit<TokenDocument, '_id' | 'hash' | 'created_at' | 'last_used_at'>,
+  ): Promise<{ token: string; document: TokenDocument }> {
+    if ((await countTokensOf(database, wanted.user_id)) >= MAX_TOKENS)
+      throw new Fault('rate_limited', {
+        detail: `An account has at most ${MAX_TOKENS} tokens: revoke some`,
+        retry_after_ms: TRY_AGAIN_MS,
+      })
+    const { token, hash } = makeToken(wanted.kind)
+    const created = { created_at: new Date(), last_used_at: null }
+    const document = { _id: newId(), hash, ...wanted, ...created }
+    await insertToken(database, document)
+    return { token, document }
+  }
+
+  return {
+    list: async (user_id) => ({
+      items: (await findTokensOf(database, user_id, new Date())).map(toToken),
+    }),
+
+    async create(user_id, { name, scopes, expires_at }) {
+      const end = expires_at === undefined ? undefined : new Date(expires_at)
+      if (end && end.getTime() <= Date.now())
+        throw new Fault('invalid', {
+          issues: [{ path: 'expires_at', message: 'must be in the future' }],
+        })
+      const kind = 'own'
+      const { token, document } = await insert({
+        ...{ user_id, kind, name, scopes },
+        ...(end && { expires_at: end }),
+      })
+      return { ...toToken(document), token }
+    },
+
+    async revoke(user_id, id) {
+      if (!(await deleteToken(database, user_id, id)))
+        throw new Fault('not_found', { detail: 'There is no such token' })
+      devices.disconnectSessions([id])
+    },
+
+    async createForHost({ user: subject, name, scopes, ttl_s }) {
+      const host = { ...hostIdOf(subject), names: [subject] }
+      const { _id, username, created_at } = await accountOfHost({ database, log }, host)
+      const expires_at = new Date(Date.now() + ttl_s * 1_000)
+      const { token } = await insert({ user_id: _id, kind: 'short', name, scopes, expires_at })
+      return {
+        token,
+        expires_at: expires_at.toISOString(),
+        user: { id: _id, username, created_at: created_at.toISOString() },
+      }
+    },
+  }
+}
+
+const toToken = ({
+  _id,
+  name,
+  scopes,
+  created_at,
+  last_used_at,
+  expires_at,
+}: TokenDocument): Token => ({
+  id: _id,
+  name,
+  scopes,
+  created_at: created_at.toISOString(),
+  last_used_at: last_used_at?.toISOString() ?? null,
+  expires_at: expires_at?.toISOString() ?? null,
+})

@@ -1,0 +1,14 @@
+// Handlers of the routes of tokens.
+import type { TokenUseCases } from '../commands/tokens.ts'
+import type { Handlers } from './route-handler.ts'
+
+export const tokenHandlers = (tokens: TokenUseCases) =>
+  ({
+    listTokens: (_input, { caller }) => tokens.list(caller.user_id),
+    createToken: ({ body }, { caller }) => tokens.create(caller.user_id, body),
+    async deleteToken({ params }, { caller }) {
+      await tokens.revoke(caller.user_id, params.id)
+      return undefined
+    },
+    createUserToken: ({ body }) => tokens.createForHost(body),
+  }) satisfies Handlers

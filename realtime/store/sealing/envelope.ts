@@ -1,0 +1,55 @@
+// How a value is sealed: AES-256-GCM with the user's key. The place of the value is authenticated
+// as well, so a sealed value opens nowhere else. An envelope is, in this order: its version (1
+// byte), the form of the value (1: a text in UTF-8, or the BSON of `{v: value}`), the nonce (12),
+// what is encrypted, the authentication tag (16). In the database it is binary data of the
+// user-defined subtype.
+import { createCipheriv, createDecipheriv, randomBytes, type KeyObject } from 'node:crypto'
+import { Binary, BSON } from 'mongodb'
+
+const VERSION = 1
+const TEXT = 1
+const DOCUMENT = 2
+const NONCE_BYTES = 12
+const TAG_BYTES = 16
+const HEADER_BYTES = 2 + NONCE_BYTES
+const options = { authTagLength: TAG_BYTES }
+
+/** Where a value belongs. The id begins with the user's. */
+export interface SealedPlace {
+  collection: string
+  id: string
+  field: string
+}
+
+const aadOf = ({ collection, id, field }: SealedPlace, form: number): Buffer =>
+  Buffer.from(`lockstep:${VERSION}:${form}:${collection}:${id}:${field}`)
+
+export function seal(key: KeyObject, place: SealedPlace, value: unknown): Binary {
+  const isText = typeof value === 'string'
+  const form = isText ? TEXT : DOCUMENT
+  const plain = isText ? value : BSON.serialize({ v: value }, { ignoreUndefined: true })
+  const nonce = randomBytes(NONCE_BYTES)
+  const cipher = createCipheriv('aes-256-gcm', key, nonce, options).setAAD(aadOf(place, form))
+  const sealed = typeof plain === 'string' ? cipher.update(plain, 'utf8') : cipher.update(plain)
+  cipher.final()
+  const parts = [Buffer.from([VERSION, form]), nonce, sealed, cipher.getAuthTag()]
+  return new Binary(Buffer.concat(parts), Binary.SUBTYPE_USER_DEFINED)
+}
+
+export const isSealed = (value: unknown): value is Binary =>
+  value instanceof Binary && value.sub_type === Binary.SUBTYPE_USER_DEFINED
+
+/** Throws if it was sealed with another key, for another place, or changed. */
+export function open(key: KeyObject, place: SealedPlace, { buffer, position }: Binary): unknown {
+  const bytes = buffer.subarray(0, position)
+  const [version, form] = bytes
+  if (version !== VERSION || (form !== TEXT && form !== DOCUMENT))
+    throw new Error(`a value in ${place.collection} was sealed by a newer version`)
+  const end = bytes.length - TAG_BYTES
+  const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(2, HEADER_BYTES), options)
+    .setAAD(aadOf(place, form))
+    .setAuthTag(bytes.subarray(end))
+  const opened = decipher.update(bytes.subarray(HEADER_BYTES, end))
+  decipher.final()
+  return form === TEXT ? opened.toString('utf8') : BSON.deserialize(opened).v
+}

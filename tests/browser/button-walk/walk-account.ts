@@ -1,0 +1,99 @@
+// The account of the walk: what each button needs to have something to do.
+import { newId } from '@lockstep/protocol/ids'
+import type { Person } from '../../harness/person.ts'
+import { fillAccount } from '../app-pages.ts'
+
+export interface WalkAccount {
+  url: string
+  person: Person
+  conversationId: string
+  runId: string
+  /** An agent of which only drafts are left. */
+  goneAgent: string
+  /** Conversations by what they are for. */
+  chats: Record<
+    | 'unanswered'
+    | 'interrupted'
+    | 'cut'
+    | 'imported'
+    | 'archived'
+    | 'trashed'
+    | 'long'
+    | 'versions'
+    | 'renamed'
+    | 'drafts'
+    | 'corrected'
+    | 'busy'
+    | 'past',
+    string
+  >
+}
+
+export const agentOfWalk = '0199aaaa-0000-7000-8000-000000000001'
+const chosenAgent = '0199aaaa-0000-7000-8000-000000000002'
+
+/** Fills a new account. */
+export async function prepareAccount(url: string, person: Person): Promise<WalkAccount> {
+  const { conversationId, runId } = await fillAccount(person)
+  const create = async (title: string, body: object = {}): Promise<string> =>
+    (await person.ask('createConversation', { body: { title, ...body } })).id
+  const user = (content: string) => ({ role: 'user' as const, content })
+  const half = (ending: object) => ({
+    role: 'assistant' as const,
+    content: 'Half of it',
+    ...ending,
+  })
+  const chats = {
+    unanswered: await create('Nobody answered', { messages: [user('/demo fast code silent')] }),
+    interrupted: await create('Interrupted', {
+      messages: [user('/demo fast code silent'), half({ status: 'interrupted' })],
+    }),
+    cut: await create('Cut off', {
+      messages: [
+        user('/demo fast code silent'),
+        half({ metadata: { reason: 'The reply hit a limit.', reason_code: 'cut' } }),
+      ],
+    }),
+    imported: await create('From elsewhere', {
+      metadata: { not_imported: ['chat_setting'] },
+      messages: [
+        user('Where from?'),
+        half({
+          metadata: {
+            not_imported: ['voice_note'],
+            sources: [{ url: 'https://example.com/source', title: 'An example' }],
+          },
+        }),
+      ],
+    }),
+    archived: await create('Put away'),
+    trashed: await create('Thrown away', { messages: [user('Old words')] }),
+    long: await create('A long one', {
+      messages: Array.from({ length: 60 }, (_, at) => user(`Line ${at + 1} of many`)),
+    }),
+    versions: await create('Versions', {
+      messages: [user('A question to reword'), half({ metadata: { agent: 'demo' } })],
+    }),
+    renamed: await create('Named by two', { messages: [user('Whose name?')] }),
+    drafts: await create('Drafts of two', { messages: [user('Whose draft?')] }),
+    corrected: await create('Corrected by two', { messages: [user('The originl')] }),
+    busy: await create('Busy', { messages: [user('Talk to me')] }),
+    past: await create('What was', { messages: [user('The first words')] }),
+  }
+  const { messages } = await person.ask('getConversation', { params: { id: chats.past } })
+  await person.ask('putConversation', {
+    params: { id: chats.past },
+    body: { messages: [{ ...user('The last words'), id: messages[0]!.id }] },
+  })
+  await person.ask('putConversation', { params: { id: chats.archived }, body: { archived: true } })
+  await person.ask('deleteConversation', { params: { id: chats.trashed } })
+  await person.ask('putPreferences', {
+    body: { agent_settings: { [chosenAgent]: { name: 'The chosen one' } } },
+  })
+  const goneAgent = newId()
+  const keep = (place: string, text: string) =>
+    person.ask('putDraft', { params: { id: newId() }, body: { place, text } })
+  await keep(`agent:${goneAgent}`, JSON.stringify({ name: { from: '', to: 'Half made' } }))
+  await keep(`run:${goneAgent}`, 'A task')
+  return { url, person, conversationId, runId, goneAgent, chats }
+}

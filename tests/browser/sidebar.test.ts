@@ -1,0 +1,147 @@
+// The sidebar: what a person keeps when it is hidden, and which chats in it are unread. A chat is
+// unread if somebody or something else has written since the person looked, on whichever device.
+import type { Page } from 'playwright-core'
+import { expect, test } from 'vitest'
+import { signUp, type Person } from '../harness/person.ts'
+import { sharedNodes } from '../harness/shared-node.ts'
+import { fastReplies, sharedBrowser } from './browser-windows.ts'
+import {
+  composer,
+  listedConversation,
+  navigateTo,
+  sendMessage,
+  startConversation,
+  threadText,
+  waitForHidden,
+  waitForReply,
+  waitForVisible,
+} from './user-actions.ts'
+
+const shared = sharedNodes(1, fastReplies)
+const windows = sharedBrowser()
+
+test('a person who hides the sidebar keeps the page, its way to everything, and the focus', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const { id } = await alice.ask('createConversation', {
+    body: { title: 'Wide', messages: [{ role: 'user', content: 'More room for this' }] },
+  })
+  const page = await windows.open(shared.node.url, `/app/c/${id}`, { person: alice })
+  await waitForVisible(threadText(page, 'More room for this'))
+  await composer(page).fill('Half a thought')
+  const widthOf = async () => (await page.getByRole('main').boundingBox())!.width
+  const before = await widthOf()
+  await page.getByRole('button', { name: 'Hide sidebar' }).click()
+  await waitForHidden(listedConversation(page, 'Wide'))
+  expect(await widthOf()).toBeGreaterThan(before + 150)
+  await waitForVisible(threadText(page, 'More room for this'))
+  expect(await composer(page).inputValue()).toBe('Half a thought')
+  const show = page.getByRole('button', { name: 'Show sidebar' })
+  await expect.poll(() => show.evaluate((button) => button === document.activeElement)).toBe(true)
+
+  const rail = page.getByRole('navigation', { name: 'Main' })
+  const current = rail.locator('[aria-current="page"]')
+  await rail.getByRole('link', { name: 'Agents' }).click()
+  await waitForVisible(page.getByRole('heading', { name: 'Agents', exact: true }))
+  expect(await current.getAttribute('aria-label')).toBe('Agents')
+  await rail.getByRole('link', { name: 'Settings' }).click()
+  await waitForVisible(page.getByRole('heading', { name: 'Language and region' }))
+  expect(await current.getAttribute('aria-label')).toBe('Settings')
+  await rail.getByRole('button', { name: 'Search' }).click()
+  await page.keyboard.type('Wide')
+  await waitForVisible(page.getByRole('option', { name: /Wide/ }).first())
+  await page.keyboard.press('Enter')
+  await waitForVisible(threadText(page, 'More room for this'))
+  expect(await composer(page).inputValue()).toBe('Half a thought')
+
+  await show.press('Enter')
+  await waitForVisible(listedConversation(page, 'Wide'))
+  expect(await page.evaluate(() => document.activeElement === document.body)).toBe(false)
+})
+
+/** Remembers the titles of all chats that the list ever shows as unread. */
+async function watchUnread(page: Page): Promise<() => Promise<string[]>> {
+  await page.evaluate(() => {
+    const seen = ((window as unknown as { everUnread?: Set<string> }).everUnread =
+      new Set<string>())
+    const look = () => {
+      for (const row of document.querySelectorAll('[data-row].unread'))
+        seen.add(row.querySelector('.title')?.textContent?.trim() ?? '')
+    }
+    look()
+    new MutationObserver(look).observe(document.body, {
+      subtree: true,
+      childList: true,
+      attributes: true,
+    })
+  })
+  return () =>
+    page.evaluate(() => [...(window as unknown as { everUnread: Set<string> }).everUnread])
+}
+
+/** A program writes as the assistant. */
+const writeElsewhere = (person: Person, id: string, content: string) =>
+  person.ask('putConversation', {
+    params: { id },
+    body: { messages: [{ role: 'assistant', content }] },
+  })
+const unread = (page: Page, title: string) =>
+  listedConversation(page, 'Unread.').and(listedConversation(page, title))
+
+test('what a person writes, imports or watches is never unread, and what somebody else writes is until it was looked at', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const old = await alice.ask('createConversation', {
+    body: { title: 'Here before', messages: [{ role: 'assistant', content: 'Old news' }] },
+  })
+  const list = await windows.open(shared.node.url, '/app', { person: alice })
+  const chat = await windows.open(shared.node.url, '/app', { person: await alice.signIn() })
+  for (const page of [list, chat])
+    await waitForVisible(page.getByText('Live on all devices').first())
+  const everUnread = await watchUnread(list)
+
+  // Written, answered while it was watched, renamed, and imported: nothing of it is news.
+  const id = await startConversation(chat, 'Asked elsewhere')
+  await waitForReply(chat)
+  await sendMessage(chat, 'Asked again')
+  await waitForVisible(threadText(chat, 'Asked again'))
+  await expect
+    .poll(async () => {
+      const { messages } = await alice.ask('getConversation', { params: { id } })
+      return messages.filter(({ status }) => status === 'complete').length
+    })
+    .toBe(4)
+  await alice.ask('putConversation', {
+    params: { id: old.id },
+    body: { title: 'Here long before' },
+  })
+  const data = { conversations: [{ id: 'c1', title: 'Brought along', messages: [] }] }
+  const source = 'browser'
+  await alice.ask('importMe', { body: { source, data } })
+  await alice.ask('createConversation', {
+    body: { title: 'My own program', messages: [{ role: 'user', content: 'I asked this' }] },
+  })
+  for (const title of ['Asked elsewhere', 'Here long before', 'Brought along', 'My own program'])
+    await waitForVisible(listedConversation(list, title))
+  // The mark of the other device has come, so what could still turn up would have.
+  await expect
+    .poll(async () => (await alice.ask('getPreferences')).preferences.read)
+    .toMatchObject({ counts: { [id]: 4 } })
+  expect(await everUnread()).toEqual([])
+
+  // Nobody looks, and something else writes.
+  await navigateTo(chat, '/app/settings/devices')
+  await waitForVisible(chat.getByText('This device'))
+  await writeElsewhere(alice, id, 'This is news')
+  for (const page of [list, chat]) await waitForVisible(unread(page, 'Asked elsewhere'))
+  await listedConversation(list, 'Asked elsewhere').click()
+  await waitForVisible(threadText(list, 'This is news'))
+  for (const page of [list, chat]) await waitForHidden(unread(page, 'Asked elsewhere'), 5_000)
+  // While it is looked at, further news isn't unread anywhere.
+  await writeElsewhere(alice, id, 'More while I look')
+  await waitForVisible(threadText(list, 'More while I look'))
+  expect(await unread(chat, 'Asked elsewhere').count()).toBe(0)
+  await expect
+    .poll(async () => (await alice.ask('getPreferences')).preferences.read)
+    .toMatchObject({ counts: { [id]: 6 } })
+  await navigateTo(list, '/app')
+  expect(await unread(list, 'Asked elsewhere').count()).toBe(0)
+})
