@@ -103,7 +103,7 @@ test.each(widths)(
     const found: Record<string, string[]> = {}
     const page = await windows.open(shared.node.url, '/app', { ...device, person: alice })
     await page.waitForFunction(() =>
-      performance.getEntriesByType('resource').some(({ name }) => name.includes('page-watches')),
+      performance.getEntriesByType('resource').some(({ name }) => name.includes('/cut-texts')),
     )
     for (const { name, path, ready } of pages) {
       await navigateTo(page, path)

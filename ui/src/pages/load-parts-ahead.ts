@@ -15,6 +15,7 @@ export const loadPartsAhead = (): Promise<unknown> =>
     loadImportNotes(),
     loadMessageEditor(),
     import('../lib/components/composer/OtherDrafts.svelte'),
+    import('../lib/components/shell/cut-texts.ts'),
     import('../lib/components/shell/SidebarRail.svelte'),
     import('../lib/components/shell/TabBar.svelte'),
     import('../lib/components/thread/MessageStatus.svelte'),
