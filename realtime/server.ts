@@ -62,7 +62,7 @@ import { createMetrics } from './observability/metrics.ts'
 import { createSharedLimiter } from './redis/shared-limiter.ts'
 import { openDatabase, type Database } from './store/database.ts'
 import { openKeys, startSealing } from './sealing.ts'
-import { readDiskRoom } from './store/disk-room.ts'
+import { readFreeSpace } from './store/free-space.ts'
 import { toServerFault } from './store/faults.ts'
 import { readDeployment } from './store/feed.ts'
 import { migrateSchema } from './store/migrations.ts'
@@ -78,7 +78,7 @@ export interface ServerOptions {
   logger?: Logger
   /** Adds the metrics of the process; for the only server of a process. */
   ofProcess?: boolean
-  /** Where the embedded database is. Undefined: the database is asked for the room on its disk. */
+  /** Where the embedded database is. Undefined: the database is asked for the free space of its disk. */
   databaseFolder?: string
   /** Default: info. */
   requestLogLevel?: RequestLogLevel
@@ -221,7 +221,7 @@ export async function startServer(
     )
 
     const diskWatch = startDiskWatch({
-      read: () => readDiskRoom(database, options.databaseFolder),
+      read: () => readFreeSpace(database, options.databaseFolder),
       ...{ logger, metrics },
     })
     stops.add('disk watch', () => diskWatch.stop())
@@ -332,7 +332,7 @@ export async function startServer(
     await keptFiles.start()
     const url = (await listen(http.server, config)) + (config.basePath ?? '')
     serving = true
-    void webAuthn.load()
+    webAuthn.load().catch((error: unknown) => logger.warn({ err: error }, 'passkeys can’t be used'))
     // while a load balancer still sends devices here, refusing them would only send them in circles
     const leaveMs = options.leaveMs ?? (config.production ? shutdownTimings.leave : 0)
     stops.add('load balancers', () => sleep(leaveMs))
