@@ -63,11 +63,13 @@ export async function migrateSchema(
   const renewed = [{ $set: { owner, until: { $add: ['$$NOW', LEASE_MS] } } }]
   const renew = () => schema.updateOne({ _id: 'schema', owner }, renewed)
 
-  await schema.updateOne(
-    { _id: 'schema' },
-    { $setOnInsert: { version: 0, minimum: 0, owner: null, until: null } },
-    { upsert: true },
-  )
+  // A start without a migration writes nothing, so that it succeeds on a full disk too.
+  if (!(await schema.findOne({ _id: 'schema' })))
+    await schema.updateOne(
+      { _id: 'schema' },
+      { $setOnInsert: { version: 0, minimum: 0, owner: null, until: null } },
+      { upsert: true },
+    )
   for (;;) {
     const { version, minimum } = (await schema.findOne({ _id: 'schema' }))!
     if (minimum > steps.length)

@@ -16,8 +16,10 @@ const LEAF_KINDS: ReadonlySet<number> = new Set([10, 13])
  * can't look like one of the kinds above.
  */
 const MAX_PAGES = 2 * 2 ** 24
-/** About as many pages as SQLite lets its log have. A page that is written often counts often. */
-const PAGES_PER_CHECKPOINT = 4_000
+/** As many pages as SQLite lets its log have. */
+const PAGES_PER_CHECKPOINT = 1_000
+/** What a small statement counts, because it shares its pages with others of its commit. */
+const SHARED_PAGE = 0.25
 
 /** The checkpoints of an open database. */
 export class Checkpoints {
@@ -41,11 +43,17 @@ export class Checkpoints {
 
   /** Counts a statement that writes this many bytes. */
   noteWrite(bytes: number): void {
-    this.#written += 1 + bytes / this.#pageBytes
+    this.#written += SHARED_PAGE + bytes / this.#pageBytes
   }
 
   get isDue(): boolean {
     return this.#written >= PAGES_PER_CHECKPOINT
+  }
+
+  /** By how many bytes the data file grows when everything in the log is moved into it. */
+  get growth(): number {
+    const { page_count } = this.#db.prepare('PRAGMA page_count').get() as { page_count: number }
+    return Math.max(0, page_count * this.#pageBytes - fstatSync(this.#fd).size)
   }
 
   /**

@@ -68,6 +68,11 @@ export class DiskSpace {
     return freeBytes(this.#dataDir) >= COMMIT_BYTES
   }
 
+  /** Whether a file may grow by so many bytes, and commits go on. */
+  allows(bytes: number): boolean {
+    return freeBytes(this.#dataDir) >= bytes + 2 * COMMIT_BYTES
+  }
+
   /** Gives up the reserve if there is no other space. */
   giveUpReserve(): void {
     if (!this.#hasReserve || freeBytes(this.#dataDir) >= 2 * COMMIT_BYTES) return

@@ -67,7 +67,7 @@ export class SqliteStore {
       migrate(db)
       this.#db = db
       this.#checkpoints = new Checkpoints(db, dataFile(dataDir))
-      this.#checkpoints.run()
+      if (this.#mayCheckpoint()) this.#checkpoints.run()
     } catch (error) {
       db?.close()
       if (/locked|busy/i.test(String(error))) throw heldByAnother(dataDir)
@@ -241,6 +241,7 @@ export class SqliteStore {
 
   /** Keeps the write-ahead log short. On a full disk, the log grows until there is space. */
   #relieve(options?: { truncate: boolean }): boolean {
+    if (!this.#mayCheckpoint()) return false
     try {
       this.#checkpoints.run(options)
       return true
@@ -248,6 +249,11 @@ export class SqliteStore {
       if (isDamage(error)) this.#fault(error as Error)
       return false
     }
+  }
+
+  /** The growth of the data file must not take the space that a commit or a start needs. */
+  #mayCheckpoint(): boolean {
+    return this.#space.allows(this.#checkpoints.growth)
   }
 
   #fault(error: Error): void {
