@@ -15,6 +15,7 @@ import { createTokens } from './auth/tokens.ts'
 import { createTrustedProxy } from './auth/trusted-proxy.ts'
 import { createWebAuthn } from './auth/webauthn.ts'
 import { createAccount, type AccountUseCases } from './commands/account.ts'
+import { auditAccount } from './commands/audited-account.ts'
 import { createActivity } from './commands/activity.ts'
 import { createDailyQuota } from './commands/daily-quota.ts'
 import { createDrafts } from './commands/drafts.ts'
@@ -55,6 +56,7 @@ import { userDataHandlers } from './http/user-data-handlers.ts'
 import type { HttpSettings } from './http/settings.ts'
 import { createShutdown, shutdownTimings } from './lifecycle/shutdown.ts'
 import { repeatEvery } from './concurrency/repeat.ts'
+import { createSecurityLog } from './observability/security-log.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
 import { createLog } from './log/log.ts'
 import { startDiskWatch } from './observability/disk-watch.ts'
@@ -62,7 +64,7 @@ import { createMetrics } from './observability/metrics.ts'
 import { createSharedLimiter } from './redis/shared-limiter.ts'
 import { openDatabase, type Database } from './store/database.ts'
 import { openKeys, startSealing } from './sealing.ts'
-import { readDiskRoom } from './store/disk-room.ts'
+import { readFreeSpace } from './store/free-space.ts'
 import { toServerFault } from './store/faults.ts'
 import { readDeployment } from './store/feed.ts'
 import { migrateSchema } from './store/migrations.ts'
@@ -78,7 +80,7 @@ export interface ServerOptions {
   logger?: Logger
   /** Adds the metrics of the process; for the only server of a process. */
   ofProcess?: boolean
-  /** Where the embedded database is. Undefined: the database is asked for the room on its disk. */
+  /** Where the embedded database is. Undefined: the database is asked for the free space of its disk. */
   databaseFolder?: string
   /** Default: info. */
   requestLogLevel?: RequestLogLevel
@@ -160,9 +162,14 @@ export async function startServer(
     }
     const tickets = createTickets(database, config.sessionSecrets)
     const secondStep = createSecondStepTickets(database, tickets)
-    const account = createAccount({
-      ...{ database, log, sessions, passwords, passwordRules, limits, secondStep, devices },
-    })
+    const securityLog = createSecurityLog(logger)
+    const account = auditAccount(
+      createAccount({
+        ...{ database, log, sessions, passwords, passwordRules, limits, secondStep, devices },
+        signUp: config.signUp ?? 'open',
+      }),
+      { database, security: securityLog },
+    )
     const webAuthn = createWebAuthn(tickets)
     const { security, otherSignIn } = createSecurityParts({
       ...{ database, log, limits, tickets, secondStep, webAuthn, account },
@@ -221,7 +228,7 @@ export async function startServer(
     )
 
     const diskWatch = startDiskWatch({
-      read: () => readDiskRoom(database, options.databaseFolder),
+      read: () => readFreeSpace(database, options.databaseFolder),
       ...{ logger, metrics },
     })
     stops.add('disk watch', () => diskWatch.stop())
@@ -253,6 +260,7 @@ export async function startServer(
           password: !config.withoutPasswords,
           passkeys: hasPasskeys,
           providers: oidc ? [oidc.link] : [],
+          sign_up: config.signUp ?? 'open',
         }),
         ...oidcHandlers(account, oidc, hostSignOut),
         ...preferencesHandlers(preferences),
@@ -281,6 +289,7 @@ export async function startServer(
       keptFiles,
       logger,
       metrics,
+      security: securityLog,
       requestLogLevel: options.requestLogLevel,
       settings: options.http,
     })
@@ -297,6 +306,7 @@ export async function startServer(
       toFault: toServerFault,
       logger,
       metrics,
+      security: securityLog,
       settings: options.gateway ?? {
         ...gatewaySettings,
         ...(config.devicesPerUser && { devicesPerUser: config.devicesPerUser }),
@@ -332,7 +342,7 @@ export async function startServer(
     await keptFiles.start()
     const url = (await listen(http.server, config)) + (config.basePath ?? '')
     serving = true
-    void webAuthn.load()
+    webAuthn.load().catch((error: unknown) => logger.warn({ err: error }, 'passkeys can’t be used'))
     // while a load balancer still sends devices here, refusing them would only send them in circles
     const leaveMs = options.leaveMs ?? (config.production ? shutdownTimings.leave : 0)
     stops.add('load balancers', () => sleep(leaveMs))

@@ -59,6 +59,9 @@ class Uses {
       const { text } = node.argumentExpression
       const type = this.#checker.getTypeAtLocation(node.expression)
       this.#access(type.getProperty(text), node, text)
+    } else if (ts.isElementAccessExpression(node)) {
+      // by a name that is only known when it runs
+      this.#accessAll(this.#checker.getTypeAtLocation(node.expression), node)
     } else if (ts.isObjectBindingPattern(node)) {
       const type = this.#checker.getTypeAtLocation(node)
       for (const { propertyName, name, dotDotDotToken } of node.elements) {

@@ -8,7 +8,9 @@ import type { Plugin } from 'vite'
 
 /** The sections of the pages that are loaded when they are first visited. */
 const laterSections = new Set(
-  'agents runs history activity settings devices profile data import usage'.split(' '),
+  'agents runs history activity settings devices profile identity newSignIn entry data import usage'.split(
+    ' ',
+  ),
 )
 const letters = Object.fromEntries(
   [...'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'].map((letter, index) => [
@@ -20,18 +22,48 @@ const toPseudo = (text: string): string =>
   text.replace(/[a-z]/gi, (letter) => letters[letter] ?? letter)
 
 type Catalogue = Record<string, Record<string, string>>
-type Compiled = Record<string, ReturnType<typeof compileMessageOrThrow>>
+type Message = ReturnType<typeof compileMessageOrThrow>
+type Compiled = Record<string, Message>
+
+/** The languages of catalogues that are written from right to left. */
+const rightToLeft = /^(ar|fa|he|ur)$/
+const isolate = ['\u2068', '\u2069'] as const
+
+/**
+ * A name in another script would reorder the signs around it. So each value stands for itself in a
+ * text that is written from right to left.
+ */
+const withIsolatedValues = (message: Message): Message =>
+  message.flatMap((part): Message => {
+    if (typeof part === 'string') return [part]
+    const [name, type, choices] = part
+    if (type === undefined) return [isolate[0], part, isolate[1]]
+    if (typeof choices !== 'object' || choices === null) return [part]
+    const isolated = Object.entries(choices).map(([key, choice]): [string, typeof choice] => [
+      key,
+      Array.isArray(choice) ? withIsolatedValues(choice) : choice,
+    ])
+    return [[name, type, Object.fromEntries(isolated) as typeof choices]]
+  })
 
 /** The messages of one part by key, such as `thread.copy`. Throws for a message with bad syntax. */
 export function compileCatalogue(
   catalogue: Catalogue,
-  { part, pseudo = false }: { part?: 'start' | 'later'; pseudo?: boolean } = {},
+  {
+    part,
+    pseudo = false,
+    language = 'en',
+  }: { part?: 'start' | 'later'; pseudo?: boolean; language?: string } = {},
 ): Compiled {
   const compiled: Compiled = {}
   for (const [section, messages] of Object.entries(catalogue)) {
     if (part !== undefined && laterSections.has(section) !== (part === 'later')) continue
-    for (const [key, message] of Object.entries(messages))
-      compiled[`${section}.${key}`] = compileMessageOrThrow(message, pseudo ? toPseudo : undefined)
+    for (const [key, source] of Object.entries(messages)) {
+      const message = compileMessageOrThrow(source, pseudo ? toPseudo : undefined)
+      compiled[`${section}.${key}`] = rightToLeft.test(language)
+        ? withIsolatedValues(message)
+        : message
+    }
   }
   return compiled
 }
@@ -56,8 +88,9 @@ export function texts(): Plugin {
       this.addWatchFile(path)
       const catalogue = JSON.parse(readFileSync(path, 'utf8')) as Catalogue
       const pseudo = options.has('pseudo')
-      const source = JSON.stringify(compileCatalogue(catalogue, { part, pseudo }))
-      const name = `texts-${basename(path, '.json')}${pseudo ? '-pseudo' : ''}-${part}.json`
+      const language = basename(path, '.json')
+      const source = JSON.stringify(compileCatalogue(catalogue, { part, pseudo, language }))
+      const name = `texts-${language}${pseudo ? '-pseudo' : ''}-${part}.json`
       const address = isBuild
         ? `import.meta.ROLLUP_FILE_URL_${this.emitFile({ type: 'asset', name, source })}`
         : JSON.stringify(`data:application/json,${encodeURIComponent(source)}`)

@@ -7,6 +7,8 @@ export interface HeldAccount {
   username: string
   sessions: Session[]
   closed: boolean
+  /** The account’s version at the last change of how the user signs in, if one was seen. */
+  security_version?: number
 }
 
 /** Pure: account + change -> account. Applying a change a second time changes nothing. */
@@ -24,10 +26,11 @@ export function reduceAccount(held: HeldAccount, change: WireChange): HeldAccoun
     }
     case 'renamed':
       return { ...held, username: change.data.username }
+    case 'security_changed':
+      return { ...held, security_version: change.version }
     case 'closed':
       return { ...held, closed: true }
     case 'password_changed':
-    case 'security_changed':
       return held
     default:
       change satisfies never

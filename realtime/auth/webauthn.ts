@@ -9,6 +9,8 @@ import type { TicketPurpose, Tickets } from './tickets.ts'
 /** How long a browser's dialog may be open (seconds). */
 const CEREMONY_SECONDS = 300
 const NAME = 'Lockstep'
+/** EdDSA, ES256 and RS256. Node calls what else there is experimental, and warns of it. */
+const algorithms = [-8, -7, -257]
 
 /** A public key, as it is kept. */
 export interface PasskeyKey {
@@ -102,6 +104,7 @@ export function createWebAuthn(tickets: Tickets): WebAuthn {
         userID: new TextEncoder().encode(id),
         challenge: await challengeOf(rpID, ceremony),
         timeout: CEREMONY_SECONDS * 1000,
+        supportedAlgorithmIDs: algorithms,
         excludeCredentials: existing.map(descriptorOf),
         authenticatorSelection: { residentKey: 'preferred', userVerification: 'preferred' },
       })
@@ -124,6 +127,7 @@ export function createWebAuthn(tickets: Tickets): WebAuthn {
           expectedChallenge: challenge,
           expectedOrigin: ceremony.origin,
           expectedRPID: rp_id,
+          supportedAlgorithmIDs: algorithms,
           requireUserVerification: false,
         }).catch(() => undefined)
       const { registrationInfo } = (await verifying) || {}

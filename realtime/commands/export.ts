@@ -2,6 +2,7 @@
 // needs no more memory than one piece. It contains nothing that only means something on this server
 // (the owner's id, versions), so that another account that imports it exports the same.
 import { Readable } from 'node:stream'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { branchOf } from '@lockstep/protocol/branch'
 import type { Summary } from '@lockstep/protocol/conversations'
 import { Fault } from '@lockstep/protocol/errors'
@@ -24,8 +25,13 @@ import { toUser } from './account-answers.ts'
  */
 const EXPORT = { format: 'lockstep-export', version: 1 } as const
 
-const ENTITIES = 50
+/** Few, because each may have thousands of values. */
+const ENTITIES = 10
+/** A run may have half a megabyte. */
+const RUNS = 5
 const MESSAGES = 100
+/** What is written in one turn of the event loop (UTF-16 units), about. */
+const TURN_LENGTH = 256 * 1024
 
 export interface ExportUseCases {
   /**
@@ -40,12 +46,13 @@ export interface ExportUseCases {
 
 export function createExport(database: Database, log: Log): ExportUseCases {
   async function* inPages<T extends { _id: string }>(
-    read: (after: string | undefined) => Promise<T[]>,
+    size: number,
+    read: (after: string | undefined, size: number) => Promise<T[]>,
   ) {
     for (let after: string | undefined; ;) {
-      const page = await read(after)
+      const page = await read(after, size)
       yield* page
-      if (page.length < ENTITIES) return
+      if (page.length < size) return
       after = page.at(-1)!._id
     }
   }
@@ -58,8 +65,9 @@ export function createExport(database: Database, log: Log): ExportUseCases {
         limit: MESSAGES,
       })
       yield* page
-      if (page.length < MESSAGES) return
-      after = page.at(-1)!.position
+      const last = page.at(-1)
+      if (!last || last.position >= upTo) return
+      after = last.position
     }
   }
 
@@ -79,8 +87,8 @@ export function createExport(database: Database, log: Log): ExportUseCases {
     const head = { ...EXPORT, exported_at: new Date().toISOString(), user: toUser(user) }
     yield `${JSON.stringify({ ...head, preferences: stored?.preferences ?? {} }).slice(0, -1)},\n"conversations":[`
     let separator = '\n'
-    for await (const document of inPages((after) =>
-      readAllConversations(database, user_id, after, ENTITIES),
+    for await (const document of inPages(ENTITIES, (after, size) =>
+      readAllConversations(database, user_id, after, size),
     )) {
       const summary = toSummary(document)
       yield `${separator}${JSON.stringify(portable(summary)).slice(0, -1)},"messages":[`
@@ -94,8 +102,8 @@ export function createExport(database: Database, log: Log): ExportUseCases {
     }
     yield '],\n"agent_runs":['
     separator = '\n'
-    for await (const document of inPages((after) =>
-      readAllRuns(database, user_id, after, ENTITIES),
+    for await (const document of inPages(RUNS, (after, size) =>
+      readAllRuns(database, user_id, after, size),
     )) {
       yield separator + JSON.stringify(portable(toRun(document)))
       separator = ',\n'
@@ -122,14 +130,26 @@ export function createExport(database: Database, log: Log): ExportUseCases {
         await log.projectToHead(user_id, topic)
       const user = await findUser(database, user_id)
       if (!user) throw new Fault('unauthenticated', { detail: 'This account is gone' })
-      return Readable.from(json(user))
+      return Readable.from(inTurns(json(user)))
     },
 
     async markdown(user_id, id) {
       await log.projectToHead(user_id, 'conversations')
       const document = await existingConversation(database, user_id, id)
-      return Readable.from(text(user_id, toSummary(document)))
+      return Readable.from(inTurns(text(user_id, toSummary(document))))
     },
+  }
+}
+
+/** The pieces with turns for others between them, however fast the client reads. */
+async function* inTurns(pieces: AsyncIterable<string>): AsyncGenerator<string> {
+  let length = 0
+  for await (const piece of pieces) {
+    yield piece
+    length += piece.length
+    if (length < TURN_LENGTH) continue
+    length = 0
+    await nextTurn()
   }
 }
 

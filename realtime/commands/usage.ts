@@ -2,7 +2,7 @@
 import { limits as wireLimits } from '@lockstep/protocol/limits'
 import type { Quota, Usage } from '@lockstep/protocol/usage'
 import type { Log } from '../log/log.ts'
-import { storedBytesOf } from '../log/room.ts'
+import { storedBytesOf } from '../log/storage-quota.ts'
 import { countConversations } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
 import type { Counted } from '../store/usage.ts'

@@ -134,7 +134,7 @@ export class DatabaseEngine {
       pace.begin(Infinity)
       work()
     } catch (error) {
-      // On a full disk, the housekeeping waits for room.
+      // On a full disk, the housekeeping waits for free space.
       if (!isOutOfDiskSpace(error)) this.#onFault(error as Error)
     }
   }

@@ -27,7 +27,7 @@ const pageRoutes = [
   '/app/agents/runs/:id',
   '/app/agents/:id',
   '/app/settings',
-  ...['appearance', 'devices', 'activity', 'data', 'account'].map(
+  ...['appearance', 'devices', 'activity', 'data', 'security', 'account'].map(
     (name) => `/app/settings/${name}`,
   ),
   '/app/sign-in',

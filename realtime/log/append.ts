@@ -19,7 +19,7 @@ import type { Database } from '../store/database.ts'
 import type { ChangeDocument } from '../store/documents.ts'
 import { fingerprintOf, toChange, toEntry, type CommandContext } from './entry.ts'
 import { recordAppended, needsNewerServer, type TopicHead, type HeadCache } from './head-cache.ts'
-import type { Room } from './room.ts'
+import type { StorageQuota } from './storage-quota.ts'
 import { states, type NeedsOf, type StateCaches, type StateOf } from './state/states.ts'
 
 /**
@@ -87,7 +87,7 @@ export interface AppendDeps {
   /** Inserts an entry. False if its `_id` or its `mutation_id` is taken. */
   insert(entry: ChangeDocument): Promise<boolean>
   /** Limits what a user may store. Undefined: nothing does. */
-  room: Room | undefined
+  storage: StorageQuota | undefined
   /** Is told of each head with a new entry. */
   appended(head: TopicHead): void
 }
@@ -99,7 +99,7 @@ export interface AppendDeps {
  * @param arrivedAt when the command was queued, by `performance.now()`
  */
 export async function append<T extends Topic>(
-  { database, heads, caches, insert, room, appended }: AppendDeps,
+  { database, heads, caches, insert, storage, appended }: AppendDeps,
   request: AppendRequest<T>,
   arrivedAt: number,
 ): Promise<Appended<T>> {
@@ -153,7 +153,7 @@ export async function append<T extends Topic>(
       total_bytes: head.total_bytes,
     }
     const entry = toEntry(context, position, identity, attempt.decision)
-    const full = await room?.refusal(head, entry)
+    const full = await storage?.refusal(head, entry)
     if (full) {
       // nothing checks this refusal either
       if (!fresh) {

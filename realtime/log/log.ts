@@ -22,7 +22,7 @@ import { HeadCache, needsNewerServer, type TopicHead } from './head-cache.ts'
 import { InsertQueue } from './insert-queue.ts'
 import { KeyedQueue } from './keyed-queue.ts'
 import { Projector } from './projector.ts'
-import { createRoom } from './room.ts'
+import { createStorageQuota } from './storage-quota.ts'
 import { createStateCaches, states, type NeedsOf, type StateOf } from './state/states.ts'
 import { watchUnprojected } from './unprojected.ts'
 
@@ -130,10 +130,10 @@ export function createLog(
     heads,
     caches,
     insert: (entry) => inserts.insert(entry),
-    room:
+    storage:
       quotaBytes === undefined
         ? undefined
-        : createRoom({
+        : createStorageQuota({
             ...{ database, quotaBytes },
             project: async (head) => {
               if (head.applied < head.seq) await projector.project(head)

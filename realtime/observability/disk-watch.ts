@@ -6,14 +6,14 @@ import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
 
 /** In bytes. */
-export interface DiskRoom {
+export interface FreeSpace {
   free: number
   total: number
 }
 
 export interface DiskWatchDeps {
   /** Undefined: the database doesn't tell. */
-  read: () => Promise<DiskRoom | undefined>
+  read: () => Promise<FreeSpace | undefined>
   logger: Logger
   metrics: Metrics
 }
@@ -34,7 +34,7 @@ const steps = [
 ] as const
 
 /** How many steps the disk has passed. A large disk with little left has passed them too. */
-const stepOf = ({ free, total }: DiskRoom): number =>
+const stepOf = ({ free, total }: FreeSpace): number =>
   steps.filter(({ below, bytes }) => free < total * below || free < Math.min(bytes, total / 2))
     .length
 
@@ -45,21 +45,21 @@ export function startDiskWatch({ read, logger, metrics }: DiskWatchDeps): DiskWa
   let reached = 0
 
   async function look(): Promise<void> {
-    const room = await read()
-    if (!room) return
-    free.set(room.free)
-    total.set(room.total)
-    const step = stepOf(room)
+    const space = await read()
+    if (!space) return
+    free.set(space.free)
+    total.set(space.total)
+    const step = stepOf(space)
     if (step > reached)
       logger[steps[step - 1]!.level](
-        { free_bytes: room.free, total_bytes: room.total },
+        { free_bytes: space.free, total_bytes: space.total },
         'the disk of the database is filling up: add room before it is full, because nothing can be saved then',
       )
     reached = step
   }
 
   const end = repeatEvery(LOOK_MS, look, {
-    failed: (error) => logger.debug({ err: error }, 'the room on the disk could not be read'),
+    failed: (error) => logger.debug({ err: error }, 'the free space of the disk could not be read'),
   })
   return { look, stop: end }
 }

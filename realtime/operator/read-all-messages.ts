@@ -17,7 +17,7 @@ export async function readAllMessages(
       upTo: Number.MAX_SAFE_INTEGER,
       limit: PAGE_SIZE,
     })
+    if (page.length === 0) return messages
     messages.push(...page)
-    if (page.length < PAGE_SIZE) return messages
   }
 }

@@ -111,19 +111,28 @@ export async function readNewest(
   return found
 }
 
-/** Messages in (after, upTo], in order of position. */
+/** Content that is decoded in one turn of the event loop (UTF-16 units), about. */
+const TURN_LENGTH = 512 * 1024
+
+/** Messages in (after, upTo], in order of position: at least one, if there is one. */
 export async function readMessagesInRange(
   { messages }: Database,
   user_id: string,
   conversation_id: string,
   { after, upTo, limit }: { after: number; upTo: number; limit: number },
 ): Promise<Message[]> {
-  const found = await messages
+  const found = messages
     .find({ user_id, conversation_id, position: { $gt: after, $lte: upTo } })
     .sort({ position: 1 })
     .limit(limit)
-    .toArray()
-  return found.map(toMessage)
+  const read: Message[] = []
+  let length = 0
+  for await (const document of found) {
+    read.push(toMessage(document))
+    length += String(document.content).length // `lockstep audit` reads damaged documents too
+    if (length > TURN_LENGTH) break
+  }
+  return read
 }
 
 /** The messages of a conversation without their content, in order of position. */

@@ -1,8 +1,12 @@
 // Pages of documents that may be large: a page ends at its limit or at about 4 MB, whichever comes
 // first.
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FindCursor } from 'mongodb'
 import { limits } from '@lockstep/protocol/limits'
 import { byteLength } from '@lockstep/protocol/text'
+
+/** Decoded before others have a turn (bytes). */
+const TURN_BYTES = 256 * 1024
 
 export interface DocumentPage<T> {
   items: T[]
@@ -17,11 +21,16 @@ export interface DocumentPage<T> {
 export async function readPage<T>(cursor: FindCursor<T>, limit: number): Promise<DocumentPage<T>> {
   const items: T[] = []
   let bytes = 0
+  let turns = 1
   for await (const item of cursor.limit(limit + 1)) {
     bytes += byteLength(JSON.stringify(item))
     if (items.length === limit || (items.length > 0 && bytes > limits.answerBytes))
       return { items, more: true }
     items.push(item)
+    if (bytes > turns * TURN_BYTES) {
+      turns++
+      await nextTurn()
+    }
   }
   return { items, more: false }
 }

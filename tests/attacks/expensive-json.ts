@@ -74,15 +74,15 @@ export function costOf(work: () => void): number {
  * Climbs from random shapes to the one for which `cost` is highest.
  * @param steps how many shapes are tried
  */
-export function mostExpensive(
+export async function mostExpensive(
   {
     fields,
     maxBytes,
     steps,
     seed,
   }: { fields: string[]; maxBytes: number; steps: number; seed: number },
-  cost: (shape: Shape) => number,
-): { shape: Shape; ms: number } {
+  cost: (shape: Shape) => number | Promise<number>,
+): Promise<{ shape: Shape; ms: number }> {
   const random = seeded(seed)
   const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!
   const anyField = () => pick([undefined, ...fields])
@@ -101,7 +101,7 @@ export function mostExpensive(
             ...pick([{ key: fresh.key }, { bytes: fresh.bytes }, { field: fresh.field }]),
           }
         : fresh
-    const ms = cost(shape)
+    const ms = await cost(shape)
     if (!best || ms > best.ms) best = { shape, ms }
   }
   return best!

@@ -198,6 +198,7 @@ describe('the relying party', () => {
     const [first, second] = ['https://a.example', 'https://b.example:444']
     const authenticator = new Authenticator(second!)
     const options = await webAuthn.creationOptions(at(second!), { id: 'u', name: 'n' }, [])
+    expect(options.pubKeyCredParams).toMatchObject([{ alg: -8 }, { alg: -7 }, { alg: -257 }])
     const key = await webAuthn.created(at(second!), authenticator.create(options))
     expect(key.rp_id).toBe('b.example')
     const elsewhere = await webAuthn.requestOptions(at(first!), [], true)

@@ -7,7 +7,7 @@ import { startDiskWatch } from '../../realtime/observability/disk-watch.ts'
 import { createDailyQuota } from '../../realtime/commands/daily-quota.ts'
 import { startHousekeeping } from '../../realtime/commands/housekeeping.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
-import { readDiskRoom } from '../../realtime/store/disk-room.ts'
+import { readFreeSpace } from '../../realtime/store/free-space.ts'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
 import { OpenAiServer, type Answer } from '../agents/openai-server.ts'
 import { freshDatabase, type TestDatabase } from '../harness/database.ts'
@@ -290,7 +290,7 @@ test('a filling disk is told at each step, before it is full, and is a metric', 
   await watch.stop()
   expect(levels).toEqual([null, null, 40, null, 40, 50, null, null, 40])
   expect(await metrics.metrics()).toContain(`lockstep_disk_free_bytes ${(total / 100) * 9}`)
-  const room = await readDiskRoom(store, '/')
+  const room = await readFreeSpace(store, '/')
   expect(room!.free).toBeGreaterThan(0)
   expect(room!.total).toBeGreaterThan(room!.free)
 })

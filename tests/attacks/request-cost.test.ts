@@ -61,9 +61,9 @@ describe('judging a text', () => {
   test.each(schemas)(
     'of %s takes no longer than a turn, whatever it holds',
     { timeout: 60_000 + STEPS * 1_000 },
-    (name, schema) => {
+    async (name, schema) => {
       const search = { fields, maxBytes: limits.bodyBytes - 1_000, steps: STEPS, seed }
-      const { shape, ms } = mostExpensive(search, (shape) => {
+      const { shape, ms } = await mostExpensive(search, (shape) => {
         const text = written(shape)
         return costOf(() => judge(schema, text))
       })
@@ -159,29 +159,6 @@ describe('a user', () => {
       detail: expect.stringContaining('20000 keys') as string,
     })
     expect(device.connected).toBe(true)
-  })
-
-  test('who sends the costliest body to every route holds nobody’s turn', async () => {
-    const shapes: Shape[] = [
-      { field: undefined, form: 'keys', key: 90, bytes: 1_900_000 },
-      { field: 'metadata', form: 'keys', key: 1, bytes: 65_000 },
-      { field: 'messages', form: 'objects', key: 1, bytes: 200_000 },
-      { field: 'metadata', form: 'numbers', key: 1, bytes: 200_000 },
-    ]
-    for (const shape of shapes) {
-      const text = written(shape)
-      for (const name of withBody.filter((name) => !table[name]!.open)) {
-        const { method, path } = table[name]!
-        const filled = path.replaceAll(/\{\w+\}/g, newId())
-        const sent = bytesOf(text)
-        const ask = () => longestTurn(() => eve!.rest(method, filled, sent, json))
-        const attempts = [await ask(), await ask()]
-        for (const { result } of attempts)
-          expect([401, 404, 409, 413, 422, 200, 201, 202]).toContain(result.status)
-        const longestMs = Math.min(...attempts.map((attempt) => attempt.longestMs))
-        expect(longestMs, `${name} ${JSON.stringify(shape)}`).toBeLessThan(MAX_TURN_MS)
-      }
-    }
   })
 })
 

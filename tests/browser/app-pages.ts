@@ -168,6 +168,7 @@ export function appPages(ids: { conversationId: string; runId: string }): AppPag
     },
     { name: 'activity', path: '/app/settings/activity', ready: heading('Activity') },
     { name: 'data', path: '/app/settings/data', ready: heading('Export') },
+    { name: 'security', path: '/app/settings/security', ready: heading('Passkeys') },
     { name: 'account', path: '/app/settings/account', ready: heading('Delete account') },
   ]
 }

@@ -160,11 +160,11 @@ test('an import says what its items lack, and a thread shows thinking, sources a
     ])
   await page.getByRole('button', { name: 'Preview import' }).click()
   await waitForVisible(page.getByText(/Left out: manifest\.json only lists the files/))
-  await page.getByText('What 1 chat will lack').click()
+  await page.getByText('What won’t be imported from 1 chat').click()
   await waitForVisible(page.getByText('Knotsscan'))
   await page.getByRole('button', { name: 'Import now' }).click()
   await waitForVisible(page.getByRole('heading', { name: 'Imported' }))
-  await waitForVisible(page.getByText('What 1 imported chat lacks'))
+  await waitForVisible(page.getByText('What’s missing from 1 imported chat'))
 
   await listedConversation(page, 'Knots').click()
   await waitForVisible(threadText(page, 'A bowline.'))

@@ -57,7 +57,9 @@ test.each([
     await waitForVisible(page.locator('main :is(h1, textarea)').first())
     await page.waitForLoadState('networkidle')
     // The language is a preference, which arrives after the page.
-    await expect.poll(async () => outside(await readableTexts(page)), { message: name }).toEqual([])
+    await expect
+      .poll(async () => outside(await readableTexts(page)), { message: name, timeout: 10_000 })
+      .toEqual([])
   }
 })
 

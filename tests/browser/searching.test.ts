@@ -49,7 +49,7 @@ test('pinned conversations come first, and the archive and the trash are separat
   await page.getByRole('button', { name: 'Archive', exact: true }).click()
   await page.getByRole('menuitemradio', { name: 'Trash' }).click()
   await listedConversation(page, 'Regex for dates').click()
-  await waitForVisible(page.getByText(/^In the trash/))
+  await waitForVisible(page.getByText(/^This chat is in the trash/))
   await page.getByRole('button', { name: 'Delete forever' }).click()
   await page.getByRole('alertdialog').getByRole('button', { name: 'Delete forever' }).click()
   await waitForHidden(listedConversation(page, 'Regex for dates'))

@@ -93,22 +93,17 @@ export function giveHands(): void {
   Object.assign(window, { hands })
 }
 
-/** Calls a hand, also if the page is just being replaced by another one. */
-export async function use<Name extends keyof Hands>(
+/**
+ * Lets the hands do something, also if the page is just being replaced by another one. `act` runs
+ * in the page.
+ */
+export async function use<Given, Result>(
   page: Page,
-  name: Name,
-  ...parameters: Parameters<Hands[Name]>
-): Promise<ReturnType<Hands[Name]> | undefined> {
+  given: Given,
+  act: (hands: Hands, given: Given) => Result,
+): Promise<Result | undefined> {
   try {
-    return await page.evaluate(
-      ([called, given]) => {
-        const { hands } = window as unknown as {
-          hands: Record<string, (...all: unknown[]) => unknown>
-        }
-        return hands[called]!(...given) as never
-      },
-      [name, parameters] as [string, unknown[]],
-    )
+    return await page.evaluate<Result>(`(${String(act)})(hands, ${JSON.stringify(given)})`)
   } catch (error) {
     if (/context was destroyed|closed|navigat/i.test(String(error))) return undefined
     throw error

@@ -50,6 +50,11 @@ function randomsOf(seed: number): () => number {
   }
 }
 
+const press = (page: Page, names: readonly string[], pick: number, within?: string) =>
+  use(page, { names, pick, within }, (hands, { names, pick, within }) =>
+    hands.press(names, pick, within),
+  )
+
 async function connect({ context, wire, losesNetwork, isOffline }: Device): Promise<void> {
   if (losesNetwork) await context.setOffline(isOffline)
   else if (isOffline) wire.cut()
@@ -125,7 +130,7 @@ class TypingWalk {
     const [first, pick] = [this.#random(), this.#random()]
     const { page } = tab
     if (!page) return tab.device.isOffline ? this.#toggle(tab) : this.#open(tab, this.#place(pick))
-    if (await use(page, 'isAsked')) {
+    if (await use(page, null, (hands) => hands.isAsked())) {
       if (first < 0.3) return this.#toggle(tab)
       return this.#answer(tab, page, pick)
     }
@@ -162,7 +167,9 @@ class TypingWalk {
 
   async #type(tab: Tab, page: Page, pick: number, filling: string): Promise<boolean> {
     const word = `w${++this.#count};`
-    const typed = await use(page, 'type', pick, `${filling} ${word}`)
+    const typed = await use(page, { pick, text: `${filling} ${word}` }, (hands, { pick, text }) =>
+      hands.type(pick, text),
+    )
     if (!typed?.isTaken) return false
     this.#words.set(word, `${tab.name}, ${typed.field}`)
     this.#note(tab, `types ${filling && 'much and '}${word} into ${typed.field}`)
@@ -170,7 +177,7 @@ class TypingWalk {
   }
 
   async #clear(tab: Tab, page: Page, pick: number): Promise<boolean> {
-    const cleared = await use(page, 'clear', pick)
+    const cleared = await use(page, pick, (hands, pick) => hands.clear(pick))
     if (!cleared?.deleted) return false
     this.#forget(cleared.deleted)
     this.#note(tab, `clears ${cleared.field}, which had ${cleared.deleted.slice(0, 80)}`)
@@ -184,7 +191,7 @@ class TypingWalk {
     pick: number,
     within?: string,
   ): Promise<boolean> {
-    const pressed = await use(page, 'press', names, pick, within)
+    const pressed = await press(page, names, pick, within)
     if (!pressed) return false
     this.#note(tab, `presses ${pressed.button}`)
     if (!discarding.includes(pressed.button)) return true
@@ -197,14 +204,16 @@ class TypingWalk {
   /** The person chooses: what the question shows and the answer drops is announced. */
   async #answer(tab: Tab, page: Page, pick: number): Promise<void> {
     const answers = [...keeping, 'Keep current', 'Keep theirs']
-    const pressed = await use(page, 'press', answers, pick, '[role="alertdialog"]')
+    const pressed = await press(page, answers, pick, '[role="alertdialog"]')
     if (!pressed) return
     if (!['Keep as draft', 'Restore and send'].includes(pressed.button)) this.#forget(pressed.texts)
     this.#note(tab, `answers ${pressed.button}`)
   }
 
   async #rename(tab: Tab, page: Page, pick: number): Promise<boolean> {
-    const ended = await use(page, 'endTitle', pick < 0.7 ? 'Enter' : 'Escape')
+    const ended = await use(page, pick < 0.7, (hands, isSaved) =>
+      hands.endTitle(isSaved ? 'Enter' : 'Escape'),
+    )
     if (ended !== undefined) {
       if (pick >= 0.7) this.#forget(ended)
       this.#note(tab, `ends the title ${ended}${pick < 0.7 ? '' : ' by Escape'}`)
@@ -284,12 +293,14 @@ class TypingWalk {
 
   async #checkEnd(): Promise<void> {
     for (const device of this.#devices) await connect({ ...device, isOffline: false })
-    for (const { page } of this.#tabs) if (page) await use(page, 'endTitle', 'Enter')
+    for (const { page } of this.#tabs)
+      if (page) await use(page, null, (hands) => hands.endTitle('Enter'))
     await eventually(
       async () => {
         for (const tab of this.#tabs) {
           if (!tab.page) continue
-          if (await use(tab.page, 'isAsked')) await this.#answerKeeping(tab, tab.page)
+          if (await use(tab.page, null, (hands) => hands.isAsked()))
+            await this.#answerKeeping(tab, tab.page)
           else await this.#press(tab, tab.page, ['Try again'], 0)
         }
         const everything = await this.#everything()
@@ -302,7 +313,7 @@ class TypingWalk {
   }
 
   async #answerKeeping(tab: Tab, page: Page): Promise<void> {
-    const pressed = await use(page, 'press', keeping, 0, '[role="alertdialog"]')
+    const pressed = await press(page, keeping, 0, '[role="alertdialog"]')
     if (!pressed) return
     if (!['Keep as draft', 'Restore and send'].includes(pressed.button)) this.#forget(pressed.texts)
     this.#note(tab, `answers ${pressed.button}`)

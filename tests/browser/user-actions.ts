@@ -43,7 +43,7 @@ export async function signUpAs(page: Page, username: string, password: string): 
 export async function signInAs(page: Page, username: string, password: string): Promise<void> {
   await page.getByLabel('Username').fill(username)
   await page.getByLabel('Password').fill(password)
-  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click()
   await waitForVisible(composer(page))
 }
 

@@ -20,7 +20,7 @@ const typing = 'tests/browser/typing-fuzz'
 const isTyping = values.only === 'typing'
 env.FUZZ_TYPING = `${Math.ceil(Number(values.seeds) * (isTyping ? 1 : 0.02))}`
 // without a choice, the search for expensive requests goes on for longer as well
-const others = values.only ? [] : ['attacks/request-cost', typing]
+const others = values.only ? [] : ['attacks/request-cost', 'attacks/second-user', typing]
 const files = isTyping ? [typing] : [`tests/fuzz/${values.only}`, ...others]
 const projects = ['--project', 'fast', '--project', 'browser']
 const vitest = spawn('vitest', ['run', ...projects, ...files], {

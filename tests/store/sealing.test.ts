@@ -157,6 +157,7 @@ test('an operation that would write content as it is, or look into it, fails', a
   expect(() => messages.aggregate([])).toThrow(/isn't sealed/)
   expect(() => messages.replaceOne({}, {} as never)).toThrow(/isn't sealed/)
   expect(() => users.findOneAndUpdate({}, { $set: { preferences: {} } })).toThrow(/isn't sealed/)
+  expect(() => messages.updateMany({}, { $set: { content: 'a' } })).toThrow(/isn't sealed/)
   expect(() => messages.find({ content: { $regex: 'a' } })).toThrow(/can't be compared/)
   expect(() => messages.find({ $or: [{ 'metadata.a': 1 }] })).toThrow(/can't be compared/)
   await expect(messages.findOne({ content: 'a' })).rejects.toThrow(/can't be compared/)

@@ -110,3 +110,12 @@ it('counts the members that Svelte components read', () => {
   const component = `<script>const { bound } = list</script>{list.read} not {words[key]}`
   expect(unusedIn(files, [component])).toEqual(['a.ts:1 List.not'])
 })
+
+it('counts a read by a name that is only known when it runs as a use of every member', () => {
+  const files = {
+    'a.ts': `interface Hands { press(): void; shut(): void }
+      interface Feet { go(): void }
+      export const call = (hands: Hands, name: keyof Hands) => hands[name]()`,
+  }
+  expect(unusedIn(files)).toEqual(['a.ts:2 Feet.go'])
+})

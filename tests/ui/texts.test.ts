@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { parse, type Token } from '@messageformat/parser'
 import { describe, expect, test } from 'vitest'
+import { compileCatalogue } from '../../tools/vite-texts.ts'
 import {
   languageFor,
   languages,
@@ -99,6 +100,15 @@ test('the language is the wanted one, or the first of the browser that has a cat
   expect(languageFor('tlh', ['de', 'en-AU'])).toBe('en')
   expect(languageFor(undefined, ['de'])).toBe('en')
   expect(languageFor('en-XA', ['ar'])).toBe('en-XA')
+})
+
+test('in a text from right to left each value stands for itself, in plurals too', () => {
+  const message = '“{name}” {count, plural, one {# of {name}} other {#}}'
+  const compiled = (language: string) =>
+    JSON.stringify(compileCatalogue({ section: { key: message } }, { language }))
+  const isolated = JSON.stringify(['\u2068', ['name'], '\u2069']).slice(1, -1)
+  for (const { tag, direction } of languages)
+    expect(compiled(tag).split(isolated).length - 1, tag).toBe(direction === 'rtl' ? 2 : 0)
 })
 
 test('a language that is chosen while the later texts are loaded is shown, with those texts', async () => {

@@ -10,6 +10,7 @@ import './styles/tokens.css'
 import './styles/base.css'
 import './styles/markdown.css'
 import './styles/panels.css'
+import './styles/print.css'
 
 /** The texts are asked for again this long after a failure. */
 const retryMs = 2000

@@ -93,6 +93,9 @@ export class AccountClient extends TopicClient<HeldAccount> implements AccountTo
   get newSignIns(): readonly Session[] {
     return this.#newSignIns
   }
+  get securityVersion(): number {
+    return this.topic.view(KEY)?.security_version ?? 0
+  }
   get presence(): ReadonlyMap<string, Presence> {
     return this.#presence
   }

@@ -252,6 +252,8 @@ export interface AccountTopic extends TopicView {
   readonly session: Session | undefined
   /** What has begun elsewhere since this engine started, newest first. */
   readonly newSignIns: readonly Session[]
+  /** Another number after each change of the passkeys or of the second step. */
+  readonly securityVersion: number
   /** The signed-in sessions, newest first. `online` is live. */
   readonly sessions: readonly ListedSession[]
   /**

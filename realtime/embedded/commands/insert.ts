@@ -9,7 +9,7 @@ export const insert: CommandDefinition = {
   run(request) {
     const name = collectionName(request)
     const { engine, db } = request
-    engine.store.requireRoom()
+    engine.store.requireSpace()
     return runStatements(request, givenDocs(request, 'documents'), (doc) => {
       engine.writer.insert(engine.collection(db, name), doc)
       return { n: 1 }

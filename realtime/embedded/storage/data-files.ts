@@ -15,7 +15,7 @@ import {
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { crc32 } from 'node:zlib'
-import { makeRoomToStart } from './disk-space.ts'
+import { giveUpReserveToStart } from './disk-space.ts'
 
 const MARK_BYTES = 20
 const MARK_VERSION = 1
@@ -85,7 +85,7 @@ export function readMark(dataDir: string): number | undefined {
  */
 export function checkDataFiles(dataDir: string): void {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-  makeRoomToStart(dataDir)
+  giveUpReserveToStart(dataDir)
   const file = dataFile(dataDir)
   const mark = readMark(dataDir)
   const size = existsSync(file) ? statSync(file).size : undefined

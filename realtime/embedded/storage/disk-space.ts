@@ -1,4 +1,4 @@
-// Watches the room on the disk of a data directory, so that a write is refused before it begins.
+// Watches the free space of a data directory's disk, so that a write is refused before it begins.
 // SQLite rolls a transaction back that meets a full disk, and everything in memory would be ahead
 // of the file then.
 import {
@@ -15,14 +15,14 @@ import {
 import { join } from 'node:path'
 
 const MB = 1024 * 1024
-/** With less free room than this, nothing new is stored. */
+/** With less free space than this, nothing new is stored. */
 const REQUIRED_BYTES = 8 * MB
 /**
- * The size of a file that is emptied when the disk is short of room. The open transaction can then
+ * The size of a file that is emptied when the disk is short of space. The open transaction can then
  * end, and changes can complete what is stored already.
  */
 const RESERVE_BYTES = 4 * MB
-/** With less free room than this, no transaction begins. */
+/** With less free space than this, no transaction begins. */
 const COMMIT_BYTES = MB
 /**
  * The part of the reserve that stays for the next start, because SQLite has to write a file before
@@ -38,7 +38,7 @@ function freeBytes(dataDir: string): number {
 }
 
 /** Makes sure that the data can be read on a full disk. */
-export function makeRoomToStart(dataDir: string): void {
+export function giveUpReserveToStart(dataDir: string): void {
   const file = reserveFile(dataDir)
   if (existsSync(file) && freeBytes(dataDir) < COMMIT_BYTES) truncateSync(file)
 }
@@ -64,12 +64,12 @@ export class DiskSpace {
 
   /** Whether a transaction may begin. */
   get allowsChanges(): boolean {
-    this.makeRoom()
+    this.giveUpReserve()
     return freeBytes(this.#dataDir) >= COMMIT_BYTES
   }
 
-  /** Gives up the reserve if there is no other room. */
-  makeRoom(): void {
+  /** Gives up the reserve if there is no other space. */
+  giveUpReserve(): void {
     if (!this.#hasReserve || freeBytes(this.#dataDir) >= 2 * COMMIT_BYTES) return
     ftruncateSync(this.#reserve, START_BYTES)
     this.#hasReserve = false

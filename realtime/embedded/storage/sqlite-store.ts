@@ -86,8 +86,8 @@ export class SqliteStore {
     return statement
   }
 
-  /** Throws if the disk has no room for anything new. Changes of what is stored may be possible. */
-  requireRoom(): void {
+  /** Throws if the disk has no space for new data. Changes of what is stored may be possible. */
+  requireSpace(): void {
     if (!this.#space.allowsGrowth) throw diskIsFull()
   }
 
@@ -225,7 +225,7 @@ export class SqliteStore {
     if (this.#failed) return
     try {
       for (const hook of this.#beforeCommit) hook()
-      this.#space.makeRoom()
+      this.#space.giveUpReserve()
       this.#prepare('COMMIT').run()
       this.#mark.write(this.position)
     } catch (error) {
@@ -239,7 +239,7 @@ export class SqliteStore {
     if (this.#checkpoints.isDue && !this.pending) this.#relieve()
   }
 
-  /** Keeps the write-ahead log short. On a full disk, the log grows until there is room. */
+  /** Keeps the write-ahead log short. On a full disk, the log grows until there is space. */
   #relieve(options?: { truncate: boolean }): boolean {
     try {
       this.#checkpoints.run(options)

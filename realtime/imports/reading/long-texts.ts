@@ -42,10 +42,10 @@ export function fitText(text: string): FittedText {
 function cut(text: string): string[] {
   const pieces: string[] = []
   const encoder = new TextEncoder()
-  const room = new Uint8Array(limits.messageBytes)
+  const scratch = new Uint8Array(limits.messageBytes)
   for (let at = 0; at < text.length;) {
     // it never splits a character
-    const { read } = encoder.encodeInto(text.slice(at, at + limits.messageBytes), room)
+    const { read } = encoder.encodeInto(text.slice(at, at + limits.messageBytes), scratch)
     const end = at + read < text.length ? boundaryBefore(text, at, at + read) : text.length
     const piece = text.slice(at, end)
     if (piece.trim() !== '') pieces.push(piece)

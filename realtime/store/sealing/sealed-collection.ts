@@ -10,7 +10,7 @@ import type { SealedFields } from './sealed-fields.ts'
 
 /** Operations that neither write content nor read it. */
 const HARMLESS: ReadonlySet<string | symbol> = new Set([
-  ...['collectionName', 'deleteMany', 'deleteOne', 'countDocuments', 'updateMany'],
+  ...['collectionName', 'deleteMany', 'deleteOne', 'countDocuments'],
 ])
 
 /** The key of a user is neither in the folder nor known to be destroyed. */
@@ -72,6 +72,13 @@ export class Sealer {
     return collection === 'changes' ? { ...empty, stripped: true } : empty
   }
 
+  /** Throws if an update of many documents, each with another id, would write content. */
+  checkUpdate(update: Document): void {
+    const written = Object.keys((update.$set as Document | undefined) ?? {})
+    if (Array.isArray(update) || written.some((field) => Object.hasOwn(this.#spec.fields, field)))
+      throw new Error(`an update of many ${this.#spec.collection} isn't sealed`)
+  }
+
   /** Throws if the filter compares what is sealed. */
   checkFilter(filter: Document = {}): void {
     for (const [field, condition] of Object.entries(filter)) {
@@ -131,6 +138,11 @@ export function sealCollection<T extends Document>(
       if (Array.isArray(update)) throw new Error('an update by a pipeline isn’t sealed')
       const $set = update.$set && sealed(update.$set, idOf(filter))
       return collection.updateOne(filter, { ...update, ...($set && { $set }) }, ...rest)
+    },
+    updateMany: (filter, update, ...rest) => {
+      sealer.checkFilter(filter)
+      sealer.checkUpdate(update)
+      return collection.updateMany(filter, update, ...rest)
     },
     find: (filter: Filter<T> = {}, ...rest: object[]) => {
       sealer.checkFilter(filter)

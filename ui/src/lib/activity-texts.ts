@@ -25,6 +25,15 @@ const preferenceTexts = new Map<string, TextKey>([
   ['default_agent', 'activity.defaultAgent'],
   ['agent_settings', 'activity.agentSettings'],
 ])
+const securityTexts = new Map<string | null, TextKey>([
+  ['passkey_added', 'activity.passkeyAdded'],
+  ['passkey_renamed', 'activity.passkeyRenamed'],
+  ['passkey_removed', 'activity.passkeyRemoved'],
+  ['second_step_on', 'activity.secondStepOn'],
+  ['second_step_off', 'activity.secondStepOff'],
+  ['recovery_codes_made', 'activity.recoveryCodesMade'],
+  ['recovery_code_used', 'activity.recoveryCodeUsed'],
+])
 const otherTexts = new Map<string, TextKey>([
   ['conversations created', 'activity.created'],
   ['conversations deleted', 'activity.deleted'],
@@ -88,5 +97,7 @@ export function activityText(entry: ActivityEntry, titles: ActivityTitles = {}):
   if (topic === 'account' && op === 'session_created') return signInText(details)
   if (topic === 'account' && op === 'session_revoked' && details.fields.includes('replaced_by'))
     return t('activity.sessionReplaced')
+  if (topic === 'account' && op === 'security_changed')
+    return t(securityTexts.get(details.label) ?? 'activity.changed')
   return t(otherTexts.get(`${topic} ${op}`) ?? 'activity.changed')
 }

@@ -28,9 +28,11 @@ const fieldNames = new Map<string, TextKey>([
 /** Says how long to wait, rounded up. */
 function rateLimitText(ms: number): string {
   const seconds = Math.ceil(ms / 1000)
-  return seconds < 90
-    ? t('faults.rateLimitedSeconds', { count: seconds })
-    : t('faults.rateLimitedMinutes', { count: Math.ceil(seconds / 60) })
+  if (seconds < 90) return t('faults.rateLimitedSeconds', { count: seconds })
+  const minutes = Math.ceil(seconds / 60)
+  if (minutes < 90) return t('faults.rateLimitedMinutes', { count: minutes })
+  // so long a wait ends at midnight: a quota of the day is used up
+  return t('faults.rateLimitedHours', { count: Math.ceil(minutes / 60) })
 }
 
 /** One or two sentences for the user. `error` may be anything that was thrown. */

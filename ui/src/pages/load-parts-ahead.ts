@@ -1,7 +1,11 @@
 // The parts of pages that few visits need. They are loaded ahead, for when the connection is lost
 // later.
 import { loadConversationActions } from '../lib/components/conversations/load-conversation-parts.ts'
-import { loadImportNotes, loadThreadMissing } from '../lib/components/thread/load-thread-parts.ts'
+import {
+  loadImportNotes,
+  loadMessageEditor,
+  loadThreadMissing,
+} from '../lib/components/thread/load-thread-parts.ts'
 
 /** Rejects if one of them can't be loaded. */
 export const loadPartsAhead = (): Promise<unknown> =>
@@ -9,7 +13,9 @@ export const loadPartsAhead = (): Promise<unknown> =>
     loadConversationActions(),
     loadThreadMissing(),
     loadImportNotes(),
+    loadMessageEditor(),
     import('../lib/components/composer/OtherDrafts.svelte'),
+    import('../lib/components/shell/cut-texts.ts'),
     import('../lib/components/shell/SidebarRail.svelte'),
     import('../lib/components/shell/TabBar.svelte'),
     import('../lib/components/thread/MessageStatus.svelte'),

@@ -1,6 +1,6 @@
 // Who is signed in, on which devices. Leaving replaces the document: nothing of the user's can stay
 // in its memory.
-import { getSignInMethods, signIn, signOut } from '../services/account.ts'
+import { signOut } from '../services/account.ts'
 import { createSubscriber } from 'svelte/reactivity'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Presence } from '@lockstep/protocol/sync'
@@ -41,10 +41,10 @@ class Account {
     return engine.account.sessions
   }
 
-  /** What has begun elsewhere since this page started, newest first. */
-  get newSignIns() {
+  /** Another number after each change of the passkeys or of the second step. */
+  get securityVersion() {
     track()
-    return engine.account.newSignIns
+    return engine.account.securityVersion
   }
 
   /** The other open pages of this user. */
@@ -65,14 +65,9 @@ class Account {
     return this.others.filter(({ viewing }) => viewing === conversation_id)
   }
 
-  /** How to sign in here. Never rejects. */
-  signInMethods() {
-    return getSignInMethods(engine.call)
-  }
-
-  /** Throws Fault. */
-  async signIn(kind: 'login' | 'register', username: string, password: string): Promise<void> {
-    await signIn(engine.call, kind, username, password)
+  /** Signs in by another proof than a password. Rejects as the request does. */
+  async signInBy(request: () => Promise<unknown>): Promise<void> {
+    await request()
     await engine.start()
   }
 

@@ -24,9 +24,11 @@ export async function branchConversation(
 ): Promise<{ id: string; title: string }> {
   const { title: original, metadata, messages } = await readAll(call, conversation_id, seq)
   const mark = t('chat.branchTitle', { title: '' })
-  const title = t('chat.branchTitle', {
+  const shown = t('chat.branchTitle', {
     title: firstCharacters(original, limits.titleMax - mark.length),
   })
+  // The signs that keep a title in order within a sentence aren't a part of the new one.
+  const title = shown.replace(/[\u2068\u2069]/g, '')
   const [first = [], ...rest] = batches(copies(messages))
   const { id } = await call('createConversation', { body: { title, metadata, messages: first } })
   for (const batch of rest)

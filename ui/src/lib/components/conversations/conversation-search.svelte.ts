@@ -4,6 +4,7 @@ import type { ListState, SummaryView } from '@lockstep/client'
 import type { Summary } from '@lockstep/protocol/conversations'
 import { commands, conversations } from '../../stores/conversations.svelte.ts'
 import type * as TextMatches from '../elements/text-matches.ts'
+import { stripMarkdown } from '../markdown/strip-markdown.ts'
 
 /** The server is asked when nothing has been typed for this long. */
 const requestDelayMs = 180
@@ -75,9 +76,12 @@ export class ConversationSearch {
     void this.#searchServer(this.query.trim())
   }
 
-  /** What was found in a message of the conversation. */
+  /** What was found in a message of the conversation, as one line that begins near the match. */
   excerptOf(conversation_id: string): string | undefined {
-    return this.#excerpts.get(conversation_id)
+    const excerpt = this.#excerpts.get(conversation_id)
+    if (excerpt === undefined) return undefined
+    const text = stripMarkdown(excerpt)
+    return this.#matching?.fromFirstMatch(text, this.query) ?? text
   }
 
   get isActive(): boolean {

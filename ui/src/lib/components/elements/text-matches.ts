@@ -41,6 +41,17 @@ export function textMatches(text: string, query: string): TextMatch[] {
 export const matchesEveryWord = (text: string, query: string): boolean =>
   wordsOf(query).every((word) => occurrences(text, word).length > 0)
 
+/** So many characters before a match tell enough of what it is in. */
+const leadLength = 24
+
+/** A text that is shown in one line begins so late that its first match is in sight. */
+export function fromFirstMatch(text: string, query: string): string {
+  const start = textMatches(text, query)[0]?.start ?? 0
+  if (start <= leadLength) return text
+  const space = text.indexOf(' ', start - leadLength)
+  return `…${text.slice(space >= 0 && space < start ? space + 1 : start)}`
+}
+
 function occurrences(text: string, needle: string): TextMatch[] {
   return Array.from(text.matchAll(patternOf(needle)), ({ index, 0: match }) => ({
     start: index,

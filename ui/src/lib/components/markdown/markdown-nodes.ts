@@ -23,6 +23,10 @@ const longText = 20_000
 /** Between two pauses, so many nodes are made. */
 const nodesPerStep = 200
 
+/** Whether the first letter is of a script that is written from right to left. */
+const readsFromRight =
+  /^\P{L}*[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u
+
 type Step<T = void> = Generator<void, T>
 
 /** Each of them may be in another language, so each finds its own direction. */
@@ -145,6 +149,14 @@ function inlineNode(token: Inline): Node | string {
   }
 }
 
+/** It looks like a box to tick but isn't one, because the message can't be changed here. */
+const taskMark = (isDone: boolean): HTMLElement =>
+  createElement('span', [], {
+    class: isDone ? 'task-mark done' : 'task-mark',
+    role: 'img',
+    'aria-label': t(isDone ? 'code.taskDone' : 'code.taskOpen'),
+  })
+
 /** Formats one block of a message's root. */
 export class BlockBuilder {
   readonly #definitions: Definitions
@@ -225,7 +237,10 @@ export class BlockBuilder {
     return list
   }
   *#item({ blocks, isDone }: Item, isLoose: boolean): Step<HTMLElement> {
-    const element = createElement('li', isDone === undefined ? [] : [isDone ? '☑ ' : '☐ '])
+    const element =
+      isDone === undefined
+        ? createElement('li', [])
+        : createElement('li', [taskMark(isDone)], { class: 'task-item' })
     for (const block of blocks) {
       if (block.type === 'paragraph' && !isLoose) {
         if (!this.#takesPart(block.start)) break
@@ -256,7 +271,10 @@ export class BlockBuilder {
       body.append(line)
     }
     const table = createElement('table', [createElement('thead', [row]), body])
-    return createElement('div', [table], { class: 'table', tabindex: '0' })
+    table.style.setProperty('--columns', String(head.length))
+    // Its cells find their directions alone, so they tell nothing of the order of the columns.
+    const dir = readsFromRight.test(head.join(' ')) ? 'rtl' : 'ltr'
+    return createElement('div', [table], { class: 'table', tabindex: '0', dir })
   }
   *#cell(tag: string, text: string, align: string | undefined): Step<HTMLElement> {
     this.#room -= 1

@@ -1,7 +1,7 @@
 // The overlays above the page: at most one menu, one question and the command palette, and some
 // notices. Components only set this state; MenuHost.svelte and OverlayHost.svelte draw it. A list
 // of hundreds of rows therefore has no menu in each row.
-import type { IconName } from '../elements/icons.ts'
+import type { IconName } from '../elements/late-icons.ts'
 import { t } from '../../texts.ts'
 
 export interface MenuItem {

@@ -4,6 +4,7 @@ import type { SummaryView } from '@lockstep/client'
 import type { Message } from '@lockstep/protocol/message'
 
 export const loadThreadMissing = () => import('./ThreadMissing.svelte')
+export const loadMessageEditor = () => import('./MessageEditor.svelte')
 export const loadImportNotes = () => import('./ImportNotes.svelte')
 
 /** Whether an import left something to show beside the text of a message or conversation. */

@@ -16,7 +16,7 @@ const MAX_AGE_MS = 5_000
 /** For how many users those are kept. */
 const REMEMBERED = 10_000
 
-export interface Room {
+export interface StorageQuota {
   /** Why the entry, which would be the next one, may not be appended. */
   refusal(head: TopicHead, entry: ChangeDocument): Promise<Fault | undefined>
 }
@@ -42,14 +42,18 @@ export async function storedBytesOf(database: Database, user_id: string): Promis
   return all.values().reduce((sum, { total, freed }) => sum + Math.max(0, total - freed), 0)
 }
 
-export interface RoomDeps {
+export interface StorageQuotaDeps {
   database: Database
   quotaBytes: number
   /** Brings the documents, and the count of what has been removed, up to the head. */
   project: (head: TopicHead) => Promise<void>
 }
 
-export function createRoom({ database, quotaBytes, project }: RoomDeps): Room {
+export function createStorageQuota({
+  database,
+  quotaBytes,
+  project,
+}: StorageQuotaDeps): StorageQuota {
   const known = new Map<string, { at: number; bytes: Map<string, TopicBytes> }>()
 
   async function newBytes(user_id: string): Promise<Map<string, TopicBytes>> {

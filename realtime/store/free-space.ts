@@ -1,10 +1,10 @@
-// The room on the disk of the database. MongoDB knows it; the embedded database is in a folder of
+// The free space of the database's disk. MongoDB knows it; the embedded database is in a folder of
 // this machine.
 import { statfs } from 'node:fs/promises'
 import type { Database } from './database.ts'
 
 /** In bytes. Undefined if the database doesn't tell. */
-export async function readDiskRoom(
+export async function readFreeSpace(
   { db }: Pick<Database, 'db'>,
   folder: string | undefined,
 ): Promise<{ free: number; total: number } | undefined> {

@@ -1,0 +1,157 @@
+// A person with passkeys and two-step verification, on two devices whose authenticators are
+// virtual. Pages are at localhost, because an IP address can have no passkeys.
+import type { CDPSession, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { totpCode, totpStep } from '../../realtime/auth/totp.ts'
+import { openDatabase, type Database } from '../../realtime/store/database.ts'
+import { fromBase32, named } from '../attacks/security-requests.ts'
+import { signUp } from '../harness/person.ts'
+import { sharedNodes } from '../harness/shared-node.ts'
+import { violations } from './accessibility-violations.ts'
+import { sharedBrowser } from './browser-windows.ts'
+import { composer, signOut, waitForHidden, waitForVisible } from './user-actions.ts'
+
+const shared = sharedNodes()
+const windows = sharedBrowser()
+let database: Database
+let node: { url: string }
+beforeAll(async () => {
+  database = await openDatabase(shared.database.url)
+  node = { url: named(shared.node.url) }
+})
+afterAll(() => database.close())
+
+interface Key {
+  cdp: CDPSession
+  authenticatorId: string
+}
+
+/** Gives the page's browser an authenticator that has verified its user. */
+async function authenticatorOf(page: Page): Promise<Key> {
+  const cdp = await page.context().newCDPSession(page)
+  await cdp.send('WebAuthn.enable')
+  const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', {
+    options: {
+      protocol: 'ctap2',
+      transport: 'internal',
+      hasResidentKey: true,
+      hasUserVerification: true,
+      isUserVerified: true,
+      automaticPresenceSimulation: true,
+    },
+  })
+  return { cdp, authenticatorId }
+}
+
+/** The passkeys of one device come to another one, with a counter that only grows. */
+async function sync(from: Key, to: Key): Promise<void> {
+  const { authenticatorId } = from
+  const { credentials } = await from.cdp.send('WebAuthn.getCredentials', { authenticatorId })
+  await to.cdp.send('WebAuthn.clearCredentials', { authenticatorId: to.authenticatorId })
+  for (const credential of credentials)
+    await to.cdp.send('WebAuthn.addCredential', {
+      authenticatorId: to.authenticatorId,
+      credential: { ...credential, signCount: credential.signCount + 10 },
+    })
+}
+
+test('a person adds a passkey, signs in with it on another device, and adds a second step', async () => {
+  const alice = await signUp(node, 'alice')
+  const security = '/app/settings/security'
+  const page = await windows.open(node.url, security, { person: alice })
+  const other = await windows.open(node.url, security, { person: await alice.signIn() })
+  const laptop = await authenticatorOf(page)
+  await page.addInitScript(() => {
+    PublicKeyCredential.isConditionalMediationAvailable = () => Promise.resolve(false)
+  })
+  await page.getByLabel('Name of the passkey').fill('Laptop')
+  await page.getByRole('button', { name: 'Add a passkey' }).click()
+  await waitForVisible(page.getByText('Passkey added'))
+  await waitForVisible(page.getByText('Never used'))
+  // the other device shows it without being asked
+  await waitForVisible(other.getByText('Laptop', { exact: true }))
+  expect(await violations(page)).toEqual([])
+
+  const handset = await authenticatorOf(other)
+  await sync(laptop, handset)
+  await other.getByRole('button', { name: /^Account of/ }).click()
+  await other.getByRole('menuitem', { name: 'Sign out' }).click()
+  // the browser offers the passkey in the field of the name, and its person takes it
+  await waitForVisible(composer(other))
+  await waitForVisible(page.getByText('Last used', { exact: false }))
+  await sync(handset, laptop)
+
+  await page.getByRole('button', { name: 'Rename Laptop' }).click()
+  const name = page.getByRole('textbox', { name: 'Name of the passkey' }).first()
+  await name.fill('Work laptop')
+  await name.press('Enter')
+  await waitForVisible(page.getByText('Work laptop', { exact: true }))
+
+  await page.getByRole('button', { name: 'Set up an authenticator app' }).click()
+  await waitForVisible(page.getByRole('img', { name: 'QR code for your authenticator app' }))
+  const secret = fromBase32((await page.getByTestId('app-secret').innerText()).replace(/\s/g, ''))
+  const code = page.getByLabel('Code from your app')
+  await code.fill(totpCode(secret, totpStep(Date.now())))
+  await page.getByRole('button', { name: 'Turn on' }).click()
+  const codes = page.getByRole('group', { name: 'Your recovery codes' }).getByRole('listitem')
+  await expect.poll(() => codes.count()).toBe(10)
+  const recovery = await codes.first().innerText()
+  expect(await violations(page)).toEqual([])
+  await page.getByRole('button', { name: 'I’ve kept them' }).click()
+  await waitForVisible(page.getByText('10 recovery codes are left.', { exact: false }))
+
+  await signOut(page)
+  await page.getByRole('button', { name: 'Sign in with a passkey' }).click()
+  await waitForVisible(composer(page))
+  await signOut(page)
+  await page.getByLabel('Username').fill(alice.user.username)
+  await page.getByLabel('Password').fill(alice.password)
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+  await waitForVisible(page.getByRole('heading', { name: 'One more step' }))
+  expect(await violations(page)).toEqual([])
+  await page.getByLabel('Code from your app').fill('111111')
+  await page.getByRole('button', { name: 'Continue' }).click()
+  await waitForVisible(page.getByText('That code is wrong', { exact: false }))
+  await page.getByLabel('Code from your app').fill(recovery)
+  await page.getByRole('button', { name: 'Continue' }).click()
+  await waitForVisible(composer(page))
+
+  await signOut(page)
+  await page.getByLabel('Username').fill(alice.user.username)
+  await page.getByLabel('Password').fill(alice.password)
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+  await page.getByRole('button', { name: 'Use a passkey' }).click()
+  await waitForVisible(composer(page))
+
+  const longAgo = new Date(Date.now() - 3_600_000)
+  await database.sessions.updateMany(
+    { user_id: alice.user.id },
+    { $set: { created_at: longAgo }, $unset: { confirmed_at: '' } },
+  )
+  await page.goto(node.url + security)
+  await waitForVisible(page.getByText('9 recovery codes are left.', { exact: false }))
+  await page.getByRole('button', { name: 'Remove Work laptop' }).click()
+  await page.getByRole('button', { name: 'Remove', exact: true }).last().click()
+  const dialog = page.getByRole('alertdialog', { name: 'Confirm it’s you' })
+  await dialog.getByRole('button', { name: 'Use a passkey' }).click()
+  await waitForVisible(page.getByText('Passkey removed'))
+  await waitForHidden(page.getByText('Work laptop', { exact: true }))
+  await page.getByRole('button', { name: 'Turn off' }).click()
+  await page.getByRole('alertdialog').getByRole('button', { name: 'Turn off' }).click()
+  await waitForVisible(page.getByText('Two-step verification is off'))
+  expect((await alice.signIn(node)).user).toEqual(alice.user)
+
+  await page.goto(`${node.url}/app/settings/activity`)
+  await waitForVisible(page.getByText('Removed a passkey'))
+  await waitForVisible(page.getByText('Used a recovery code'))
+})
+
+test('at an IP address the page says what passkeys need, and passwords still sign in', async () => {
+  const bob = await signUp(shared.node, 'bob')
+  const page = await windows.open(shared.node.url, '/app/settings/security', { person: bob })
+  await waitForVisible(page.getByText('Passkeys need a host name.', { exact: false }))
+  expect(await page.getByRole('button', { name: 'Add a passkey' }).count()).toBe(0)
+  await signOut(page)
+  await waitForVisible(page.getByRole('heading', { name: 'Welcome back' }))
+  expect(await page.getByRole('button', { name: 'Sign in with a passkey' }).count()).toBe(0)
+})

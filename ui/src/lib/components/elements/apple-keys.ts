@@ -1,0 +1,2 @@
+/** Whether the keyboard says ⌘ where others say Ctrl. */
+export const hasAppleKeys = (): boolean => /Mac|iPhone|iPad/.test(navigator.userAgent)
