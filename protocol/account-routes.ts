@@ -6,6 +6,7 @@ import {
   GivenPassword,
   ListedSession,
   Password,
+  PasswordReset,
   Session,
   SignIn,
   SignInMethods,
@@ -25,11 +26,14 @@ const signedIn = z.object({
 export const accountRoutes = {
   register: {
     ...routePaths.register,
-    summary: 'Sign up; the answer sets the session cookie',
+    summary:
+      'Sign up; the answer sets the session cookie, or says that the operator has to approve it first (202)',
     open: true,
     body: Credentials,
     status: 201,
-    answer: signedIn,
+    answer: signedIn.or(
+      z.object({ waiting: z.literal(true).describe('The operator has to approve the account') }),
+    ),
   },
   login: {
     ...routePaths.login,
@@ -72,6 +76,14 @@ export const accountRoutes = {
     body: Confirmation,
     status: 200,
     answer: z.object({ until: Time.describe('When the proof is too old') }),
+  },
+
+  resetPassword: {
+    ...routePaths.resetPassword,
+    summary: 'Choose a new password with the operator’s link; all sessions end',
+    open: true,
+    body: PasswordReset,
+    status: 204,
   },
 
   getMe: {

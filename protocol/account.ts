@@ -97,6 +97,10 @@ export const unloggedAccountCommands = {
 }
 export type Viewing = z.infer<(typeof unloggedAccountCommands)['viewing']>
 
+/** Who may make an account: anybody, who has an invitation, whom the operator approves, or nobody. */
+export const SignUp = z.enum(['open', 'invite', 'approval', 'closed'])
+export type SignUp = z.infer<typeof SignUp>
+
 /**
  * How users sign in: by password, or at the pages that `providers` link to. If both are off, the
  * proxy in front of this server signs them in.
@@ -113,6 +117,9 @@ export const SignInMethods = z
         }),
       )
       .describe('Other sign-in services'),
+    sign_up: SignUp.describe(
+      'Who may make an account: anybody, who has an invitation, whom the operator approves, or nobody',
+    ),
   })
   .meta({ id: 'SignInMethods' })
 export type SignInMethods = z.infer<typeof SignInMethods>
@@ -125,8 +132,18 @@ export const GivenPassword = Text.max(10_000).describe('The present password')
  * malformed username from an unknown one.
  */
 export const Credentials = z
-  .strictObject({ username: Username, password: Password })
+  .strictObject({
+    username: Username,
+    password: Password,
+    invitation: Text.max(200).optional().describe('What the operator’s invitation has after its #'),
+  })
   .meta({ id: 'Credentials' })
+export const PasswordReset = z
+  .strictObject({
+    token: Text.max(200).describe('What the operator’s link has after its #'),
+    password: Password,
+  })
+  .meta({ id: 'PasswordReset' })
 export const SignIn = z
   .strictObject({
     username: Text.max(1000).toLowerCase().describe('The name to sign in with'),

@@ -12,6 +12,7 @@ export interface FaultExtra {
   status?: number
   issues?: { path: string; message: string }[]
   current?: unknown
+  reason?: Problem['reason']
   limit_bytes?: number
   retry_after_ms?: number
   second_step?: SecondStepDemand

@@ -22,6 +22,12 @@ export const Problem = z
       .describe('`invalid`: the faulty fields, at most 20'),
     second_step: SecondStepDemand.optional().describe('`second_step_required`: how to go on'),
     current: z.unknown().optional().describe('`version_conflict`: the entity as it is now'),
+    reason: z
+      .enum(['locked', 'awaiting_approval'])
+      .optional()
+      .describe(
+        '`invalid_credentials` and `unauthenticated`: why the account can’t sign in although the proof was right',
+      ),
     limit_bytes: z.int().optional().describe('`too_large`: the limit'),
     retry_after_ms: z
       .int()

@@ -14,6 +14,7 @@ export const routePaths = {
   logout: { method: 'POST', path: '/auth/logout' },
   logoutAtProvider: { method: 'POST', path: '/auth/oidc/logout' },
   confirm: { method: 'POST', path: '/auth/confirm' },
+  resetPassword: { method: 'POST', path: '/auth/reset' },
   beginPasskeySignIn: { method: 'POST', path: '/auth/passkeys/options' },
   signInWithPasskey: { method: 'POST', path: '/auth/passkeys' },
   finishSignIn: { method: 'POST', path: '/auth/second-step' },

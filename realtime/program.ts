@@ -4,13 +4,18 @@ import { join } from 'node:path'
 import type { Embedded } from '@lockstep/embedded-mongo'
 import { newId } from '@lockstep/protocol/ids'
 import { createDrafts } from './commands/drafts.ts'
+import { createSessions } from './auth/sessions.ts'
+import { createAccountDeletion } from './commands/account-deletion.ts'
+import { createAccountLog } from './commands/account-log.ts'
+import { createAccountSessions } from './commands/account-sessions.ts'
+import type { SessionSockets } from './commands/session-sockets.ts'
 import { createImport } from './commands/import/import.ts'
 import { createPreferences } from './commands/preferences.ts'
 import { ConfigError } from './config/config-error.ts'
-import { readConfig } from './config/config.ts'
+import { readConfig, type Config } from './config/config.ts'
 import { createShutdown } from './lifecycle/shutdown.ts'
 import { createLogger } from './observability/logger.ts'
-import { createLog } from './log/log.ts'
+import { createLog, type Log } from './log/log.ts'
 import {
   readCommand,
   USAGE,
@@ -22,8 +27,9 @@ import { runDataCommand } from './data-commands.ts'
 import { runErased } from './erased-command.ts'
 import { readWords } from './operator/erased/wanted-words.ts'
 import { runCommand, type OperatorTerminal } from './operator/run-command.ts'
+import type { UsersDeps } from './operator/users.ts'
 import { openKeys } from './sealing.ts'
-import { openDatabase } from './store/database.ts'
+import { openDatabase, type Database } from './store/database.ts'
 import { toServerFault } from './store/faults.ts'
 import { migrateSchema } from './store/migrations.ts'
 
@@ -89,9 +95,37 @@ async function run(
       drafts: createDrafts({ database, changed: () => undefined }),
       logger,
     })
-    return await runCommand(command, { database, log, imports, issuer: oidc?.issuer }, terminal)
+    const users = usersDeps(database, log, config)
+    return await runCommand(
+      command,
+      { database, log, imports, issuer: oidc?.issuer, users },
+      terminal,
+    )
   } finally {
     await shutdown.run()
+  }
+}
+
+/** Its devices hear from the nodes, which see in the log what this process has written. */
+const noSockets: SessionSockets = {
+  disconnectSessions: () => undefined,
+  renewSockets: () => undefined,
+  onlineSessions: () => Promise.resolve(new Set()),
+}
+
+function usersDeps(database: Database, log: Log, config: Config): UsersDeps {
+  const { host, port, publicOrigins, basePath = '', sessionSecrets: secrets } = config
+  const sessions = createSessions({ database, secrets, logger })
+  return {
+    database,
+    ofUser: createAccountSessions({
+      database,
+      accountLog: createAccountLog(log),
+      sessions,
+      devices: noSockets,
+    }),
+    deletion: createAccountDeletion({ database, log, devices: noSockets }),
+    pageAddress: (publicOrigins[0] ?? `http://${host}:${port}`) + basePath,
   }
 }
 

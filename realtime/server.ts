@@ -15,6 +15,7 @@ import { createTokens } from './auth/tokens.ts'
 import { createTrustedProxy } from './auth/trusted-proxy.ts'
 import { createWebAuthn } from './auth/webauthn.ts'
 import { createAccount, type AccountUseCases } from './commands/account.ts'
+import { auditAccount } from './commands/audited-account.ts'
 import { createActivity } from './commands/activity.ts'
 import { createDailyQuota } from './commands/daily-quota.ts'
 import { createDrafts } from './commands/drafts.ts'
@@ -55,6 +56,7 @@ import { userDataHandlers } from './http/user-data-handlers.ts'
 import type { HttpSettings } from './http/settings.ts'
 import { createShutdown, shutdownTimings } from './lifecycle/shutdown.ts'
 import { repeatEvery } from './concurrency/repeat.ts'
+import { createSecurityLog } from './observability/security-log.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
 import { createLog } from './log/log.ts'
 import { startDiskWatch } from './observability/disk-watch.ts'
@@ -160,9 +162,14 @@ export async function startServer(
     }
     const tickets = createTickets(database, config.sessionSecrets)
     const secondStep = createSecondStepTickets(database, tickets)
-    const account = createAccount({
-      ...{ database, log, sessions, passwords, passwordRules, limits, secondStep, devices },
-    })
+    const securityLog = createSecurityLog(logger)
+    const account = auditAccount(
+      createAccount({
+        ...{ database, log, sessions, passwords, passwordRules, limits, secondStep, devices },
+        signUp: config.signUp ?? 'open',
+      }),
+      { database, security: securityLog },
+    )
     const webAuthn = createWebAuthn(tickets)
     const { security, otherSignIn } = createSecurityParts({
       ...{ database, log, limits, tickets, secondStep, webAuthn, account },
@@ -253,6 +260,7 @@ export async function startServer(
           password: !config.withoutPasswords,
           passkeys: hasPasskeys,
           providers: oidc ? [oidc.link] : [],
+          sign_up: config.signUp ?? 'open',
         }),
         ...oidcHandlers(account, oidc, hostSignOut),
         ...preferencesHandlers(preferences),
@@ -281,6 +289,7 @@ export async function startServer(
       keptFiles,
       logger,
       metrics,
+      security: securityLog,
       requestLogLevel: options.requestLogLevel,
       settings: options.http,
     })
@@ -297,6 +306,7 @@ export async function startServer(
       toFault: toServerFault,
       logger,
       metrics,
+      security: securityLog,
       settings: options.gateway ?? {
         ...gatewaySettings,
         ...(config.devicesPerUser && { devicesPerUser: config.devicesPerUser }),

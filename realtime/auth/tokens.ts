@@ -88,7 +88,7 @@ export function createTokens({
     times: Pick<TokenDocument, 'created_at' | 'expires_at'>,
   ): Promise<Identity | undefined> {
     const user = await users.read(user_id)
-    if (!user || user.closing) return undefined
+    if (!user || user.closing || user.locked || user.waiting) return undefined
     return {
       user_id: user._id,
       username: user.username,

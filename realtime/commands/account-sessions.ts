@@ -45,7 +45,7 @@ export function createAccountSessions({
 }: {
   database: Database
   accountLog: AccountLog
-  sessions: Sessions
+  sessions: Pick<Sessions, 'renewId' | 'replace'>
   devices: SessionSockets
 }): AccountSessions {
   /**

@@ -1,13 +1,14 @@
 // What users do with their account and sessions. A revocation deletes the session's document first,
 // so that the session is dead on every node. Then it ends the session's sockets, and then it tells
 // the other devices.
-import type { AccountCommands, ListedSession, User } from '@lockstep/protocol/account'
+import type { AccountCommands, ListedSession, SignUp, User } from '@lockstep/protocol/account'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Answer } from '@lockstep/protocol/rest'
 import type { UsedToken } from '@lockstep/protocol/tokens'
 import type { PasswordRules } from '../auth/password-rules.ts'
 import type { Passwords } from '../auth/passwords.ts'
 import type { RateLimits } from '../auth/rate-limits.ts'
+import { hashOf } from './secret-links.ts'
 import type { Sessions } from '../auth/sessions.ts'
 import type { Caller, CommandContext } from '../log/entry.ts'
 import { mutationIdReused } from '../log/append.ts'
@@ -15,7 +16,7 @@ import type { Log } from '../log/log.ts'
 import type { Database } from '../store/database.ts'
 import type { UserDocument } from '../store/documents.ts'
 import { findSession, findSessionsOf } from '../store/sessions.ts'
-import { findUser, renameUser, replacePassword } from '../store/users.ts'
+import { findUser, renameUser, replacePassword, resetPassword } from '../store/users.ts'
 import { toSession, toUser } from './account-answers.ts'
 import { createAccountDeletion } from './account-deletion.ts'
 import { createAccountLog, type CommandIdentity, type Told } from './account-log.ts'
@@ -24,7 +25,7 @@ import type { Outcome } from './outcome.ts'
 import { createRecentSignIn } from './recent-sign-in.ts'
 import type { SecondStepTickets } from './second-step-tickets.ts'
 import type { SessionSockets } from './session-sockets.ts'
-import { createSignIn, type SignIn } from './sign-in.ts'
+import { createSignIn, type SignIn, type SignInContext, type SignInResult } from './sign-in.ts'
 
 interface AtHead {
   epoch: string
@@ -59,6 +60,11 @@ export interface AccountUseCases extends SignIn {
     passwords: { current: string; next: string },
   ): Promise<string | undefined>
   /**
+   * Sets a password by the operator's link and ends all sessions. Faults: `invalid_credentials` if
+   * the link isn't valid any more, `invalid` at `password`.
+   */
+  resetPassword(visitor: SignInContext, token: string, password: string): Promise<void>
+  /**
    * Deletes the account and all its content. An account without a password needs a recent sign-in
    * instead. Faults: `invalid_credentials`, `rate_limited`, `invalid` when the password
    * is missing.
@@ -87,6 +93,8 @@ export function createAccount(deps: {
   limits: RateLimits
   secondStep: Pick<SecondStepTickets, 'demand'>
   devices: SessionSockets
+  /** Who may make an account. */
+  signUp: SignUp
 }): AccountUseCases {
   const { database, log, passwords, passwordRules, limits, devices } = deps
   const accountLog = createAccountLog(log)
@@ -125,6 +133,17 @@ export function createAccount(deps: {
         const { _id, username, version } = existingUser(user)
         const isTold = lastEntry ? lastEntry.data?.username === username : version === 1
         return isTold ? undefined : { op: 'renamed', entity_id: _id, version, data: { username } }
+      },
+    )
+
+  const tellPassword = (context: CommandContext) =>
+    accountLog.tell(
+      context,
+      ['password'],
+      { entity_id: context.user_id, needs: { user: true } },
+      ({ user }) => {
+        const { _id, version } = existingUser(user)
+        return { op: 'password_changed', entity_id: _id, version, data: {} }
       },
     )
 
@@ -201,7 +220,7 @@ export function createAccount(deps: {
     async changePassword(context, address, given) {
       const identity = ['password'] as const
       const user = await present(context.user_id)
-      const { username, _id } = user
+      const { username } = user
       const first = await accountLog.first(context, identity)
       if (first) {
         await checkRepetition(user, first, () =>
@@ -212,16 +231,23 @@ export function createAccount(deps: {
       await passwordRules.check(username, given.next)
       await limits.checkPassword(username, address, () => replace(context, given), true)
       await ofUser.endOthers(context)
-      await accountLog.tell(
-        context,
-        identity,
-        { entity_id: _id, needs: { user: true } },
-        ({ user }) => {
-          const { version } = existingUser(user)
-          return { op: 'password_changed', entity_id: _id, version, data: {} }
-        },
-      )
+      await tellPassword(context)
       return ofUser.renew(context)
+    },
+
+    async resetPassword({ device, mutation_id }, token, password) {
+      const [user_id = '', secret = ''] = token.split('.')
+      const user = await findUser(database, user_id)
+      const hash = hashOf(secret)
+      const isValid = user?.reset?.hash === hash && user.reset.expires_at > new Date()
+      if (!isValid) throw linkIsOver()
+      await passwordRules.check(user.username, password)
+      const to = await passwords.hash(password)
+      if (!(await resetPassword(database, user_id, { hash, to, now: new Date() })))
+        throw linkIsOver()
+      const context = { user_id, session_id: null, device, mutation_id }
+      await ofUser.endOthers(context)
+      await tellPassword(context)
     },
 
     async remove(context, address, password) {
@@ -256,6 +282,11 @@ function existingUser(user: UserDocument | null | undefined): UserDocument {
   if (!user || user.closing) throw new Fault('unauthenticated', { detail: 'This account is gone' })
   return user
 }
+
+const linkIsOver = () =>
+  new Fault('invalid_credentials', {
+    detail: 'This link is not valid any more: ask whoever runs this server for a new one',
+  })
 
 const noPassword = () =>
   new Fault('invalid', { detail: 'This account has no password: its sign-in is elsewhere' })

@@ -20,7 +20,7 @@ interface NewAccountDeps {
 /** undefined: the name is taken, or the host's user has an account already. */
 export async function makeAccount(
   { database, log }: NewAccountDeps,
-  who: Pick<UserDocument, 'username' | 'password_hash' | 'host'>,
+  who: Pick<UserDocument, 'username' | 'password_hash' | 'host' | 'waiting'>,
 ): Promise<UserDocument | undefined> {
   const user: UserDocument = {
     _id: newId(),
@@ -45,12 +45,14 @@ export async function makeAccount(
 export async function accountOfHost(
   deps: NewAccountDeps,
   { issuer, subject, names }: HostUser,
+  stateOfNew: () => Pick<UserDocument, 'waiting'>,
 ): Promise<UserDocument> {
   const host = { issuer, subject }
   const wanted = usernameFrom(names)
   for (let username = wanted; ; username = withSuffix(wanted)) {
     const user =
-      (await findUserOfHost(deps.database, host)) ?? (await makeAccount(deps, { username, host }))
+      (await findUserOfHost(deps.database, host)) ??
+      (await makeAccount(deps, { username, host, ...stateOfNew() }))
     if (user?.closing)
       throw new Fault('unauthenticated', { detail: 'This account is being deleted' })
     if (user) return user

@@ -1,7 +1,7 @@
 // Signing up and in. What remains when it stops half-way does no harm: heads without a user, or a
 // session whose cookie nobody has.
-import type { Session, User } from '@lockstep/protocol/account'
-import { Fault } from '@lockstep/protocol/errors'
+import type { Session, SignUp, User } from '@lockstep/protocol/account'
+import { Fault, type FaultExtra } from '@lockstep/protocol/errors'
 import { hasEnded } from '../auth/ended-sign-ins.ts'
 import type { HostUser } from '../auth/host-user.ts'
 import type { PasswordRules } from '../auth/password-rules.ts'
@@ -18,6 +18,7 @@ import type { AccountLog, CommandIdentity } from './account-log.ts'
 import type { AccountSessions, Identified } from './account-sessions.ts'
 import type { SecondStepTickets } from './second-step-tickets.ts'
 import { accountOfHost, makeAccount } from './new-account.ts'
+import { createSignUpAdmission } from './sign-up-admission.ts'
 
 /** Who isn't signed in yet. */
 export interface SignInContext {
@@ -33,15 +34,28 @@ export interface PasswordCredentials {
   username: string
   password: string
 }
+/** A sign-up, with what proves that the visitor was invited. */
+export interface SignUpCredentials extends PasswordCredentials {
+  invitation?: string
+}
 export interface SignInResult {
   user: User
   session: Session
 }
 
 export interface SignIn {
-  /** Creates an account and signs it in. Faults: `username_taken`, `rate_limited`. */
-  register(visitor: SignInContext, credentials: PasswordCredentials): Promise<SignInResult>
-  /** Faults: `invalid_credentials` (whether the name or the password is wrong), `rate_limited`. */
+  /**
+   * Creates an account and signs it in; `waiting`: the operator has to approve it first. Faults:
+   * `username_taken`, `rate_limited`, `invalid` at `invitation`, `not_found` if nobody may sign up.
+   */
+  register(
+    visitor: SignInContext,
+    credentials: SignUpCredentials,
+  ): Promise<SignInResult | { waiting: true }>
+  /**
+   * Faults: `invalid_credentials` (whether the name or the password is wrong; with a `reason` if
+   * the account is locked or waits for approval), `rate_limited`.
+   */
   login(visitor: SignInContext, credentials: PasswordCredentials): Promise<SignInResult>
   /** Signs in a user whom the host app has authenticated, the first time with a new account. */
   enter(visitor: SignInContext, user: HostUser): Promise<SignInResult>
@@ -65,11 +79,13 @@ export function createSignIn(
     passwords: Passwords
     passwordRules: PasswordRules
     limits: RateLimits
+    signUp: SignUp
     secondStep: Pick<SecondStepTickets, 'demand'>
   } & Pick<AccountSessions, 'endOldest' | 'endEarlier'>,
 ): SignIn {
   const { database, accountLog, sessions, passwords, passwordRules, limits, secondStep } = deps
   const { endOldest, endEarlier } = deps
+  const admission = createSignUpAdmission(database, deps.signUp)
 
   /** The user with this name and password. An unknown name takes as long as a wrong password. */
   async function prove({ username, password }: PasswordCredentials): Promise<UserDocument> {
@@ -89,10 +105,16 @@ export function createSignIn(
     password?: string,
   ): Promise<boolean> {
     const user = await findUser(database, _id)
-    if (!user || user.closing) return false
+    if (!user || user.closing || user.locked || user.waiting) return false
     return (
       user.password_hash === password_hash || passwords.verify(password ?? '', user.password_hash)
     )
+  }
+
+  /** Before a session begins, however the user has proven who it is. */
+  function checkEntry(user: UserDocument): void {
+    const refusal = refusalOf(user)
+    if (refusal) throw new Fault('invalid_credentials', refusal)
   }
 
   async function strengthen(
@@ -121,6 +143,7 @@ export function createSignIn(
     identity: CommandIdentity,
     host?: HostSession,
   ): Promise<SessionDocument> {
+    checkEntry(user)
     const session = await sessions.open(user._id, { device, address, host })
     const replaces = present?.user_id === user._id ? present.session_id : undefined
     const context = { user_id: user._id, session_id: session._id, device, mutation_id }
@@ -182,14 +205,16 @@ export function createSignIn(
       const identity = ['register', username] as const
       await passwordRules.check(username, password)
       await limits.countSignUp(visitor.address)
+      await admission.check(credentials.invitation)
       const present = await findUserByName(database, username)
       if (present) return again(present, visitor, credentials, identity)
-      const user = await makeAccount(deps, {
-        username,
-        password_hash: await passwords.hash(password),
-      })
+      const password_hash = await passwords.hash(password)
+      const user = await admission.admit(credentials.invitation, (state) =>
+        makeAccount(deps, { username, password_hash, ...state }),
+      )
       if (!user) throw new Fault('username_taken')
       await limits.rememberAddress(username, visitor.address)
+      if (user.waiting) return { waiting: true }
       return signedIn(user, await start(user, visitor, identity))
     },
 
@@ -197,6 +222,7 @@ export function createSignIn(
       const { username, password } = credentials
       const identity = ['login', username] as const
       const user = await limits.checkPassword(username, visitor.address, () => prove(credentials))
+      checkEntry(user)
       if (user.second_step) throw await secondStep.demand(user)
       const earlier = await repeated(user, visitor, identity)
       if (earlier) return signedIn(user, earlier)
@@ -217,7 +243,9 @@ export function createSignIn(
     },
 
     async enter(visitor, host) {
-      const user = await accountOfHost(deps, host)
+      const user = await accountOfHost(deps, host, admission.ofHost)
+      const refusal = refusalOf(user)
+      if (refusal) throw new Fault('unauthenticated', refusal)
       const identity = ['enter', host.issuer, host.subject] as const
       const session = await start(user, visitor, identity, host.session)
       const ended = await hasEnded(database, host.session)
@@ -230,4 +258,19 @@ export function createSignIn(
       })
     },
   }
+}
+
+/** Why a user may not sign in although the proof was right. */
+function refusalOf({ locked, waiting }: UserDocument): FaultExtra | undefined {
+  if (locked)
+    return {
+      reason: 'locked',
+      detail: 'This account is locked. Ask whoever runs this server',
+    }
+  if (waiting)
+    return {
+      reason: 'awaiting_approval',
+      detail: 'This account waits until whoever runs this server has approved it',
+    }
+  return undefined
 }

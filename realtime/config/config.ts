@@ -3,6 +3,7 @@
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import * as z from 'zod'
+import { SignUp } from '@lockstep/protocol/account'
 import { limits } from '@lockstep/protocol/limits'
 import { ConfigError } from './config-error.ts'
 import { keptSecret, prepareDataDir, prepareKeysDir, SECRET_MIN_LENGTH } from './data-dir.ts'
@@ -42,6 +43,8 @@ export interface Config extends HostConfig {
   metricsToken?: string
   /** The most devices (WebSockets) of one user on a node. */
   devicesPerUser?: number
+  /** Who may make an account. Default: anybody. */
+  signUp?: SignUp
   /** The most that each user may have, or use in a day. Undefined: any number. */
   quotas?: Quotas
   /** The models that users may name besides `assistant.model`. Undefined: any model. */
@@ -142,6 +145,9 @@ const Environment = z.object({
   QUOTA_TOKENS_DAY: count('tokens').optional(),
   QUOTA_IMPORT_BYTES_DAY: count('bytes').optional(),
   SESSION_MAX_DAYS: count('days').default(90),
+  SIGN_UP: z
+    .enum(SignUp.options, { error: `must be one of ${SignUp.options.join(', ')}` })
+    .default('open'),
   FRAME_ANCESTORS: list.pipe(z.array(origin)).default([]),
   SERVICE_KEYS: list
     .pipe(
@@ -250,6 +256,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     },
     assistantModels: settings.ASSISTANT_MODELS,
     sessionMaxDays: settings.SESSION_MAX_DAYS,
+    signUp: settings.SIGN_UP,
     serviceKeys: settings.SERVICE_KEYS,
     logRetentionDays: settings.LOG_RETENTION_DAYS,
     ...toHostConfig(settings),

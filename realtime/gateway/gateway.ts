@@ -16,6 +16,7 @@ import { toRelease, type MemoryBudget } from '../concurrency/memory-budget.ts'
 import { Semaphore } from '../concurrency/semaphore.ts'
 import type { Log } from '../log/log.ts'
 import type { Logger } from '../observability/logger.ts'
+import type { SecurityLog } from '../observability/security-log.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { ClusterLink } from '../redis/cluster-link.ts'
 import { createAdmission, createIdentityCache } from './admission.ts'
@@ -73,6 +74,8 @@ export interface GatewayDeps {
   execute: Execute
   toFault(error: unknown): Fault
   logger: Logger
+  /** Gets what was refused. */
+  security?: SecurityLog
   metrics: Metrics
   /** The link to the other nodes. Absent: this node is the only one. */
   link?: ClusterLink
@@ -169,8 +172,14 @@ export function startGateway(deps: GatewayDeps): Gateway {
     socket.disconnect(true)
   }
 
-  function onRefused(fault: Fault, { nsp, handshake }: TopicSocket): void {
+  function onRefused(fault: Fault, { nsp, handshake, request }: TopicSocket): void {
     gatewayMetrics.handshakeRefused(fault.code)
+    if (fault.code === 'unauthenticated' || fault.code === 'forbidden_origin')
+      deps.security?.note('handshake_refused', {
+        reason: fault.code,
+        address: deps.addressOf(request),
+        route: nsp.name,
+      })
     if (fault.code === 'internal')
       logger.error({ err: fault.cause ?? fault }, 'a handshake failed unexpectedly')
     else

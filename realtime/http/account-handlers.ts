@@ -22,6 +22,10 @@ export const passwordHandlers = (account: AccountUseCases) =>
   ({
     async register({ body }, context) {
       const signedIn = await account.register(await visitorOf(context), body)
+      if ('waiting' in signedIn) {
+        context.response.status(202)
+        return signedIn
+      }
       await context.response.signIn(signedIn.session.id)
       return signedIn
     },
@@ -29,6 +33,10 @@ export const passwordHandlers = (account: AccountUseCases) =>
       const signedIn = await account.login(await visitorOf(context), body)
       await context.response.signIn(signedIn.session.id)
       return signedIn
+    },
+    async resetPassword({ body }, context) {
+      await account.resetPassword(await visitorOf(context), body.token, body.password)
+      return undefined
     },
   }) satisfies Handlers
 

@@ -28,6 +28,7 @@ import {
   bearerOf,
 } from './authenticate.ts'
 import type { Handlers } from './route-handler.ts'
+import type { SecurityLog } from '../observability/security-log.ts'
 import { parseJsonBodies } from './body-parsers.ts'
 import { createCors } from './cors.ts'
 import type { KeptFiles } from './kept-files.ts'
@@ -65,6 +66,8 @@ export interface HttpDeps {
   /** The files of other builds. Absent: there is only this one. */
   keptFiles?: Pick<KeptFiles, 'find'>
   logger: Logger
+  /** Gets what was refused. */
+  security?: SecurityLog
   metrics: Metrics
   /** Default: info. */
   requestLogLevel?: RequestLogLevel
@@ -203,7 +206,28 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
     // fastify closes the connection if it hasn't read the whole body; the client would then see a
     // broken pipe instead of the response
     reply.removeHeader('connection')
+    noteRefusal(fault, request)
     return sendProblem(reply, fault)
+  }
+
+  /** A page's first request without a cookie is no refusal. */
+  function noteRefusal(
+    { code, extra }: Fault,
+    { headers, identity, ip, routeOptions }: FastifyRequest,
+  ) {
+    const isKnown = headers.cookie !== undefined || headers.authorization !== undefined
+    const isRefusal =
+      code === 'forbidden_origin' ||
+      (code === 'unauthenticated' && isKnown && extra.retry_after_ms === undefined) ||
+      (code === 'rate_limited' && routeOptions.url?.includes('/auth/'))
+    if (!isRefusal) return
+    const user_id = identity?.user_id
+    deps.security?.note('request_refused', {
+      reason: code,
+      address: ip,
+      user_id,
+      route: routeOptions.url,
+    })
   }
 
   function isForeign({ raw, site, id }: FastifyRequest): boolean {

@@ -98,7 +98,8 @@ export function serveOidc(
 
   function failureOf(error: unknown): string {
     if (error instanceof OidcSignInError) return error.reason
-    const { code } = toFault(error)
+    const { code, extra } = toFault(error)
+    if (extra.reason !== undefined) return extra.reason
     if (code === 'internal') logger.error({ err: error }, 'a sign-in failed')
     return code === 'unavailable' ? 'unavailable' : 'failed'
   }

@@ -223,7 +223,7 @@ function contextOf(
   }
   if (!identity) return context
   const if_version = ifVersionOf(headers['if-match'])
-  const caller = { ...actorOf(identity), mutation_id }
+  const caller = { ...actorOf(identity), mutation_id, address: request.ip }
   return {
     ...context,
     identity,

@@ -30,6 +30,8 @@ export interface Caller {
   user_id: string
   session_id: string | null
   device: string
+  /** From where it asks; absent for a socket. Only the security log has it. */
+  address?: string
 }
 
 /** Who asks, and the key under which repeating the command changes nothing. */

@@ -28,6 +28,22 @@ export const USAGE = `Usage: lockstep <command>
       provider knows the person. The issuer is OIDC_ISSUER unless another is given.
   unlink <user>
       Takes that way to sign in away again.
+  users list
+      Prints the accounts as JSON lines.
+  users lock <user> · users unlock <user>
+      A locked account can't sign in, and all its devices are signed out at once.
+  users approve <user>
+      Lets an account in that waits for approval (SIGN_UP=approval).
+  users invite [--uses <n>] [--days <n>]
+      Prints a link with which one person, or n, can sign up (SIGN_UP=invite). It is valid for 7 days.
+  users reset-link <user>
+      Prints a link with which the user can choose a new password, once and within an hour.
+  users end-sessions <user>
+      Signs all devices of the user out.
+  users delete <user>
+      Deletes the account and everything in it.
+  users log
+      Prints what operators did to accounts, as JSON lines.
   migrate --from <mongodb url> [--collection <name>] [--users <file>] [--dry-run]
       Migrates documents with embedded messages. The file is a JSON object that maps each user_id of
       the documents to a username. After an interruption, run the same command again.
@@ -47,7 +63,18 @@ export type DataCommand =
   | { name: 'verify'; file: string | undefined }
   | { name: 'repair' }
 
+/** A command about accounts. */
+export type UsersCommand = { name: 'users' } & (
+  | { action: 'list' | 'log' }
+  | { action: 'invite'; uses: number; days: number }
+  | { action: UserAction; user: string }
+)
+const userActions = ['lock', 'unlock', 'approve', 'reset-link', 'end-sessions', 'delete'] as const
+
+export type UserAction = (typeof userActions)[number]
+
 export type OperatorCommand =
+  | UsersCommand
   | { name: 'help' }
   | { name: 'new-epoch' }
   | { name: 'erased' }
@@ -72,6 +99,8 @@ const options = {
   collection: { type: 'string' },
   users: { type: 'string' },
   issuer: { type: 'string' },
+  uses: { type: 'string' },
+  days: { type: 'string' },
 } as const
 
 function parseOptions(args: readonly string[]) {
@@ -129,6 +158,8 @@ export function readCommand(args: readonly string[]): OperatorCommand {
     case 'unlink':
       if (rest.length !== 1) throw new UsageError('unlink takes one argument: a user')
       return { name, user: rest[0]! }
+    case 'users':
+      return readUsersCommand(rest, values)
     case 'migrate':
       if (rest.length > 0 || from === undefined)
         throw new UsageError('migrate takes no arguments, and needs --from with a MongoDB URL')
@@ -136,4 +167,25 @@ export function readCommand(args: readonly string[]): OperatorCommand {
     default:
       throw new UsageError(`There is no command called ${name}`)
   }
+}
+
+function readUsersCommand(
+  [action, ...rest]: readonly string[],
+  { uses = '1', days = '7' }: { uses?: string; days?: string },
+): UsersCommand {
+  if (action === 'list' || action === 'log' || action === 'invite') {
+    if (rest.length > 0) throw new UsageError(`users ${action} takes no user`)
+    if (action !== 'invite') return { name: 'users', action }
+    return { name: 'users', action, uses: toCount(uses, '--uses'), days: toCount(days, '--days') }
+  }
+  const known = userActions.find((name) => name === action)
+  if (!known) throw new UsageError(`There is no command called users ${action ?? ''}`)
+  if (rest.length !== 1) throw new UsageError(`users ${known} takes one argument: a user`)
+  return { name: 'users', action: known, user: rest[0]! }
+}
+
+function toCount(value: string, option: string): number {
+  if (!/^[1-9]\d{0,3}$/.test(value))
+    throw new UsageError(`${option} must be a number from 1 to 9999`)
+  return Number(value)
 }

@@ -14,6 +14,7 @@ import { asOperator, findExistingAccount } from './accounts.ts'
 import { changeLink } from './link-account.ts'
 import type { DataCommand, OperatorCommand } from './command-line.ts'
 import { allUsers, audit } from './audit.ts'
+import { noteOperation, runUsersCommand, type UsersDeps } from './users.ts'
 import { importFile } from './import-file.ts'
 import { migrateDocuments } from './migrate-documents.ts'
 
@@ -37,6 +38,7 @@ export interface OperatorDeps {
   imports: ImportUseCases
   /** The provider at which users of this deployment sign in. */
   issuer?: string
+  users: UsersDeps
 }
 
 /**
@@ -62,8 +64,13 @@ export async function runCommand(
     case 'import':
       return runImport(command, deps, terminal)
     case 'link':
-    case 'unlink':
+    case 'unlink': {
+      const user = await findExistingAccount(deps.database, command.user)
+      await noteOperation(deps.database, command.name, user)
       return changeLink(command, deps, terminal)
+    }
+    case 'users':
+      return runUsersCommand(command, deps.users, terminal)
     case 'migrate':
       return runMigrate(command, deps, terminal)
   }

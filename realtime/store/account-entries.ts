@@ -3,6 +3,7 @@
 import type { Collection } from 'mongodb'
 import type { Database } from './database.ts'
 import type { ChangeDocument, UserDocument } from './documents.ts'
+import { forgetOperationsOf } from './operations.ts'
 import { eraseDeleted } from './erasure.ts'
 import { idsFilter, userFilter } from './shard-key.ts'
 
@@ -38,6 +39,7 @@ export async function eraseContent(database: Database, user_id: string): Promise
     database.passkeys,
   ])
     erased += await erase(collection as unknown as Owned, user_id)
+  await forgetOperationsOf(database, user_id)
   if (erased > 0) await eraseDeleted(database)
 }
 

@@ -13,8 +13,10 @@ import type {
   DraftDocument,
   FeedDocument,
   HeadDocument,
+  InvitationDocument,
   LeaseDocument,
   MessageDocument,
+  OperationDocument,
   PageFileDocument,
   PasskeyDocument,
   RunDocument,
@@ -70,6 +72,8 @@ export interface Database {
   page_files: Collection<PageFileDocument>
   passkeys: Collection<PasskeyDocument>
   spent_tokens: Collection<SpentTokenDocument>
+  invitations: Collection<InvitationDocument>
+  operations: Collection<OperationDocument>
   tokens: Collection<TokenDocument>
   close(): Promise<void>
 }
@@ -128,6 +132,8 @@ export async function openDatabase(url: string, keys?: DataKeys): Promise<Databa
     page_files: db.collection('page_files'),
     passkeys: db.collection('passkeys'),
     spent_tokens: db.collection('spent_tokens'),
+    invitations: db.collection('invitations'),
+    operations: db.collection('operations'),
     tokens: db.collection('tokens'),
     close,
   }
@@ -166,6 +172,8 @@ export async function ensureIndexes({ dbWithoutTimeout }: Database): Promise<voi
         name: 'host',
       },
     ]),
+    create('invitations', [{ key: { expires_at: 1 }, expireAfterSeconds: 0, name: 'expiry' }]),
+    create('operations', [{ key: { user_id: 1 }, name: 'user' }]),
     create('conversations', [
       { key: { user_id: 1, updated_at: -1, _id: -1 }, name: 'list' },
       {

@@ -272,11 +272,38 @@ export interface UserDocument {
   /** The account's version: each change of the username or the password increases it by 1. */
   version: number
   created_at: Date
+  /** The operator has locked the account: nobody can sign in. */
+  locked?: true
+  /** The operator hasn't approved the account yet: nobody can sign in. */
+  waiting?: true
+  /** The operator's link with which a new password can be chosen. */
+  reset?: { hash: string; expires_at: Date }
   /**
    * The deletion of the account has begun. Nobody can sign in any more. Any node that finds this
    * finishes the deletion.
    */
   closing?: true
+}
+
+/** An invitation to sign up. The id is a hash of what its link has. */
+export interface InvitationDocument {
+  _id: string
+  /** How many accounts can still be made with it. */
+  uses: number
+  created_at: Date
+  expires_at: Date
+}
+
+/** What an operator did to an account: the operators' own audit. */
+export interface OperationDocument {
+  _id: string
+  at: Date
+  /** The operator's name on the machine where the command ran. */
+  operator: string
+  command: string
+  /** Absent for what concerns no account, and once the account is deleted. */
+  user_id?: string
+  username?: string
 }
 
 /** Where a change stream stands. Only MongoDB knows what it contains. */

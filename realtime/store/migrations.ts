@@ -26,6 +26,7 @@ const migrations: readonly SchemaMigration[] = [
   { name: 'what users have used', run: ensureIndexes },
   { name: 'passkeys', run: ensureIndexes },
   { name: 'tokens of programs', run: ensureIndexes },
+  { name: 'invitations and what operators did', run: ensureIndexes },
 ]
 
 interface SchemaDocument {

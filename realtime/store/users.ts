@@ -11,7 +11,7 @@ export const findUser = ({ users }: Database, user_id: string): Promise<UserDocu
 /** What tells who a user is. */
 export type UserIdentity = Pick<
   UserDocument,
-  '_id' | 'username' | 'host' | 'closing' | 'created_at'
+  '_id' | 'username' | 'host' | 'closing' | 'locked' | 'waiting' | 'created_at'
 >
 
 /** The identities of users by id. Users that don't exist are left out. */
@@ -21,7 +21,14 @@ export async function findIdentities(
 ): Promise<Map<string, UserIdentity>> {
   const found = await users
     .find({ _id: { $in: [...ids] } })
-    .project<UserIdentity>({ username: 1, host: 1, closing: 1, created_at: 1 })
+    .project<UserIdentity>({
+      username: 1,
+      host: 1,
+      closing: 1,
+      locked: 1,
+      waiting: 1,
+      created_at: 1,
+    })
     .toArray()
   return new Map(found.map((user) => [user._id, user]))
 }
@@ -97,8 +104,58 @@ export async function replacePassword(
     { _id: user_id, password_hash: from },
     {
       $set: { password_hash: to, ...(changedBy !== undefined && { password_change: changedBy }) },
+      ...(changedBy !== undefined && { $unset: { reset: 1 } }),
       $inc: { version: changedBy === undefined ? 0 : 1 },
     },
+  )
+  return matchedCount === 1
+}
+
+/** All accounts, oldest first. */
+export const listUsers = ({ users }: Database) =>
+  users.find({ closing: { $ne: true } }).sort({ _id: 1 })
+
+/** From here on, nobody can sign in, and no session is valid; or all that is over. */
+export async function setLocked(
+  { users }: Database,
+  user_id: string,
+  locked: boolean,
+): Promise<void> {
+  await users.updateOne(
+    { _id: user_id },
+    locked ? { $set: { locked: true } } : { $unset: { locked: 1 } },
+  )
+}
+
+/** The account may be used from now on. */
+export async function setApproved({ users }: Database, user_id: string): Promise<void> {
+  await users.updateOne({ _id: user_id }, { $unset: { waiting: 1 } })
+}
+
+/** Replaces the account's former link. */
+export async function setReset(
+  { users }: Database,
+  user_id: string,
+  reset: Required<UserDocument>['reset'],
+): Promise<void> {
+  await users.updateOne({ _id: user_id }, { $set: { reset } })
+}
+
+/** Sets a password by a link, which is used up by that. False if the link isn't valid any more. */
+export async function resetPassword(
+  { users }: Database,
+  user_id: string,
+  { hash, to, now }: { hash: string; to: string; now: Date },
+): Promise<boolean> {
+  const { matchedCount } = await users.updateOne(
+    {
+      _id: user_id,
+      password_hash: { $exists: true },
+      closing: { $ne: true },
+      'reset.hash': hash,
+      'reset.expires_at': { $gt: now },
+    },
+    { $set: { password_hash: to }, $unset: { reset: 1, password_change: 1 }, $inc: { version: 1 } },
   )
   return matchedCount === 1
 }

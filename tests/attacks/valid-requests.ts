@@ -6,6 +6,7 @@ import type { ErrorCode } from '@lockstep/protocol/error-codes'
 import { newId } from '@lockstep/protocol/ids'
 import type { RouteName } from '@lockstep/protocol/route-paths'
 import type { Topic } from '@lockstep/protocol/topics'
+import { newSecret } from '../../realtime/commands/secret-links.ts'
 import { securityAnswers, securityRequests } from './security-requests.ts'
 import { eventually } from '../harness/eventually.ts'
 import { signUp, type Person, type RouteRequest } from '../harness/person.ts'
@@ -75,6 +76,10 @@ export const routeRequests: { [Name in RouteName]: (of: Person) => Promise<Route
   getSignInMethods: async () => ({}),
   logout: async () => ({}),
   logoutAtProvider: async () => ({}),
+  // whoever sends it sets the link first
+  resetPassword: async (of) => ({
+    body: { token: `${of.user.id}.${newSecret()}`, password: 'battery staple' },
+  }),
   confirm: async (of) => ({ body: { password: of.password } }),
   ...securityRequests,
   getMe: async () => ({}),
@@ -238,6 +243,7 @@ export const strangers: {
     getSignInMethods: 'open',
     logout: 'own',
     logoutAtProvider: 'own',
+    resetPassword: 'open',
     confirm: 'invalid_credentials',
     ...securityAnswers,
     getMe: 'own',

@@ -56,6 +56,7 @@ export async function createAccountFixture(): Promise<AccountFixture> {
     limits: createRateLimits(),
     secondStep: { demand: () => Promise.reject(new Error('nobody has one')) },
     devices: noSockets,
+    signUp: 'open' as const,
   }
   return {
     database,
@@ -79,8 +80,11 @@ export async function createAccountFixture(): Promise<AccountFixture> {
 
 export const visitor = () => ({ address: '10.0.0.1', device: 'Node', mutation_id: newId() })
 
-export const signUp = (account: AccountUseCases): Promise<SignInResult> =>
-  account.register(visitor(), { username: `person-${newId()}`, password })
+export async function signUp(account: AccountUseCases): Promise<SignInResult> {
+  const signedIn = await account.register(visitor(), { username: `person-${newId()}`, password })
+  if ('waiting' in signedIn) throw new Error('this fixture lets everybody in')
+  return signedIn
+}
 
 export const requestOf = (
   { user, session }: SignInResult,

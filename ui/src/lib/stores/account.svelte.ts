@@ -1,6 +1,6 @@
 // Who is signed in, on which devices. Leaving replaces the document: nothing of the user's can stay
 // in its memory.
-import { getSignInMethods, signIn, signOut } from '../services/account.ts'
+import { signOut } from '../services/account.ts'
 import { createSubscriber } from 'svelte/reactivity'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Presence } from '@lockstep/protocol/sync'
@@ -41,12 +41,6 @@ class Account {
     return engine.account.sessions
   }
 
-  /** What has begun elsewhere since this page started, newest first. */
-  get newSignIns() {
-    track()
-    return engine.account.newSignIns
-  }
-
   /** Another number after each change of the passkeys or of the second step. */
   get securityVersion() {
     track()
@@ -69,17 +63,6 @@ class Account {
   /** Those that look at a conversation right now. */
   viewersOf(conversation_id: string): readonly Presence[] {
     return this.others.filter(({ viewing }) => viewing === conversation_id)
-  }
-
-  /** How to sign in here. Never rejects. */
-  signInMethods() {
-    return getSignInMethods(engine.call)
-  }
-
-  /** Throws Fault. */
-  async signIn(kind: 'login' | 'register', username: string, password: string): Promise<void> {
-    await signIn(engine.call, kind, username, password)
-    await engine.start()
   }
 
   /** Signs in by another proof than a password. Rejects as the request does. */

@@ -1,0 +1,120 @@
+// The operators' commands about accounts. Each one is kept in the operators' own audit before it is
+// carried out, and takes effect on every node through the log.
+import { userInfo } from 'node:os'
+import { newId } from '@lockstep/protocol/ids'
+import { hashOf, newSecret } from '../commands/secret-links.ts'
+import type { AccountDeletion } from '../commands/account-deletion.ts'
+import type { AccountSessions } from '../commands/account-sessions.ts'
+import type { Database } from '../store/database.ts'
+import type { UserDocument } from '../store/documents.ts'
+import { insertInvitation } from '../store/invitations.ts'
+import { insertOperation, listOperations } from '../store/operations.ts'
+import { listUsers, setApproved, setLocked, setReset } from '../store/users.ts'
+import { asOperator, findExistingAccount } from './accounts.ts'
+import { UsageError, type UserAction, type UsersCommand } from './command-line.ts'
+
+/** How long a link for a new password is valid (ms). */
+const RESET_MS = 60 * 60 * 1000
+const DAY_MS = 24 * 60 * 60 * 1000
+
+export interface UsersDeps {
+  database: Database
+  ofUser: Pick<AccountSessions, 'endOthers'>
+  deletion: Pick<AccountDeletion, 'remove'>
+  /** Where the page is, without a slash at the end. */
+  pageAddress: string
+}
+
+/** Keeps what an operator is about to do. */
+export const noteOperation = (
+  database: Database,
+  command: string,
+  user?: Pick<UserDocument, '_id' | 'username'>,
+): Promise<void> =>
+  insertOperation(database, {
+    _id: newId(),
+    at: new Date(),
+    operator: userInfo().username,
+    command,
+    ...(user && { user_id: user._id, username: user.username }),
+  })
+
+/** Throws `UsageError` for a user that doesn't exist. */
+export async function runUsersCommand(
+  command: UsersCommand,
+  deps: UsersDeps,
+  terminal: { print: (line: string) => void | Promise<void> },
+): Promise<boolean> {
+  const { database } = deps
+  const print = (value: object) => terminal.print(JSON.stringify(value))
+  if (command.action === 'list') {
+    for await (const user of listUsers(database)) await print(listed(user))
+  } else if (command.action === 'log') {
+    for await (const { _id, ...operation } of listOperations(database)) await print(operation)
+  } else if (command.action === 'invite') {
+    await noteOperation(database, 'users invite')
+    const secret = newSecret()
+    const now = Date.now()
+    const expires_at = new Date(now + command.days * DAY_MS)
+    const { uses } = command
+    await insertInvitation(database, {
+      _id: hashOf(secret),
+      uses,
+      created_at: new Date(now),
+      expires_at,
+    })
+    await print({ invitation: `${deps.pageAddress}/app/sign-up#${secret}`, uses, expires_at })
+  } else if ('user' in command) {
+    const user = await findExistingAccount(database, command.user)
+    await noteOperation(database, `users ${command.action}`, user)
+    await print(await changes[command.action](user, deps))
+  }
+  return true
+}
+
+type Change = (user: UserDocument, deps: UsersDeps) => Promise<object>
+
+const changes: Record<UserAction, Change> = {
+  async lock(user, { database, ofUser }) {
+    await setLocked(database, user._id, true)
+    await endSessions(user, ofUser)
+    return listed({ ...user, locked: true })
+  },
+  async unlock({ locked: _locked, ...user }, { database }) {
+    await setLocked(database, user._id, false)
+    return listed(user)
+  },
+  async approve({ waiting: _waiting, ...user }, { database }) {
+    await setApproved(database, user._id)
+    return listed(user)
+  },
+  async 'end-sessions'(user, { ofUser }) {
+    await endSessions(user, ofUser)
+    return listed(user)
+  },
+  async 'reset-link'(user, { database, pageAddress }) {
+    if (user.password_hash === undefined)
+      throw new UsageError(`${user.username} has no password here: the sign-in is elsewhere`)
+    const secret = newSecret()
+    const expires_at = new Date(Date.now() + RESET_MS)
+    await setReset(database, user._id, { hash: hashOf(secret), expires_at })
+    return { link: `${pageAddress}/app/reset-password#${user._id}.${secret}`, expires_at }
+  },
+  async delete(user, { deletion }) {
+    await deletion.remove(user)
+    return { deleted: user.username }
+  },
+}
+
+const endSessions = ({ _id }: UserDocument, ofUser: UsersDeps['ofUser']): Promise<void> =>
+  ofUser.endOthers({ ...asOperator(_id), mutation_id: newId() })
+
+/** An account as operators see it: nothing of its content, and no secrets. */
+const listed = ({ _id, username, created_at, host, locked, waiting }: UserDocument) => ({
+  id: _id,
+  username,
+  created_at,
+  ...(host && { host }),
+  ...(locked && { locked }),
+  ...(waiting && { waiting }),
+})
