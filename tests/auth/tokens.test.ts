@@ -120,7 +120,7 @@ describe('a user’s own token', () => {
     expect(messages.at(-1)).toMatchObject({ id: message_id, status: 'stopped' })
   })
 
-  test('covers only its scopes', async () => {
+  test('API-10: covers only its scopes', async () => {
     const reader = await make({ name: 'Reader', scopes: ['read', 'read'] })
     const writer = await make({ name: 'Writer', scopes: ['write'] })
     expect(reader.scopes).toEqual(['read'])
@@ -149,7 +149,7 @@ describe('a user’s own token', () => {
       })
   })
 
-  test('never does what needs a session, whatever its scopes', async () => {
+  test('API-11: never does what needs a session, whatever its scopes', async () => {
     const { token } = await make({ name: 'Intruder' })
     const needsSession = Object.entries<Route>(routes).filter(
       ([, { access }]) => access !== undefined,
@@ -204,7 +204,7 @@ describe('a user’s own token', () => {
     expect((await bob.ask('listTokens')).items).toEqual([])
   })
 
-  test('that is revoked ends at once on every node', async () => {
+  test('API-12: that is revoked ends at once on every node', async () => {
     const { id, token } = await make({ name: 'Lost laptop' })
     await using here = await join(token)
     await using there = await join(token, other)
