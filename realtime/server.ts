@@ -80,7 +80,7 @@ export interface ServerOptions {
   logger?: Logger
   /** Adds the metrics of the process; for the only server of a process. */
   ofProcess?: boolean
-  /** Where the embedded database is. Undefined: the database is asked for the free space of its disk. */
+  /** Where the embedded database is. Undefined: the database is asked for its disk’s free space. */
   databaseFolder?: string
   /** Default: info. */
   requestLogLevel?: RequestLogLevel
@@ -163,13 +163,9 @@ export async function startServer(
     const tickets = createTickets(database, config.sessionSecrets)
     const secondStep = createSecondStepTickets(database, tickets)
     const securityLog = createSecurityLog(logger)
-    const account = auditAccount(
-      createAccount({
-        ...{ database, log, sessions, passwords, passwordRules, limits, secondStep, devices },
-        signUp: config.signUp ?? 'open',
-      }),
-      { database, security: securityLog },
-    )
+    const signUp = config.signUp ?? 'open'
+    const parts = { database, log, sessions, passwords, passwordRules, limits, secondStep, devices }
+    const account = auditAccount(createAccount({ ...parts, signUp }), database, securityLog)
     const webAuthn = createWebAuthn(tickets)
     const { security, otherSignIn } = createSecurityParts({
       ...{ database, log, limits, tickets, secondStep, webAuthn, account },
@@ -260,7 +256,7 @@ export async function startServer(
           password: !config.withoutPasswords,
           passkeys: hasPasskeys,
           providers: oidc ? [oidc.link] : [],
-          sign_up: config.signUp ?? 'open',
+          sign_up: signUp,
         }),
         ...oidcHandlers(account, oidc, hostSignOut),
         ...preferencesHandlers(preferences),

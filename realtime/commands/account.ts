@@ -25,7 +25,7 @@ import type { Outcome } from './outcome.ts'
 import { createRecentSignIn } from './recent-sign-in.ts'
 import type { SecondStepTickets } from './second-step-tickets.ts'
 import type { SessionSockets } from './session-sockets.ts'
-import { createSignIn, type SignIn, type SignInContext, type SignInResult } from './sign-in.ts'
+import { createSignIn, type SignIn, type SignInContext } from './sign-in.ts'
 
 interface AtHead {
   epoch: string

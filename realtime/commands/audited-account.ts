@@ -16,7 +16,8 @@ const ofResult = ({ user, session }: SignInResult): SecurityEvent => ({
 
 export function auditAccount(
   account: AccountUseCases,
-  { database, security }: { database: Database; security: SecurityLog },
+  database: Database,
+  security: SecurityLog,
 ): AccountUseCases {
   /** A look-up that fails costs the line its name, not the answer. */
   const nameOf = async (user_id: string): Promise<string | null> =>

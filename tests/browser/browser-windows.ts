@@ -85,20 +85,27 @@ export async function openContext(
   return context
 }
 
+type WindowOptions = BrowserContextOptions & {
+  person?: Person
+  /** What a test provokes in the console beside the errors that any page may meet. */
+  alsoExpected?: RegExp
+}
+
 /** Opens a window of a browser of its own at `url + path`, see `openContext`. */
 export async function openWindow(
   browser: Browser,
   url: string,
   path: string,
-  options: BrowserContextOptions & { person?: Person } = {},
+  { alsoExpected, ...options }: WindowOptions = {},
 ): Promise<OpenedWindow> {
   const context = await openContext(browser, url, options)
   const page = await context.newPage()
   const errors: string[] = []
   page.on('pageerror', (error) => errors.push(error.stack ?? error.message))
   page.on('console', (message) => {
-    if (message.type() === 'error' && !expectedErrors.test(message.text()))
-      errors.push(message.text())
+    const text = message.text()
+    const isExpected = expectedErrors.test(text) || alsoExpected?.test(text)
+    if (message.type() === 'error' && !isExpected) errors.push(text)
   })
   await page.exposeFunction('reportViolation', (text: string) => errors.push(text))
   await page.addInitScript(() => {

@@ -5,6 +5,8 @@ import { createEngine } from '@lockstep/client'
 
 /** What an operation of the contract may be answered with, and every status without a body. */
 const bodiless = [
+  { status: 201, ok: true },
+  { status: 202, ok: true },
   { status: 204, ok: true },
   { status: 205, ok: true },
   { status: 304, ok: false },

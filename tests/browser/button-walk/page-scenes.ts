@@ -50,8 +50,16 @@ export function pageScenes({ person, chats }: WalkAccount): Scene[] {
         { control: 'navigation "Settings" > link "Activity"', sees: heading('Activity') },
         { control: 'navigation "Settings" > link "Import and export"', sees: heading('Export') },
         { control: 'navigation "Settings" > link "Account"', sees: heading('Delete account') },
+        { control: 'navigation "Settings" > link "Security"', sees: heading('Passkeys') },
         {
-          control: 'navigation "Settings" > link "Appearance"',
+          control: 'region "Security" > button "Set up an authenticator app"',
+          // The test of two-step sign-in presses the others, which need a code or a passkey.
+          like: 'region "Security" > button "*"',
+          before: at('/app/settings/security', 'Set up an authenticator app'),
+          sees: button('Turn on'),
+        },
+        {
+          control: 'navigation "Settings" > link "General"',
           before: at('/app/settings/devices', 'This device'),
           sees: heading('Language and region'),
         },
@@ -76,12 +84,12 @@ export function pageScenes({ person, chats }: WalkAccount): Scene[] {
           loses: (page) => page.locator('html[data-density="compact"]'),
         },
         {
-          control: 'region "Appearance" > combobox "Date and time format"',
+          control: 'region "General" > combobox "Date and time format"',
           press: choosing('Deutsch'),
           sees: (page) => page.getByText(/^For example, \d+\.\d/),
         },
         {
-          control: 'region "Appearance" > combobox "Default agent"',
+          control: 'region "General" > combobox "Default agent"',
           press: async (control, page) => {
             await control.selectOption('The chosen one')
             await navigateTo(page, '/app/new')
@@ -89,7 +97,7 @@ export function pageScenes({ person, chats }: WalkAccount): Scene[] {
           sees: button('Agent: The chosen one'),
         },
         {
-          control: 'region "Appearance" > combobox "Language"',
+          control: 'region "General" > combobox "Language"',
           press: async (control, page) => {
             await control.selectOption('العربية')
             await waitForVisible(page.getByRole('heading', { name: 'اللغة' }))
@@ -128,7 +136,7 @@ export function pageScenes({ person, chats }: WalkAccount): Scene[] {
           loses: dialog('Sign out all other devices?'),
         },
         {
-          control: 'alertdialog "Sign out all other devices?" > button "Sign out"',
+          control: 'alertdialog "Sign out all other devices?" > button "Sign out others"',
           before: async (page) => {
             await page.getByRole('button', { name: 'Sign out all other devices' }).click()
             await waitForVisible(page.getByRole('alertdialog'))

@@ -13,3 +13,6 @@ document.addEventListener('pointerover', ({ target }) => {
   text.title = isCut ? text.innerText.trim().slice(0, longestTooltip) : ''
   given.add(text)
 })
+
+// Nothing needs a name from here, but a file without an export is no module.
+export {}
