@@ -198,12 +198,14 @@ describe('the sign-in methods', () => {
       password: false,
       passkeys: true,
       providers,
+      sign_up: 'open',
     })
     await using both = await setup.start({ withoutPasswords: false })
     expect((await setup.browser(both).get('/auth/methods')).body).toEqual({
       password: true,
       passkeys: true,
       providers,
+      sign_up: 'open',
     })
   })
 
@@ -223,6 +225,7 @@ describe('the sign-in methods', () => {
       password: true,
       passkeys: true,
       providers: [],
+      sign_up: 'open',
     })
     for (const path of ['/auth/oidc', '/auth/oidc/callback?code=x&state=y'])
       expectProblem(await request(usual.url + path, 'GET'), 'not_found', 404)

@@ -299,7 +299,7 @@ describe('passwords', () => {
     for (const path of ['/auth/register', '/auth/login'])
       expectProblem(await request(shared.node.url + path, 'POST', credentials), 'not_found', 404)
     expect((await ask({}, '/auth/methods')).body).toEqual({
-      ...{ password: false, passkeys: false, providers: [] },
+      ...{ password: false, passkeys: false, providers: [], sign_up: 'open' },
     })
   })
 

@@ -87,7 +87,7 @@ describe('/asyncapi.json', () => {
     const document = await fetched()
     const append = payloadOf(document, 'conversations.append')
     expect(append).toMatchObject({ type: 'object', additionalProperties: false })
-    expect(append.required).toEqual(['conversation_id', 'message', 'mutation_id'])
+    expect(append.required).toEqual(['conversation_id', 'mutation_id'])
     expect(payloadOf(document, 'account.viewing').required).toEqual(['conversation_id'])
   })
 
@@ -118,7 +118,10 @@ describe('/asyncapi.json', () => {
     expect(servers.node).toMatchObject({
       protocol: 'wss',
       pathname: '/socket.io',
-      security: [{ $ref: '#/components/securitySchemes/session' }],
+      security: [
+        { $ref: '#/components/securitySchemes/session' },
+        { $ref: '#/components/securitySchemes/token' },
+      ],
     })
     expect(components.securitySchemes.session).toMatchObject({ type: 'httpApiKey', in: 'cookie' })
   })
