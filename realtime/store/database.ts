@@ -92,6 +92,9 @@ export async function openDatabase(url: string, keys?: DataKeys): Promise<Databa
     writeConcern: { w: 'majority', journal: true },
     serverSelectionTimeoutMS: 10_000,
     ignoreUndefined: true,
+    // The driver looks every name of a list up in it. In an ordinary object it would find
+    // `constructor`, and return the objects of a list with that name as bytes.
+    fieldsAsRaw: Object.create(null) as Document,
   }
   const untimed = new MongoClient(url, { ...options, minPoolSize: 1 })
   await untimed.connect()

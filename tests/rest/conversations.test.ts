@@ -22,6 +22,13 @@ const create = (body: object = {}) => alice.ask('createConversation', { body })
 const get = (id: string) => alice.ask('getConversation', { params: { id } })
 
 describe('POST /conversations', () => {
+  test('keeps metadata under names that every object has', async () => {
+    const names = ['constructor', 'toString', 'valueOf', 'hasOwnProperty', 'isPrototypeOf']
+    const metadata = Object.fromEntries(names.map((name) => [name, [{}, { [name]: [{ a: 1 }] }]]))
+    const { id } = await create({ metadata })
+    expect((await get(id)).metadata).toEqual(metadata)
+  })
+
   test('makes a whole conversation', async () => {
     const reply = await alice.rest('POST', '/conversations', {
       title: 'Plans',

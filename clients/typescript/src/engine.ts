@@ -21,7 +21,13 @@ import { HttpFallback } from './http-fallback.ts'
 import { Lifetime } from './lifetime.ts'
 import { Memo } from './memo.ts'
 import { Notifier } from './notifier.ts'
-import { systemClock, type Clock, type Connect, type Credentials } from './platform.ts'
+import {
+  systemClock,
+  type Clock,
+  type Connect,
+  type Credentials,
+  type CredentialsMode,
+} from './platform.ts'
 import { PreferencesClient } from './preferences-client.ts'
 import { createCall, type Call } from './rest/call.ts'
 import { connectBySocketIo } from './socket-io.ts'
@@ -42,7 +48,7 @@ export interface EngineOptions extends Credentials {
   /** Makes a namespace's socket. Default: socket.io-client, all namespaces over one WebSocket. */
   connect?: Connect
   /** Whether requests to another origin send its cookies. Default: `same-origin`. */
-  credentials?: RequestCredentials
+  credentials?: CredentialsMode
   /** The topics to follow. Default: all. `account` is always followed. */
   topics?: readonly Topic[]
   clock?: Clock

@@ -15,6 +15,9 @@ export interface SocketLike {
   disconnect(): unknown
 }
 
+/** As `credentials` of `fetch`. */
+export type CredentialsMode = 'include' | 'omit' | 'same-origin'
+
 /** How the server learns whose requests these are, if a browser doesn't send a cookie by itself. */
 export interface Credentials {
   /** Sent with each HTTP request and, in Node, with each WebSocket's: the session cookie. */

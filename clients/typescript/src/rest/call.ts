@@ -4,6 +4,7 @@ import { Fault } from '@lockstep/protocol/errors'
 import type { Problem } from '@lockstep/protocol/problem'
 import type { Answer, Asking } from '@lockstep/protocol/rest'
 import { routePaths, type RouteName } from '@lockstep/protocol/route-paths'
+import type { CredentialsMode } from '../platform.ts'
 import { abortWhenSilent } from './abort-when-silent.ts'
 
 /** After so long without a byte of the response, the connection counts as dead; milliseconds. */
@@ -42,7 +43,7 @@ export interface CallDeps {
   headers: () => Record<string, string>
   /** Absent: the cookie says whose request it is. */
   token?: () => string | Promise<string>
-  credentials?: RequestCredentials
+  credentials?: CredentialsMode
   /**
    * The user whose state this device holds, if any. The server rejects the request if the cookie
    * has become another user's.
