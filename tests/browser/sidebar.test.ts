@@ -47,7 +47,7 @@ test('a person who hides the sidebar keeps the page, its way to everything, and 
   await waitForVisible(page.getByRole('heading', { name: 'Language and region' }))
   expect(await current.getAttribute('aria-label')).toBe('Settings')
   await rail.getByRole('button', { name: 'Search' }).click()
-  await page.keyboard.type('Wide')
+  await page.getByRole('combobox', { name: 'Search chats and commands' }).fill('Wide')
   await waitForVisible(page.getByRole('option', { name: /Wide/ }).first())
   await page.keyboard.press('Enter')
   await waitForVisible(threadText(page, 'More room for this'))

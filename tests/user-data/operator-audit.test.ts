@@ -2,6 +2,7 @@
 import type { Collection, Document } from 'mongodb'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { Person } from '../harness/person.ts'
+import { eventually } from '../harness/eventually.ts'
 import { operatorFixture, type UsedAccount } from './operator-fixture.ts'
 
 const { lockstep, createUsedAccount, collection } = operatorFixture()
@@ -120,7 +121,15 @@ describe('lockstep audit', () => {
     })
     beforeAll(async () => {
       damaged = await createUsedAccount('damaged')
-      await damaged.person.ask('listConversations') // so that the documents are projected
+      // The heads are written last: from then on, no node writes these documents any more.
+      await eventually(async () => {
+        const user_id = damaged.person.user.id
+        const heads = await collection('heads').find({ user_id }).toArray()
+        const entries = await collection('changes').find({ user_id }).toArray()
+        const isProjected = ({ topic, seq }: Document) =>
+          heads.some(({ _id, applied }) => String(_id).endsWith(topic) && applied >= seq)
+        return entries.every(isProjected)
+      })
       const collections = ['changes', 'conversations', 'messages', 'users'].map((name) =>
         collection(name),
       )
