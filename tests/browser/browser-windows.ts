@@ -105,8 +105,7 @@ export async function openWindow(
   page.on('console', (message) => {
     const text = message.text()
     const isExpected = expectedErrors.test(text) || alsoExpected?.test(text)
-    if (message.type() === 'error' && !isExpected)
-      errors.push(`${text} ${message.location().url}`)
+    if (message.type() === 'error' && !isExpected) errors.push(`${text} ${message.location().url}`)
   })
   await page.exposeFunction('reportViolation', (text: string) => errors.push(text))
   await page.addInitScript(() => {
