@@ -97,7 +97,7 @@ export const unloggedAccountCommands = {
 }
 export type Viewing = z.infer<(typeof unloggedAccountCommands)['viewing']>
 
-/** Who may make an account: anybody, who has an invitation, whom the operator approves, or nobody. */
+/** Who may sign up: anybody, people with an invitation, people the operator approves, or nobody. */
 export const SignUp = z.enum(['open', 'invite', 'approval', 'closed'])
 export type SignUp = z.infer<typeof SignUp>
 
@@ -118,7 +118,7 @@ export const SignInMethods = z
       )
       .describe('Other sign-in services'),
     sign_up: SignUp.describe(
-      'Who may make an account: anybody, who has an invitation, whom the operator approves, or nobody',
+      'Who may sign up: anybody, people with an invitation, people whom the operator approves, nobody',
     ),
   })
   .meta({ id: 'SignInMethods' })

@@ -1,12 +1,12 @@
 // Tickets: what a visitor brings back to go on with a sign-in that takes several requests. A ticket
 // is sealed, so any node can make one and any other can read it, and nothing is stored until it is
-// used. It names what it is for and for whom; it ends soon, and it counts once.
+// used. A ticket names its purpose and its user. It ends soon, and it counts once.
 import { newId } from '@lockstep/protocol/ids'
 import type { Database } from '../store/database.ts'
 import { spendToken } from '../store/spent-tokens.ts'
 import { createSeals } from './seals.ts'
 
-/** What a ticket is for, and for whom: it opens only for the same. */
+/** The purpose of a ticket and its user. A ticket opens only for the purpose it was made for. */
 export type TicketPurpose = readonly [kind: string, ...whom: (string | null)[]]
 
 export interface Tickets {

@@ -37,7 +37,7 @@ export interface Tokens {
   /** Whether this is one of the operator's service keys. */
   isServiceKey(token: string): boolean
   /**
-   * Whose token this is, by majority reads. `user_id` names the user for whom a service key acts.
+   * Finds the user of a token, by majority reads. A service key acts for the user `user_id`.
    * undefined: the token is unknown or has ended, or the user doesn't exist.
    */
   identify(token: string, user_id: string | undefined): Promise<Identity | undefined>

@@ -5,7 +5,7 @@
 import type { Logger } from './logger.ts'
 
 export interface SecurityEvent {
-  /** The account's name; null if there is none. */
+  /** The account's name; null if no account has the name that the visitor gave. */
   account?: string | null
   user_id?: string
   /** The visitor's network address; absent where a socket asked. */

@@ -14,7 +14,7 @@ export async function findAccount(
   return user && !user.closing ? user : undefined
 }
 
-/** Throws `UsageError` if there is none. */
+/** Throws `UsageError` if no account has this name. */
 export async function findExistingAccount(database: Database, name: string): Promise<UserDocument> {
   const user = await findAccount(database, name)
   if (!user) throw new UsageError(`There is no user ${name}`)

@@ -1,5 +1,5 @@
-// Rate limits that count over all nodes. Redis never sees whom they count: names and addresses are
-// hashed with a secret of the deployment. While Redis is away or does not answer, each node counts
+// Rate limits that count over all nodes. Redis never sees a name or an address: the limiter hashes
+// both with a secret of the deployment. While Redis is away or does not answer, each node counts
 // by itself, because a request must not wait for Redis.
 import {
   RateLimiterMemory,

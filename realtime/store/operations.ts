@@ -13,7 +13,7 @@ export async function insertOperation(
 /** Oldest first. */
 export const listOperations = ({ operations }: Database) => operations.find().sort({ _id: 1 })
 
-/** The account is deleted: what was done stays known, but not to whom. */
+/** Removes a deleted account's name from the audit. The operations themselves stay. */
 export async function forgetOperationsOf({ operations }: Database, user_id: string): Promise<void> {
   await operations.updateMany({ user_id }, { $unset: { user_id: 1, username: 1 } })
 }

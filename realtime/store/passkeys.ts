@@ -57,7 +57,7 @@ export async function countPasskeyUse(
   return matchedCount === 1
 }
 
-/** Null if there is none. */
+/** Returns null if the user has no such passkey. */
 export const renamePasskey = (
   { passkeys }: Database,
   user_id: string,
@@ -70,7 +70,7 @@ export const renamePasskey = (
     { returnDocument: 'after' },
   )
 
-/** False if there is none. */
+/** Returns false if the user has no such passkey. */
 export async function deletePasskey(
   { passkeys }: Database,
   user_id: string,

@@ -85,15 +85,12 @@ test('the reply has the text, the thinking, the duration and the token counts', 
 test('thinking that only its end shows is taken back from the message, on all devices', async () => {
   const conversation = await open('Why?')
   const message = await reply(conversation, {}, async (answer) => {
-    for (const text of ['Two and two ', 'make ', 'four.']) {
-      answer.text(text)
-      await new Promise((resolve) => setTimeout(resolve, 120))
-    }
-    answer.text('\n</think>\n\n')
-    for (const text of ['The sum ', 'is 4.']) {
-      answer.text(text)
-      await new Promise((resolve) => setTimeout(resolve, 120))
-    }
+    answer.text('Two and two ')
+    await conversation.device.until(
+      'change',
+      ({ op, data }) => op === 'extended' && data?.text !== '',
+    )
+    for (const text of ['make ', 'four.', '\n</think>\n\n', 'The sum ', 'is 4.']) answer.text(text)
     answer.finish()
   })
   expect(message).toMatchObject({

@@ -61,7 +61,7 @@ export class DataKeys {
     return { is: 'key', key }
   }
 
-  /** The user's key, which is made if there is none. Undefined: it was destroyed. */
+  /** Returns the user's key, and makes it first if it is missing. Undefined: it was destroyed. */
   findOrMake(user_id: string): KeyObject | undefined {
     let found = this.find(user_id)
     if (found.is === 'missing') {

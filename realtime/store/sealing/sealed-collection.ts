@@ -95,7 +95,7 @@ export class Sealer {
 const names = (condition: unknown): string[] =>
   typeof condition === 'object' && condition !== null ? Object.keys(condition) : ['$eq']
 
-/** The user to whom a document belongs. */
+/** Returns the id of the user who owns a document. */
 const ownerOf = (id: string): string => (id.includes(':') ? userIdOf(id) : id)
 
 function hasContent(value: unknown): boolean {
