@@ -6,7 +6,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Outcome } from '../commands/outcome.ts'
-import { derivedId, type CommandContext } from '../log/entry.ts'
+import { derivedId } from '../log/derived-id.ts'
+import type { CommandContext } from '../log/entry.ts'
 import type { ReplyRef, Runner } from './runner.ts'
 
 /**

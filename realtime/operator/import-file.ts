@@ -10,7 +10,8 @@ import type { NormalizedItem } from '@lockstep/imports/reading/normalize'
 import type { ImportSource } from '@lockstep/protocol/import'
 import type { Answer } from '@lockstep/protocol/rest'
 import type { ImportUseCases } from '../commands/import/import.ts'
-import { derivedId, type Caller } from '../log/entry.ts'
+import { derivedId } from '../log/derived-id.ts'
+import type { Caller } from '../log/entry.ts'
 
 export interface FileImport {
   caller: Caller
