@@ -1,6 +1,7 @@
 // Reading markdown costs what the text is long, whatever the text contains.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { inForm } from '../harness/long-form.ts'
 import { costlyTexts, longText } from './costly-markdown.ts'
 import { markdownHtml } from './markdown-html.ts'
 
@@ -70,6 +71,6 @@ const longTexts = fc
 test('no text is found that costs more than 300 ms per 200 KB', () => {
   fc.assert(
     fc.property(longTexts, (text) => millisecondsFor(text) <= limit),
-    { numRuns: 40, endOnFailure: true },
+    { numRuns: inForm(12, 40), endOnFailure: true },
   )
 })
