@@ -118,5 +118,7 @@ export const SecurityChange = z.enum([
   'second_step_off',
   'recovery_codes_made',
   'recovery_code_used',
+  'provider_linked',
+  'provider_unlinked',
 ])
 export type SecurityChange = z.infer<typeof SecurityChange>

@@ -32,6 +32,7 @@ import { createConversationQuota } from './commands/conversation-quota.ts'
 import { createPreferences, type PreferencesUseCases } from './commands/preferences.ts'
 import { createTokenUseCases } from './commands/tokens.ts'
 import { createUsage } from './commands/usage.ts'
+import { createWaysIn } from './commands/ways-in.ts'
 import type { Config } from './config/config.ts'
 import { startFeed } from './feed/feed.ts'
 import { startGateway, type Gateway } from './gateway/gateway.ts'
@@ -167,15 +168,13 @@ export async function startServer(
     const parts = { database, log, sessions, passwords, passwordRules, limits, secondStep, devices }
     const account = auditAccount(createAccount({ ...parts, signUp }), database, securityLog)
     const webAuthn = createWebAuthn(tickets)
+    const waysIn = createWaysIn(config)
     const { security, otherSignIn } = createSecurityParts({
       ...{ database, log, limits, tickets, secondStep, webAuthn, account },
       secrets: config.sessionSecrets,
-      hasOtherWay: ({ password_hash, host }) =>
-        (!config.withoutPasswords && password_hash !== undefined) ||
-        (host !== undefined && (config.oidc ?? config.trustedProxy) !== undefined),
+      hasOtherWay: waysIn.besidesPasskeys,
     })
-    // where a proxy signs everybody in, nobody signs in here
-    const hasPasskeys = !(config.trustedProxy && config.withoutPasswords)
+    const { hasPasskeys } = waysIn
     const conversationsPerUser = options.conversationsPerUser ?? quotas.conversations
     const quota = createConversationQuota(database, log, conversationsPerUser)
     const dailyQuota = createDailyQuota(

@@ -59,6 +59,8 @@ const securitySentences = new Map<string | null, string>(
     second_step_off: 'Turned two-step verification off',
     recovery_codes_made: 'Made new recovery codes',
     recovery_code_used: 'Used a recovery code',
+    provider_linked: 'Linked the account to a sign-in provider',
+    provider_unlinked: 'Unlinked the account from its sign-in provider',
   } satisfies Record<SecurityChange, string>),
 )
 

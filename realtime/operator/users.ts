@@ -5,10 +5,12 @@ import { newId } from '@lockstep/protocol/ids'
 import { hashOf, newSecret } from '../commands/secret-links.ts'
 import type { AccountDeletion } from '../commands/account-deletion.ts'
 import type { AccountSessions } from '../commands/account-sessions.ts'
+import type { SecurityChanges } from '../commands/security-changes.ts'
 import type { Database } from '../store/database.ts'
 import type { UserDocument } from '../store/documents.ts'
 import { insertInvitation } from '../store/invitations.ts'
 import { insertOperation, listOperations } from '../store/operations.ts'
+import { unsetSecondStep } from '../store/second-steps.ts'
 import { listUsers, setApproved, setLocked, setReset } from '../store/users.ts'
 import { asOperator, findExistingAccount } from './accounts.ts'
 import { UsageError, type UserAction, type UsersCommand } from './command-line.ts'
@@ -21,6 +23,7 @@ export interface UsersDeps {
   database: Database
   ofUser: Pick<AccountSessions, 'endOthers'>
   deletion: Pick<AccountDeletion, 'remove'>
+  securityChanges: Pick<SecurityChanges, 'tell'>
   /** Where the page is, without a slash at the end. */
   pageAddress: string
 }
@@ -100,6 +103,16 @@ const changes: Record<UserAction, Change> = {
     await setReset(database, user._id, { hash: hashOf(secret), expires_at })
     return { link: `${pageAddress}/app/reset-password#${user._id}.${secret}`, expires_at }
   },
+  async 'second-step-off'({ second_step, ...user }, { database, securityChanges }) {
+    if (!second_step) throw new UsageError(`${user.username} has no second step to turn off`)
+    if (await unsetSecondStep(database, user._id))
+      await securityChanges.tell(
+        { ...asOperator(user._id), mutation_id: newId() },
+        ['second_step_off'],
+        'second_step_off',
+      )
+    return listed(user)
+  },
   async delete(user, { deletion }) {
     await deletion.remove(user)
     return { deleted: user.username }
@@ -110,11 +123,20 @@ const endSessions = ({ _id }: UserDocument, ofUser: UsersDeps['ofUser']): Promis
   ofUser.endOthers({ ...asOperator(_id), mutation_id: newId() })
 
 /** An account as operators see it: nothing of its content, and no secrets. */
-const listed = ({ _id, username, created_at, host, locked, waiting }: UserDocument) => ({
+const listed = ({
+  _id,
+  username,
+  created_at,
+  host,
+  second_step,
+  locked,
+  waiting,
+}: UserDocument) => ({
   id: _id,
   username,
   created_at,
   ...(host && { host }),
+  ...(second_step && { second_step: true }),
   ...(locked && { locked }),
   ...(waiting && { waiting }),
 })

@@ -72,14 +72,17 @@ export const linkHost = (
   host: HostIdentity,
 ): Promise<boolean> =>
   unlessTaken(async () => {
-    await users.updateOne({ _id: user_id }, { $set: { host } })
+    await users.updateOne({ _id: user_id }, { $set: { host }, $inc: { version: 1 } })
   })
 
-/** False if the user has no password, and would have no way to sign in. */
-export async function unlinkHost({ users }: Database, user_id: string): Promise<boolean> {
+/** False if the account has changed since it was read. */
+export async function unlinkHost(
+  { users }: Database,
+  { _id, version }: Pick<UserDocument, '_id' | 'version'>,
+): Promise<boolean> {
   const { matchedCount } = await users.updateOne(
-    { _id: user_id, password_hash: { $exists: true } },
-    { $unset: { host: '' } },
+    { _id, version },
+    { $unset: { host: '' }, $inc: { version: 1 } },
   )
   return matchedCount === 1
 }
