@@ -120,5 +120,8 @@ export const SecurityChange = z.enum([
   'recovery_code_used',
   'provider_linked',
   'provider_unlinked',
+  'account_locked',
+  'account_unlocked',
+  'devices_signed_out',
 ])
 export type SecurityChange = z.infer<typeof SecurityChange>

@@ -25,6 +25,7 @@ import { startHousekeeping } from './commands/housekeeping.ts'
 import { createExport } from './commands/export.ts'
 import { createHostSignOut } from './commands/host-sign-out.ts'
 import { createImport } from './commands/import/import.ts'
+import { endsAccess } from './commands/security-changes.ts'
 import { createSecondStepTickets } from './commands/second-step-tickets.ts'
 import { createSecurityParts } from './commands/security-parts.ts'
 import { createRewind, type RewindUseCases } from './commands/rewind.ts'
@@ -310,7 +311,8 @@ export async function startServer(
       onPeerChange: (user_id, change) => agents.onChange(user_id, change),
     })
     late.gateway = gateway
-    const { deliver, disconnectSessions, renewSockets, compareHeads, drain, stop } = gateway
+    const { deliver, disconnectSessions, disconnectUser, renewSockets, compareHeads, drain, stop } =
+      gateway
     stops.add('gateway', () => stop())
     const feed = startFeed({
       database,
@@ -320,6 +322,7 @@ export async function startServer(
         if (change.op === 'session_revoked')
           if (change.data?.replaced_by === undefined) disconnectSessions([change.entity_id])
           else renewSockets(change.entity_id)
+        if (endsAccess(change)) disconnectUser(user_id)
         deliver(user_id, change, everywhere)
       },
       compareHeads,

@@ -12,7 +12,7 @@ import type { Logger } from '../observability/logger.ts'
 import type { Database } from '../store/database.ts'
 import type { TokenDocument } from '../store/documents.ts'
 import { findLiveTokens, findTokensByHash, noteTokenUse } from '../store/tokens.ts'
-import { findIdentities, type UserIdentity } from '../store/users.ts'
+import { findIdentities, mayBeUsed, type UserIdentity } from '../store/users.ts'
 import type { Identity } from './sessions.ts'
 
 /** The use of a token is noted at most this often (ms). */
@@ -31,7 +31,10 @@ export function makeToken(kind: TokenDocument['kind']): { token: string; hash: s
 
 const hashOf = (token: string): string => createHash('sha256').update(token).digest('hex')
 
-const serviceId = (digest: string): string => derivedId('service key', digest)
+const serviceId = (digest: string, user_id: string): string =>
+  derivedId('service key', digest, user_id)
+/** For how many users of service keys the ids of their sockets are known. */
+const REMEMBERED = 100_000
 
 export interface Tokens {
   /** Whether this is one of the operator's service keys. */
@@ -41,7 +44,7 @@ export interface Tokens {
    * undefined: the token is unknown or has ended, or the user doesn't exist.
    */
   identify(token: string, user_id: string | undefined): Promise<Identity | undefined>
-  /** When each of these tokens ends. Those that have ended are left out. */
+  /** When each of these tokens ends. Those that have ended, or whose user may do nothing, are left out. */
   alive(ids: readonly string[]): Promise<Map<string, Date>>
 }
 
@@ -70,8 +73,14 @@ export function createTokens({
     return token.startsWith('lsk_') && digests.some((digest) => timingSafeEqual(given, digest))
   }
 
-  /** The ids by which the sockets of service keys are known. */
-  const serviceIds = new Set(serviceKeys.map(serviceId))
+  /** The users for whom service keys act, by the ids of their sockets. */
+  const serviceUsers = new Map<string, string>()
+
+  function rememberService(id: string, user_id: string): void {
+    serviceUsers.delete(id)
+    serviceUsers.set(id, user_id)
+    if (serviceUsers.size > REMEMBERED) serviceUsers.delete(serviceUsers.keys().next().value!)
+  }
 
   function noteUse({ _id, last_used_at }: TokenDocument): void {
     const at = now()
@@ -88,7 +97,7 @@ export function createTokens({
     times: Pick<TokenDocument, 'created_at' | 'expires_at'>,
   ): Promise<Identity | undefined> {
     const user = await users.read(user_id)
-    if (!user || user.closing || user.locked || user.waiting) return undefined
+    if (!mayBeUsed(user)) return undefined
     return {
       user_id: user._id,
       username: user.username,
@@ -109,10 +118,11 @@ export function createTokens({
       if (!form.test(token)) return undefined
       if (isServiceKey(token)) {
         const scopes: Scope[] = ['read', 'write']
-        const used = { id: serviceId(hashOf(token)), name: 'Service key', scopes }
-        return user_id === undefined
-          ? undefined
-          : identityOf(user_id, used, { created_at: new Date(now()) })
+        if (user_id === undefined) return undefined
+        const used = { id: serviceId(hashOf(token), user_id), name: 'Service key', scopes }
+        const identity = await identityOf(user_id, used, { created_at: new Date(now()) })
+        if (identity) rememberService(used.id, user_id)
+        return identity
       }
       const document = await tokens.read(hashOf(token))
       if (!document) return undefined
@@ -122,10 +132,15 @@ export function createTokens({
     },
     async alive(ids) {
       const found = await findLiveTokens(database, ids, new Date(now()))
-      const alive = new Map(Array.from(found, ([id, end]) => [id, end ?? NEVER]))
       // a service key ends with the setting that names it, and so with this process
-      for (const id of ids) if (serviceIds.has(id)) alive.set(id, NEVER)
-      return alive
+      for (const id of ids) {
+        const user_id = serviceUsers.get(id)
+        if (user_id !== undefined) found.set(id, { user_id, expires_at: null })
+      }
+      const owners = new Set(found.values().map(({ user_id }) => user_id))
+      const known = await findIdentities(database, [...owners])
+      const alive = [...found].filter(([, { user_id }]) => mayBeUsed(known.get(user_id)))
+      return new Map(alive.map(([id, { expires_at }]) => [id, expires_at ?? NEVER]))
     },
   }
 }

@@ -1,9 +1,20 @@
 // Tells a user's devices what changed in how the user signs in. The documents are written first.
 import { newId } from '@lockstep/protocol/ids'
+import type { WireChange } from '@lockstep/protocol/change'
 import type { SecurityChange } from '@lockstep/protocol/passkeys'
 import type { CommandContext } from '../log/entry.ts'
 import type { Log } from '../log/log.ts'
 import { createAccountLog, type CommandIdentity, type Told } from './account-log.ts'
+
+/** After these, whoever was let in by a session or a token has to show that it still counts. */
+const ending: readonly unknown[] = [
+  'account_locked',
+  'devices_signed_out',
+] satisfies SecurityChange[]
+
+/** Whether the user's sockets, on all nodes, must be ended because of this change. */
+export const endsAccess = ({ op, data }: Pick<WireChange, 'op' | 'data'>): boolean =>
+  op === 'security_changed' && ending.includes(data?.what)
 
 export interface SecurityChanges {
   tell(context: CommandContext, identity: CommandIdentity, what: SecurityChange): Promise<void>

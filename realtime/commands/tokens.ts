@@ -12,6 +12,7 @@ import type { Database } from '../store/database.ts'
 import type { TokenDocument } from '../store/documents.ts'
 import { countTokensOf, deleteToken, findTokensOf, insertToken } from '../store/tokens.ts'
 import { accountOfHost } from './new-account.ts'
+import { refusalOf } from './sign-in.ts'
 import type { SessionSockets } from './session-sockets.ts'
 
 /** A user has at most so many tokens, the short-lived ones included. */
@@ -24,7 +25,10 @@ export interface TokenUseCases {
   create(user_id: string, wanted: Asked<'createToken'>['body']): Promise<Answer<'createToken'>>
   /** Throws `not_found` if the user has no such token. */
   revoke(user_id: string, id: string): Promise<void>
-  /** For the operator's other servers. The first token of a host's user creates the account. */
+  /**
+   * For the operator's other servers. The first token of a host's user creates the account. Throws
+   * `unauthenticated` for an account that is locked or waits.
+   */
   createForHost(wanted: Asked<'createUserToken'>['body']): Promise<Answer<'createUserToken'>>
 }
 
@@ -79,6 +83,8 @@ export function createTokenUseCases({ database, log, devices }: TokenDeps): Toke
       const host = { ...hostIdOf(subject), names: [subject] }
       // the key's holder decides who may make an account here, not SIGN_UP
       const user = await accountOfHost({ database, log }, host, () => ({}))
+      const refusal = refusalOf(user)
+      if (refusal) throw new Fault('unauthenticated', refusal)
       const { _id, username, created_at } = user
       const expires_at = new Date(Date.now() + ttl_s * 1_000)
       const { token } = await insert({ user_id: _id, kind: 'short', name, scopes, expires_at })

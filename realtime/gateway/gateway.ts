@@ -106,6 +106,10 @@ export interface Gateway {
    */
   disconnectSessions(sessionIds: readonly string[]): void
   /**
+   * Ends every socket of a user, however it was signed in: on this node at once, then on others.
+   */
+  disconnectUser(user_id: string): void
+  /**
    * Asks the devices of a session that was replaced to connect anew, on this node; ends those that
    * don't, and those on other nodes.
    */
@@ -273,8 +277,10 @@ export function startGateway(deps: GatewayDeps): Gateway {
   ]
 
   function disconnectSessions(sessionIds: readonly string[]): void {
-    if (sessionIds.length === 0) return
-    const rooms = sessionIds.map(sessionRoom)
+    if (sessionIds.length > 0) disconnectRooms(sessionIds.map(sessionRoom))
+  }
+
+  function disconnectRooms(rooms: string[]): void {
     for (const topic of topics) io.of(`/${topic}`).local.in(rooms).disconnectSockets(true)
     if (!link) return
     const tellPeers = () => {
@@ -329,6 +335,7 @@ export function startGateway(deps: GatewayDeps): Gateway {
       return () => void adapter.delAll(id)
     },
     disconnectSessions,
+    disconnectUser: (user_id) => disconnectRooms([userRoom(user_id)]),
     renewSockets(session_id) {
       for (const topic of topics)
         io.of(`/${topic}`)

@@ -2,6 +2,7 @@
 // carried out, and takes effect on every node through the log.
 import { userInfo } from 'node:os'
 import { newId } from '@lockstep/protocol/ids'
+import type { SecurityChange } from '@lockstep/protocol/passkeys'
 import { hashOf, newSecret } from '../commands/secret-links.ts'
 import type { AccountDeletion } from '../commands/account-deletion.ts'
 import type { AccountSessions } from '../commands/account-sessions.ts'
@@ -78,21 +79,26 @@ export async function runUsersCommand(
 type Change = (user: UserDocument, deps: UsersDeps) => Promise<object>
 
 const changes: Record<UserAction, Change> = {
-  async lock(user, { database, ofUser }) {
+  async lock(user, deps) {
+    const { database, ofUser } = deps
     await setLocked(database, user._id, true)
     await endSessions(user, ofUser)
+    await tell(user, 'account_locked', deps)
     return listed({ ...user, locked: true })
   },
-  async unlock({ locked: _locked, ...user }, { database }) {
-    await setLocked(database, user._id, false)
+  async unlock({ locked: _locked, ...user }, deps) {
+    await setLocked(deps.database, user._id, false)
+    await tell(user, 'account_unlocked', deps)
     return listed(user)
   },
   async approve({ waiting: _waiting, ...user }, { database }) {
     await setApproved(database, user._id)
     return listed(user)
   },
-  async 'end-sessions'(user, { ofUser }) {
-    await endSessions(user, ofUser)
+  async 'end-sessions'(user, deps) {
+    await endSessions(user, deps.ofUser)
+    // the tokens that ended with them are in no entry
+    await tell(user, 'devices_signed_out', deps)
     return listed(user)
   },
   async 'reset-link'(user, { database, pageAddress }) {
@@ -103,14 +109,9 @@ const changes: Record<UserAction, Change> = {
     await setReset(database, user._id, { hash: hashOf(secret), expires_at })
     return { link: `${pageAddress}/app/reset-password#${user._id}.${secret}`, expires_at }
   },
-  async 'second-step-off'({ second_step, ...user }, { database, securityChanges }) {
+  async 'second-step-off'({ second_step, ...user }, deps) {
     if (!second_step) throw new UsageError(`${user.username} has no second step to turn off`)
-    if (await unsetSecondStep(database, user._id))
-      await securityChanges.tell(
-        { ...asOperator(user._id), mutation_id: newId() },
-        ['second_step_off'],
-        'second_step_off',
-      )
+    if (await unsetSecondStep(deps.database, user._id)) await tell(user, 'second_step_off', deps)
     return listed(user)
   },
   async delete(user, { deletion }) {
@@ -121,6 +122,12 @@ const changes: Record<UserAction, Change> = {
 
 const endSessions = ({ _id }: UserDocument, ofUser: UsersDeps['ofUser']): Promise<void> =>
   ofUser.endOthers({ ...asOperator(_id), mutation_id: newId() })
+
+const tell = (
+  { _id }: Pick<UserDocument, '_id'>,
+  what: SecurityChange,
+  { securityChanges }: UsersDeps,
+): Promise<void> => securityChanges.tell({ ...asOperator(_id), mutation_id: newId() }, [what], what)
 
 /** An account as operators see it: nothing of its content, and no secrets. */
 const listed = ({

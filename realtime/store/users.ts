@@ -14,6 +14,10 @@ export type UserIdentity = Pick<
   '_id' | 'username' | 'host' | 'closing' | 'locked' | 'waiting' | 'created_at'
 >
 
+/** Whether anybody may act for this user now. */
+export const mayBeUsed = (user: UserIdentity | undefined): user is UserIdentity =>
+  user !== undefined && !user.closing && !user.locked && !user.waiting
+
 /** The identities of users by id. Users that don't exist are left out. */
 export async function findIdentities(
   { users }: Database,

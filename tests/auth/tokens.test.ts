@@ -5,6 +5,9 @@ import { createEngine } from '@lockstep/client'
 import { newId } from '@lockstep/protocol/ids'
 
 import { routes, type Answer, type Route } from '@lockstep/protocol/rest'
+import { createTokens } from '../../realtime/auth/tokens.ts'
+import { createLogger } from '../../realtime/observability/logger.ts'
+import { runProgram } from '../../realtime/program.ts'
 import { openDatabase } from '../../realtime/store/database.ts'
 import { insertToken } from '../../realtime/store/tokens.ts'
 import { routeRequests } from '../attacks/valid-requests.ts'
@@ -315,6 +318,60 @@ describe('a service key', () => {
     await device.disconnected(10_000)
     expect(await by(body.token, 'GET', '/users/me')).toMatchObject({ status: 401 })
   })
+})
+
+test('a locked account: no token or service key acts for it, and open sockets end at once on every node', async () => {
+  const operator = async (...args: string[]) => {
+    const env = { MONGODB_URL: fresh.url, NODE_ENV: 'test' }
+    const terminal = {
+      print: () => undefined,
+      tell: () => undefined,
+      readInput: () => Promise.resolve(''),
+      onInterrupt: () => ({ [Symbol.dispose]: () => undefined }),
+    }
+    expect(await runProgram(['users', ...args], env, terminal)).toBe(0)
+  }
+  const asService = { authorization: `Bearer ${serviceKey}` }
+  const forUser = () =>
+    request<Answer<'createUserToken'>>(`${node.url}/tokens`, 'POST', { user: 'eve' }, asService)
+  const { token: short, user } = (await forUser()).body
+  const proof = { 'x-user': 'eve', 'lockstep-proxy-secret': 'a secret of the proxy, 32 and more' }
+  const created = await request<{ token: string }>(
+    ...([`${node.url}/users/me/tokens`, 'POST', { name: 'Own' }, proof] as const),
+  )
+  const own = created.body.token
+  const joins = [
+    () => join(own, other),
+    () => join(short, node),
+    () => join(serviceKey, other, user.id),
+  ]
+  for (const command of ['end-sessions', 'lock']) {
+    const devices = await Promise.all(joins.map((open) => open()))
+    await operator(command, user.id)
+    await Promise.all(devices.map((device) => device.disconnected(5_000)))
+    if (command === 'end-sessions') joins.splice(1, 1) // the short-lived token has ended with them
+  }
+  for (const open of joins)
+    await expect(open()).rejects.toMatchObject({ data: { code: 'unauthenticated' } })
+  expect(await forUser()).toMatchObject({
+    status: 401,
+    body: { code: 'unauthenticated', reason: 'locked' },
+  })
+  const named = { 'lockstep-user': user.id }
+  expect((await by(serviceKey, 'GET', '/users/me', undefined, named)).status).toBe(401)
+  expect((await by(own, 'GET', '/users/me')).status).toBe(401)
+  // sockets that nobody told are found by the regular check
+  const database = await openDatabase(fresh.url)
+  const tokens = createTokens({ database, serviceKeys: [digest], logger: createLogger('silent') })
+  await operator('unlock', user.id)
+  const ids = [
+    await tokens.identify(own, undefined),
+    await tokens.identify(serviceKey, user.id),
+  ].map((identity) => identity!.session_id)
+  expect((await tokens.alive(ids)).size).toBe(2)
+  await operator('lock', user.id)
+  expect((await tokens.alive(ids)).size).toBe(0)
+  await database.close()
 })
 
 test('a change of the password ends short-lived tokens, and the user’s own stay; the end of the account ends all', async () => {
