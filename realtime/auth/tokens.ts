@@ -9,6 +9,7 @@ import type { Scope, UsedToken } from '@lockstep/protocol/tokens'
 import { BatchReader } from '../concurrency/batch-reader.ts'
 import { derivedId } from '../log/entry.ts'
 import type { Logger } from '../observability/logger.ts'
+import type { SecurityLog } from '../observability/security-log.ts'
 import type { Database } from '../store/database.ts'
 import type { TokenDocument } from '../store/documents.ts'
 import { findLiveTokens, findTokensByHash, noteTokenUse } from '../store/tokens.ts'
@@ -33,17 +34,31 @@ const hashOf = (token: string): string => createHash('sha256').update(token).dig
 
 const serviceId = (digest: string, user_id: string): string =>
   derivedId('service key', digest, user_id)
-/** For how many users of service keys the ids of their sockets are known. */
+/** How many ids of tokens, and of users of service keys, are remembered. */
 const REMEMBERED = 100_000
+/** A token that goes on being used from one address is in the security log this often (ms). */
+const NOTE_AGAIN_MS = 60 * 60 * 1000
+
+/** Forgets the oldest if there are too many. */
+function remember<T>(known: Map<string, T>, id: string, value: T): void {
+  known.delete(id)
+  known.set(id, value)
+  if (known.size > REMEMBERED) known.delete(known.keys().next().value!)
+}
 
 export interface Tokens {
   /** Whether this is one of the operator's service keys. */
   isServiceKey(token: string): boolean
   /**
    * Finds the user of a token, by majority reads. A service key acts for the user `user_id`.
+   * `address`: from where, for the security log.
    * undefined: the token is unknown or has ended, or the user doesn't exist.
    */
-  identify(token: string, user_id: string | undefined): Promise<Identity | undefined>
+  identify(
+    token: string,
+    user_id: string | undefined,
+    address?: string,
+  ): Promise<Identity | undefined>
   /** When each of these tokens ends. Those that have ended, or whose user may do nothing, are left out. */
   alive(ids: readonly string[]): Promise<Map<string, Date>>
 }
@@ -53,6 +68,7 @@ export interface TokensDeps {
   /** SHA-256 digests of whole service keys, in lower-case hex. */
   serviceKeys: readonly string[]
   logger: Logger
+  security?: SecurityLog
   now?: () => number
 }
 
@@ -60,6 +76,7 @@ export function createTokens({
   database,
   serviceKeys,
   logger,
+  security,
   now = Date.now,
 }: TokensDeps): Tokens {
   const digests = serviceKeys.map((digest) => Buffer.from(digest, 'hex'))
@@ -76,12 +93,6 @@ export function createTokens({
   /** The users for whom service keys act, by the ids of their sockets. */
   const serviceUsers = new Map<string, string>()
 
-  function rememberService(id: string, user_id: string): void {
-    serviceUsers.delete(id)
-    serviceUsers.set(id, user_id)
-    if (serviceUsers.size > REMEMBERED) serviceUsers.delete(serviceUsers.keys().next().value!)
-  }
-
   function noteUse({ _id, last_used_at }: TokenDocument): void {
     const at = now()
     if (last_used_at && last_used_at.getTime() > at - NOTE_MS) return
@@ -89,6 +100,20 @@ export function createTokens({
     noteTokenUse(database, _id, times).catch((error: unknown) =>
       logger.warn({ err: error }, 'the use of a token could not be noted'),
     )
+  }
+
+  /** When each was last noted, and from where. */
+  const uses = new Map<string, { address: string | undefined; at: number }>()
+
+  /** Programs ask often: a use from the same address is noted again only after a while. */
+  function noteInLog({ user_id, username, session_id, device }: Identity, address?: string): void {
+    const at = now()
+    const last = uses.get(session_id)
+    if (last && last.address === address && last.at > at - NOTE_AGAIN_MS) return
+    remember(uses, session_id, { address, at })
+    const way = serviceUsers.has(session_id) ? 'service key' : 'token'
+    const who = { account: username, user_id, device, address }
+    security?.note('token_used', { ...who, way, target: session_id })
   }
 
   async function identityOf(
@@ -114,21 +139,25 @@ export function createTokens({
 
   return {
     isServiceKey,
-    async identify(token, user_id) {
+    async identify(token, user_id, address) {
       if (!form.test(token)) return undefined
       if (isServiceKey(token)) {
         const scopes: Scope[] = ['read', 'write']
         if (user_id === undefined) return undefined
         const used = { id: serviceId(hashOf(token), user_id), name: 'Service key', scopes }
         const identity = await identityOf(user_id, used, { created_at: new Date(now()) })
-        if (identity) rememberService(used.id, user_id)
+        if (!identity) return undefined
+        remember(serviceUsers, used.id, user_id)
+        noteInLog(identity, address)
         return identity
       }
       const document = await tokens.read(hashOf(token))
       if (!document) return undefined
       noteUse(document)
       const { _id: id, name, scopes } = document
-      return identityOf(document.user_id, { id, name, scopes }, document)
+      const identity = await identityOf(document.user_id, { id, name, scopes }, document)
+      if (identity) noteInLog(identity, address)
+      return identity
     },
     async alive(ids) {
       const found = await findLiveTokens(database, ids, new Date(now()))

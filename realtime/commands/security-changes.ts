@@ -3,6 +3,7 @@ import { newId } from '@lockstep/protocol/ids'
 import type { WireChange } from '@lockstep/protocol/change'
 import type { SecurityChange } from '@lockstep/protocol/passkeys'
 import type { CommandContext } from '../log/entry.ts'
+import type { SecurityLog } from '../observability/security-log.ts'
 import type { Log } from '../log/log.ts'
 import { createAccountLog, type CommandIdentity, type Told } from './account-log.ts'
 
@@ -24,7 +25,8 @@ export interface SecurityChanges {
   first(context: CommandContext, identity: CommandIdentity): Promise<Told | undefined>
 }
 
-export function createSecurityChanges(log: Log): SecurityChanges {
+/** @param security what happens beside a command is noted here */
+export function createSecurityChanges(log: Log, security?: SecurityLog): SecurityChanges {
   const accountLog = createAccountLog(log)
   const tell: SecurityChanges['tell'] = async (context, identity, what) => {
     const { user_id: entity_id } = context
@@ -37,7 +39,8 @@ export function createSecurityChanges(log: Log): SecurityChanges {
   return {
     tell,
     tellMeanwhile: (context, what) => {
-      const { user_id, session_id, device } = context
+      const { user_id, session_id, device, address } = context
+      security?.note(what, { user_id, session_id, device, address })
       return tell({ user_id, session_id, device, mutation_id: newId() }, [what], what)
     },
     first: accountLog.first,

@@ -32,6 +32,7 @@ import { startHeadComparison } from './head-comparison.ts'
 import { createHeadReader } from './head-reader.ts'
 import { createGatewayMetrics, type EndReason, type GatewayMetrics } from './metrics.ts'
 import { connectPeers, withoutPeers } from './peers.ts'
+import { createRefusals } from './refusals.ts'
 import { createRequests } from './requests.ts'
 import { createSessionWatch } from './session-watch.ts'
 import { gatewaySettings, type GatewaySettings } from './settings.ts'
@@ -60,7 +61,11 @@ export interface GatewayDeps {
   }
   /** Absent: no token is good. */
   tokens?: {
-    identify(token: string, user_id: string | undefined): Promise<ConnectionIdentity | undefined>
+    identify(
+      token: string,
+      user_id: string | undefined,
+      address: string,
+    ): Promise<ConnectionIdentity | undefined>
     /** When each of the tokens ends. Those that have ended are left out. */
     alive(ids: readonly string[]): Promise<Map<string, Date>>
   }
@@ -176,30 +181,10 @@ export function startGateway(deps: GatewayDeps): Gateway {
     socket.disconnect(true)
   }
 
-  function onRefused(fault: Fault, { nsp, handshake, request }: TopicSocket): void {
-    gatewayMetrics.handshakeRefused(fault.code)
-    if (fault.code === 'unauthenticated' || fault.code === 'forbidden_origin')
-      deps.security?.note('handshake_refused', {
-        reason: fault.code,
-        address: deps.addressOf(request),
-        route: nsp.name,
-      })
-    if (fault.code === 'internal')
-      logger.error({ err: fault.cause ?? fault }, 'a handshake failed unexpectedly')
-    else
-      logger.info(
-        {
-          topic: nsp.name.slice(1),
-          code: fault.code,
-          address: handshake.address,
-          ...(fault.code === 'forbidden_origin' && {
-            origin: handshake.headers.origin,
-            host: handshake.headers.host,
-          }),
-        },
-        'a handshake was refused',
-      )
-  }
+  const refusals = createRefusals({
+    ...{ addressOf: deps.addressOf, logger, security: deps.security },
+    count: gatewayMetrics.handshakeRefused,
+  })
 
   /** A socket belongs to a session or to a token; their ids differ. */
   async function alive(ids: readonly string[]): Promise<Map<string, Date>> {
@@ -221,12 +206,15 @@ export function startGateway(deps: GatewayDeps): Gateway {
     logger,
     settings,
     answered: gatewayMetrics.commandAnswered,
+    addressOf: (request) => deps.addressOf(request),
+    refused: refusals.ofCommand,
   })
 
   const identify = createIdentityCache(
     {
       byCookie: (cookieHeader, request) => sessions.identify(cookieHeader, request),
-      byToken: async (token, user_id) => deps.tokens?.identify(token, user_id),
+      byToken: async (token, user_id, request) =>
+        deps.tokens?.identify(token, user_id, deps.addressOf(request)),
     },
     settings,
   )
@@ -239,7 +227,7 @@ export function startGateway(deps: GatewayDeps): Gateway {
         toFault,
         isDraining: () => isDraining,
         devices,
-        onRefused,
+        onRefused: refusals.ofHandshake,
         settings,
       }),
     )

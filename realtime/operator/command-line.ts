@@ -72,7 +72,7 @@ export type UsersCommand = { name: 'users' } & (
   | { action: 'invite'; uses: number; days: number }
   | { action: UserAction; user: string }
 )
-const userActions = [
+export const userActions = [
   'lock',
   'unlock',
   'approve',
