@@ -17,7 +17,7 @@ import { equalJson, exceedsFreeForm, mergePatch, type JsonObject } from '../free
 import { limits } from '../limits.ts'
 import type { Message, MessageInput } from '../message.ts'
 import { isConversation, type HeldConversation } from '../reduce/conversation.ts'
-import { previewOf } from '../text.ts'
+import { checkTexts, previewIn } from './encryption.ts'
 
 /** The title of a conversation that nobody has named. */
 export const DEFAULT_TITLE = 'New conversation'
@@ -59,28 +59,33 @@ const create: DecideConversation<'create'> = (held, command, context) => {
       detail: 'A conversation with this id has been deleted: use another id',
     })
   const id = command.id ?? context.newId()
+  const { encryption, title, metadata } = command
+  if (encryption && encryption.owner !== context.user_id)
+    throw invalid('encryption.owner', 'must be the user who makes the conversation')
   const blank: Conversation = {
     id,
     user_id: context.user_id,
-    title: command.title ?? DEFAULT_TITLE,
+    title: title ?? DEFAULT_TITLE,
     message_count: 0,
     preview: '',
-    metadata: mergedMetadata({}, command.metadata ?? {}),
+    metadata: mergedMetadata({}, metadata ?? {}),
     pinned: false,
     archived: false,
     created_at: context.at,
     updated_at: context.at,
     deleted_at: null,
     version: 1,
+    ...(encryption && { encryption }),
     messages: [],
     has_more: false,
   }
   const { messages } = mergeInputs(blank, command.messages ?? [], context)
+  checkTexts(blank, { title, metadata }, messages)
   const created = {
     ...blank,
     messages,
     message_count: messages.length,
-    preview: previewOf(messages.at(-1)?.content ?? ''),
+    preview: previewIn(blank, messages.at(-1)?.content ?? ''),
   }
   return { op: 'created', entity_id: id, version: 1, data: created }
 }
@@ -90,6 +95,7 @@ const update: DecideConversation<'update'> = (held, command, context) => {
   if (command.if_version !== undefined && command.if_version !== conversation.version)
     throw new Fault('version_conflict')
   const { messages, replaced } = mergeInputs(conversation, command.messages ?? [], context)
+  checkTexts(conversation, command, messages)
   return updated(
     conversation,
     changedFields(conversation, command),
@@ -114,7 +120,7 @@ export function updated(
     ...fields,
     ...(messages.length > 0 && { messages }),
     message_count: Math.max(conversation.message_count, last?.position ?? 0),
-    preview: last ? previewOf(last.content) : conversation.preview,
+    preview: last ? previewIn(conversation, last.content) : conversation.preview,
     updated_at:
       fields.title !== undefined || messages.length > 0 ? context.at : conversation.updated_at,
   }

@@ -7,7 +7,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Scope, UsedToken } from '@lockstep/protocol/tokens'
 import { BatchReader } from '../concurrency/batch-reader.ts'
-import { derivedId } from '../log/entry.ts'
+import { derivedId } from '../log/derived-id.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { SecurityLog } from '../observability/security-log.ts'
 import type { Database } from '../store/database.ts'
@@ -59,7 +59,7 @@ export interface Tokens {
     user_id: string | undefined,
     address?: string,
   ): Promise<Identity | undefined>
-  /** When each of these tokens ends. Those that have ended, or whose user may do nothing, are left out. */
+  /** When each of these tokens ends. Left out: tokens that have ended, or whose user is locked. */
   alive(ids: readonly string[]): Promise<Map<string, Date>>
 }
 

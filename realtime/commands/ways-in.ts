@@ -6,7 +6,7 @@ import type { UserDocument } from '../store/documents.ts'
 type Ways = Pick<UserDocument, 'password_hash' | 'host'>
 
 export interface WaysIn {
-  /** Whether this server offers passkeys: where a proxy signs everybody in, nobody signs in here. */
+  /** Whether this server offers passkeys. Where a proxy signs everybody in, nobody needs one. */
   hasPasskeys: boolean
   /** Whether the user can sign in by something else than a passkey. */
   besidesPasskeys(user: Ways): boolean

@@ -16,7 +16,7 @@ export async function findTokensByHash(
   return new Map(found.filter((token) => isLive(token, now)).map((token) => [token.hash, token]))
 }
 
-/** Whose each of these tokens is, and when it ends; null: never. Those that have ended are left out. */
+/** Whose each of these tokens is and when it ends; null: never. Ended ones are left out. */
 export async function findLiveTokens(
   { tokens }: Database,
   ids: readonly string[],

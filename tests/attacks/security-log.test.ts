@@ -1,6 +1,6 @@
 // The security log as a property of the protocol's tables: whatever changes how somebody can get at
 // an account leaves its line, and so does whatever is refused for want of a right. A new route or
-// command without its row here is a type error; a row that says “none” of what changes rights fails.
+// command without its row here is a type error. A row with null for what changes rights fails.
 import { createHash, randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { CommandPayloads, UnloggedPayloads } from '@lockstep/protocol/commands'

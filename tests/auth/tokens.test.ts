@@ -3,7 +3,6 @@ import { createHash, randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createEngine } from '@lockstep/client'
 import { newId } from '@lockstep/protocol/ids'
-
 import { routes, type Answer, type Route } from '@lockstep/protocol/rest'
 import { createTokens } from '../../realtime/auth/tokens.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
@@ -46,8 +45,9 @@ afterAll(async () => {
 
 const make = (body: { name: string; scopes?: ('read' | 'write')[]; expires_at?: string }) =>
   alice.ask('createToken', { body })
-const by = (token: string, method: string, path: string, body?: unknown, headers = {}) =>
-  request(node.url + path, method, body, { authorization: `Bearer ${token}`, ...headers })
+const by = <Body = Record<string, unknown>>(
+  ...[token, method, path, body, headers = {}]: [string, string, string, unknown?, object?]
+) => request<Body>(node.url + path, method, body, { authorization: `Bearer ${token}`, ...headers })
 const join = (token: string, at = node, user_id?: string) =>
   Device.open(at.url, undefined, 'conversations', { auth: { token }, user_id })
 const sha = (text: string) => createHash('sha256').update(text).digest('hex')
@@ -313,8 +313,8 @@ describe('a service key', () => {
   )
 
   test('a short-lived token ends with its time', async () => {
-    const { body } = await forUser('brief', { ttl_s: 1 })
-    await using device = await join(body.token)
+    const { token } = (await forUser('brief', { ttl_s: 1 })).body
+    await using device = await join(token)
     await device.disconnected(10_000)
     expect(await by(body.token, 'GET', '/users/me')).toMatchObject({ status: 401 })
   })
@@ -331,15 +331,13 @@ test('a locked account: no token or service key acts for it, and open sockets en
     }
     expect(await runProgram(['users', ...args], env, terminal)).toBe(0)
   }
-  const asService = { authorization: `Bearer ${serviceKey}` }
   const forUser = () =>
-    request<Answer<'createUserToken'>>(`${node.url}/tokens`, 'POST', { user: 'eve' }, asService)
+    by<Answer<'createUserToken'>>(serviceKey, 'POST', '/tokens', { user: 'eve' })
   const { token: short, user } = (await forUser()).body
   const proof = { 'x-user': 'eve', 'lockstep-proxy-secret': 'a secret of the proxy, 32 and more' }
-  const created = await request<{ token: string }>(
-    ...([`${node.url}/users/me/tokens`, 'POST', { name: 'Own' }, proof] as const),
-  )
-  const own = created.body.token
+  const name = { name: 'Own' }
+  const url = `${node.url}/users/me/tokens`
+  const { token: own } = (await request<{ token: string }>(url, 'POST', name, proof)).body
   const joins = [
     () => join(own, other),
     () => join(short, node),
