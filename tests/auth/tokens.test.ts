@@ -316,7 +316,7 @@ describe('a service key', () => {
     const { token } = (await forUser('brief', { ttl_s: 1 })).body
     await using device = await join(token)
     await device.disconnected(10_000)
-    expect(await by(body.token, 'GET', '/users/me')).toMatchObject({ status: 401 })
+    expect(await by(token, 'GET', '/users/me')).toMatchObject({ status: 401 })
   })
 })
 
