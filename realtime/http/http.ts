@@ -213,10 +213,7 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
   }
 
   /** A page's first request without a cookie is no refusal. */
-  function noteRefusal(
-    fault: Fault,
-    { headers, identity, ip, routeOptions }: FastifyRequest,
-  ) {
+  function noteRefusal(fault: Fault, { headers, identity, ip, routeOptions }: FastifyRequest) {
     const { code, extra } = fault
     const isKnown = headers.cookie !== undefined || headers.authorization !== undefined
     const isRefusal =
