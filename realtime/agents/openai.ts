@@ -52,7 +52,7 @@ export function createOpenAiProvider(
   {
     pauseMs = 500,
     silenceMs = 10_000,
-    // ends before the limit of the first event, to give the better reason
+    // shorter than the limit for the first event, so that the reply names the loading as the reason
     loadingMs = replyTimings.firstEventMs - 10_000,
     fetch = globalThis.fetch,
   }: OpenAiOptions = {},
@@ -110,7 +110,9 @@ export function createOpenAiProvider(
     const response = await ask(request, includeUsage, connection)
     const reader = new ChunkReader()
     let finish: string | undefined
-    /** A reason to finish that text followed was none, so this answer's others prove less. */
+    /**
+     * Text has followed a reason to finish, so this answer's reasons don't prove that it is whole.
+     */
     let hasFinishedEarly = false
     let done = false
     let hasText = false
@@ -131,7 +133,7 @@ export function createOpenAiProvider(
           yield event
         }
         const reason = finishReason(isObject(choice) ? choice.finish_reason : undefined)
-        // a plain reason that follows a telling one at the same end doesn't take it back
+        // an ordinary reason doesn't replace a more telling one (a limit, content rules) before it
         if (reason !== undefined && (finish === undefined || endingOf(reason) !== 'usual')) {
           finish = reason
           clearTimeout(silence)

@@ -18,7 +18,7 @@ const ENTRY_BYTES = 12 * 1024 * 1024
  */
 export const BUCKETS = 1024
 
-/** The device of what the server does by itself. */
+/** The device in the changes that the server makes by itself. */
 export const SERVER_DEVICE = 'Lockstep'
 
 /** Whether the server did something by itself. */
@@ -30,7 +30,7 @@ export interface Caller {
   user_id: string
   session_id: string | null
   device: string
-  /** From where it asks; absent for a socket. Only the security log has it. */
+  /** The address of the request; absent for a socket. Only the security log records it. */
   address?: string
 }
 

@@ -1,7 +1,7 @@
 // Migrates conversations that are MongoDB documents with an embedded `messages` array. Each
-// document takes the way of an imported item (parser, decision, log), so a migration that was
-// interrupted can be repeated and continues. Then the conversation is read back and compared with
-// what was written, by hash.
+// document goes through the same steps as an imported item (parser, decision, log). So a migration
+// that was interrupted continues when it is repeated. Then the conversation is read back and
+// compared with what was written, by hash.
 import { createHash } from 'node:crypto'
 import {
   normalizeItem,
