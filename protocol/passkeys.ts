@@ -118,5 +118,10 @@ export const SecurityChange = z.enum([
   'second_step_off',
   'recovery_codes_made',
   'recovery_code_used',
+  'provider_linked',
+  'provider_unlinked',
+  'account_locked',
+  'account_unlocked',
+  'devices_signed_out',
 ])
 export type SecurityChange = z.infer<typeof SecurityChange>
