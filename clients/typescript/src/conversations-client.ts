@@ -16,7 +16,6 @@ import {
 } from './conversation-model.ts'
 import { conversationView, listOf, newestFirst, summaryView } from './conversation-view.ts'
 import { MessageWindows } from './message-windows.ts'
-import { loadOlderMessages } from './older-messages.ts'
 import { PagedLists } from './paged-lists.ts'
 import type { Call } from './rest/call.ts'
 import { listConversations } from './rest/conversations.ts'
@@ -129,6 +128,10 @@ export class ConversationsClient
     if (present) return present
     const load = async () => {
       const { entities, lifetime } = await this.topic.whenLoaded()
+      // Whoever can't load code can't load messages either.
+      const { loadOlderMessages } = await import('./older-messages.ts').catch((error: unknown) => {
+        throw new Fault('unavailable', {}, error)
+      })
       await loadOlderMessages(entities, lifetime, this.#call, id)
     }
     const loading = load().finally(() => this.#olderLoads.delete(id))
