@@ -2,12 +2,22 @@
 // command into a change, reduce/ turns a change into state.
 import * as z from 'zod'
 import { Seq, Version } from './cursor.ts'
+import { isEncryptedText } from './encrypted-text.ts'
+import { Encryption } from './encryption.ts'
 import { limits } from './limits.ts'
 import { Message, MessageInput, MessageInputs, MessageStatus } from './message.ts'
 import { Part } from './parts.ts'
-import { FreeForm, MessageMetadata, shortText, Text, Time, Uuid } from './scalars.ts'
+import { FreeForm, MessageMetadata, Text, Time, Uuid } from './scalars.ts'
 
-const Title = shortText(limits.titleMax).describe('The title of the conversation')
+/** An encrypted title is longer than what it hides. decide/encryption.ts says where it may be. */
+const Title = Text.refine(
+  (title) =>
+    title.length <= limits.titleMax ||
+    (isEncryptedText(title)
+      ? title.length <= limits.encryptedTitleMax
+      : Array.from(title).length <= limits.titleMax),
+  `must have at most ${limits.titleMax} characters`,
+).describe('The title of the conversation')
 
 /** Key in the metadata of a conversation whose import isn't complete yet. */
 export const UNFINISHED = 'import_unfinished'
@@ -29,6 +39,9 @@ export const Summary = z
       'When the conversation went to the trash; null outside the trash',
     ),
     version: Version,
+    encryption: Encryption.optional().describe(
+      'Present if the clients hold the key: title, metadata and texts are encrypted',
+    ),
   })
   .meta({ id: 'Summary' })
 export type Summary = z.infer<typeof Summary>
@@ -69,7 +82,10 @@ export const conversationChanges = {
     part_id: Part.options[0].shape.id.optional().describe('The part that is being written'),
   }),
   /** A whole part, which is new or replaces the one with its id. */
-  part: z.object({ message_id: Uuid.describe('The message that is being written'), part: Part }),
+  part: z.object({
+    message_id: Uuid.describe('The message that is being written'),
+    part: Part.describe('The whole part'),
+  }),
   finished: z.object({
     message_id: Uuid.describe('The message that was written'),
     run_id: Uuid.describe('The run that wrote it'),
@@ -130,6 +146,7 @@ export const ConversationCreate = z
     id: Uuid.optional().describe(
       'The id of the new conversation; the server makes one if it is absent',
     ),
+    encryption: Encryption.optional().describe('The clients hold the key; this can’t be changed'),
     ...content,
   })
   .meta({ id: 'ConversationCreate' })

@@ -1,21 +1,10 @@
 // A message and its parts, without zod. The invariant: `content` is the joined text of the `text`
 // parts, `metadata.thinking` that of the `reasoning` parts, and a message of one text has no
 // `parts`.
-import { exceedsFreeForm, type JsonObject } from './free-form.ts'
-import { limits } from './limits.ts'
+import type { JsonObject } from './free-form.ts'
 import type { Message } from './message.ts'
+import { contentOf, thinkingOf, type Composed } from './part-texts.ts'
 import type { Part } from './parts.ts'
-import { byteLength } from './text.ts'
-
-/** What a message has by its parts. */
-export type Composed = Pick<Message, 'content' | 'metadata' | 'parts'>
-
-const joined = (parts: readonly Part[], type: 'text' | 'reasoning'): string =>
-  parts.map((part) => (part.type === type && 'text' in part ? part.text : '')).join('')
-/** The text of a message that has these parts. */
-export const contentOf = (parts: readonly Part[]): string => joined(parts, 'text')
-/** The thoughts in these parts. */
-export const thinkingOf = (parts: readonly Part[]): string => joined(parts, 'reasoning')
 
 /**
  * The parts of a message. One without `parts` has its text, and the thinking that messages kept in
@@ -51,9 +40,11 @@ function withThinking(metadata: JsonObject, thinking: string): JsonObject {
   return typeof former === 'string' ? rest : metadata
 }
 
-/** The message with the parts that it has by its metadata, if it was written before there were any. */
+/** The message with the parts that it has by its metadata, if it is from before there were any. */
 export function whole(message: Message): Message {
-  const { thinking } = message.metadata
+  // `lockstep audit` reads damaged documents too
+  const metadata: JsonObject | undefined = message.metadata
+  const thinking = metadata?.thinking
   if (message.parts || typeof thinking !== 'string' || thinking === '') return message
   return recomposed(message, partsOf(message))
 }
@@ -115,20 +106,3 @@ export function startsContent(parts: readonly Part[], id: string): boolean {
   const at = parts.findIndex((part) => part.id === id)
   return parts[at]?.type === 'text' && contentOf(parts.slice(0, at)) === ''
 }
-
-/** The thinking in a message's metadata is a text of the message and has a limit of its own. */
-export function exceedsMetadata(metadata: JsonObject): boolean {
-  const { thinking, ...rest } = metadata
-  return exceedsFreeForm(typeof thinking === 'string' ? rest : metadata)
-}
-
-/** The limit that a message with these parts exceeds, in bytes. */
-export function exceededBy({ content, metadata, parts }: Composed): number | undefined {
-  const texts = [content, metadata.thinking, ...(parts ?? []).map((part) => textIn(part))]
-  for (const text of texts)
-    if (typeof text === 'string' && byteLength(text) > limits.messageBytes)
-      return limits.messageBytes
-  if (parts && byteLength(JSON.stringify(parts)) > limits.partsBytes) return limits.partsBytes
-  return undefined
-}
-const textIn = (part: Part): string | undefined => ('text' in part ? part.text : undefined)

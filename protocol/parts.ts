@@ -1,13 +1,17 @@
 // The parts of a message: its texts, and what isn't text for a person, such as reasoning and the
 // calls of tools. message-parts.ts derives a message's `content` from them.
 import * as z from 'zod'
+import { fitsMessage } from './encrypted-text.ts'
 import { limits } from './limits.ts'
-import { AnyJson, shortText, sizedText, Text } from './scalars.ts'
+import { AnyJson, shortText, Text } from './scalars.ts'
 
 const Id = shortText(limits.partIdMax)
   .min(1)
   .describe('The part’s id; it occurs once in the message')
-const PartText = sizedText(limits.messageBytes)
+const PartText = Text.refine(fitsMessage, {
+  message: `must have at most ${limits.messageBytes} bytes`,
+  params: { limit_bytes: limits.messageBytes },
+})
 const Count = z.int().min(0)
 const id = { id: Id }
 
@@ -15,7 +19,7 @@ const WebAddress = Text.refine((url) => /^https?:\/\//i.test(url) && URL.canPars
   message: 'must be an address that begins with http:// or https://',
 })
 
-export const ToolState = z
+const ToolState = z
   .enum(['calling', 'waiting_approval', 'done', 'failed', 'denied'])
   .describe('How far the call is')
 

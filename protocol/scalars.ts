@@ -2,9 +2,15 @@
 // run time (making ids, measuring, merging) is in files without zod: a page shouldn't load a
 // validator for data that its server has validated.
 import * as z from 'zod'
-import { exceedsFreeForm, isObject, reservedKeys, type Json, type JsonObject } from './free-form.ts'
+import {
+  exceedsFreeForm,
+  exceedsMetadata,
+  isObject,
+  reservedKeys,
+  type Json,
+  type JsonObject,
+} from './free-form.ts'
 import { limits } from './limits.ts'
-import { exceedsMetadata } from './message-parts.ts'
 import { byteLength } from './text.ts'
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i

@@ -92,7 +92,7 @@ async function run(
       log,
       preferences: createPreferences(database, log),
       // Devices read the drafts when they connect to a node.
-      drafts: createDrafts({ database, changed: () => undefined }),
+      drafts: createDrafts({ database, log, changed: () => undefined }),
       logger,
     })
     const users = usersDeps(database, log, config)

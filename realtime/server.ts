@@ -192,6 +192,7 @@ export async function startServer(
     const preferences = createPreferences(database, log)
     const drafts = createDrafts({
       database,
+      log,
       changed: (user_id, notice) => late.gateway?.draft(user_id, notice),
     })
     const agents = createAgents({

@@ -13,20 +13,20 @@ import type {
   Summary,
 } from '../conversations.ts'
 import { Fault } from '../errors.ts'
-import { equalJson, exceedsFreeForm, mergePatch, type JsonObject } from '../free-form.ts'
+import {
+  equalJson,
+  exceedsFreeForm,
+  exceedsMetadata,
+  mergePatch,
+  type JsonObject,
+} from '../free-form.ts'
 import { limits } from '../limits.ts'
 import type { Message, MessageInput } from '../message.ts'
-import {
-  compose,
-  exceededBy,
-  exceedsMetadata,
-  partsOf,
-  replaceTexts,
-  type Composed,
-} from '../message-parts.ts'
+import { compose, partsOf, replaceTexts } from '../message-parts.ts'
+import { exceededBy, type Composed } from '../part-texts.ts'
 import type { Part } from '../parts.ts'
 import { isConversation, type HeldConversation } from '../reduce/conversation.ts'
-import { previewOf } from '../text.ts'
+import { checkTexts, previewIn } from './encryption.ts'
 
 /** The title of a conversation that nobody has named. */
 export const DEFAULT_TITLE = 'New conversation'
@@ -68,28 +68,33 @@ const create: DecideConversation<'create'> = (held, command, context) => {
       detail: 'A conversation with this id has been deleted: use another id',
     })
   const id = command.id ?? context.newId()
+  const { encryption, title, metadata } = command
+  if (encryption && encryption.owner !== context.user_id)
+    throw invalid('encryption.owner', 'must be the user who makes the conversation')
   const blank: Conversation = {
     id,
     user_id: context.user_id,
-    title: command.title ?? DEFAULT_TITLE,
+    title: title ?? DEFAULT_TITLE,
     message_count: 0,
     preview: '',
-    metadata: mergedMetadata({}, command.metadata ?? {}),
+    metadata: mergedMetadata({}, metadata ?? {}),
     pinned: false,
     archived: false,
     created_at: context.at,
     updated_at: context.at,
     deleted_at: null,
     version: 1,
+    ...(encryption && { encryption }),
     messages: [],
     has_more: false,
   }
   const { messages } = mergeInputs(blank, command.messages ?? [], context)
+  checkTexts(blank, { title, metadata }, messages)
   const created = {
     ...blank,
     messages,
     message_count: messages.length,
-    preview: previewOf(messages.at(-1)?.content ?? ''),
+    preview: previewIn(blank, messages.at(-1)?.content ?? ''),
   }
   return { op: 'created', entity_id: id, version: 1, data: created }
 }
@@ -99,6 +104,7 @@ const update: DecideConversation<'update'> = (held, command, context) => {
   if (command.if_version !== undefined && command.if_version !== conversation.version)
     throw new Fault('version_conflict')
   const { messages, replaced } = mergeInputs(conversation, command.messages ?? [], context)
+  checkTexts(conversation, command, messages)
   return updated(
     conversation,
     changedFields(conversation, command),
@@ -123,7 +129,7 @@ export function updated(
     ...fields,
     ...(messages.length > 0 && { messages }),
     message_count: Math.max(conversation.message_count, last?.position ?? 0),
-    preview: last ? previewOf(last.content) : conversation.preview,
+    preview: last ? previewIn(conversation, last.content) : conversation.preview,
     updated_at:
       fields.title !== undefined || messages.length > 0 ? context.at : conversation.updated_at,
   }

@@ -4,18 +4,12 @@
 // `held` must contain every streaming message of the conversation, and the messages that are named.
 import type { DecisionContext } from '../change.ts'
 import type { Conversation, ConversationChanges, ReplyIds } from '../conversations.ts'
+import { unreadable } from '../encrypted-text.ts'
 import { Fault } from '../errors.ts'
 import { equalJson, type JsonObject } from '../free-form.ts'
 import type { Message } from '../message.ts'
-import {
-  exceededBy,
-  openPart,
-  partsOf,
-  putPart,
-  recomposed,
-  startsContent,
-  thinkingOf,
-} from '../message-parts.ts'
+import { openPart, partsOf, putPart, recomposed, startsContent } from '../message-parts.ts'
+import { exceededBy, thinkingOf } from '../part-texts.ts'
 import type { Part } from '../parts.ts'
 import { isConversation, type HeldConversation } from '../reduce/conversation.ts'
 import { previewOf } from '../text.ts'
@@ -51,6 +45,7 @@ export function decideReply(
   }
   if (conversation.messages.some(({ status }) => status === 'streaming'))
     throw new Fault('already_replying')
+  if (conversation.encryption) throw noReplies()
   const { input, replaces } = start
   if (replaces !== undefined) replaceable(conversation, replaces)
   const { message_count, preview, updated_at } = conversation
@@ -97,6 +92,9 @@ export function findReply(held: HeldConversation, message_id: string): ReplyIds 
     ? { message_id, run_id }
     : undefined
 }
+
+/** Why there are no replies in a conversation that the server can't read. */
+export const noReplies = (): Fault => unreadable('no agent can answer in it')
 
 function replaceable(conversation: Conversation, id: string): void {
   const replaced = conversation.messages.find((message) => message.id === id)
@@ -162,8 +160,8 @@ function written(
 
 /**
  * Devices that don't know parts take a piece of a part for text of the message. So a part is
- * written by pieces only where that is right; elsewhere it is written as a whole, by an op that they
- * don't know, and they load the message.
+ * written by pieces only where that is right. Elsewhere it is written as a whole, by an op that
+ * they don't know, and they load the message.
  */
 function put(
   conversation: Conversation,

@@ -2,13 +2,8 @@
 // of its thinking devices haven't been shown. The invariant: parts are written in their order, so
 // that the log puts each text into the same part as here (`openPart`).
 import { limits } from '@lockstep/protocol/limits'
-import {
-  contentOf,
-  openPart,
-  putPart,
-  replaceTexts,
-  thinkingOf,
-} from '@lockstep/protocol/message-parts'
+import { openPart, putPart, replaceTexts } from '@lockstep/protocol/message-parts'
+import { contentOf, thinkingOf } from '@lockstep/protocol/part-texts'
 import type { Part } from '@lockstep/protocol/parts'
 import { byteLength, firstBytes } from '@lockstep/protocol/text'
 
@@ -67,10 +62,10 @@ export class ReplyParts {
     const left = limits.messageBytes - byteLength(this.thinking)
     const added = firstBytes(text.slice(0, end).toWellFormed(), left)
     if (part.text === '' && added === '') return
-    this.put({ id: part.id, type: 'reasoning', text: part.text + added, ms })
+    this.#put({ id: part.id, type: 'reasoning', text: part.text + added, ms })
   }
 
-  put(part: Part): void {
+  #put(part: Part): void {
     this.#parts = putPart(this.#parts, part)
     this.#unwritten.add(part.id)
   }

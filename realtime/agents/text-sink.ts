@@ -14,15 +14,15 @@ export interface ProducedEnding {
  */
 export interface TextSink {
   extend(offset: number, text: string): Promise<void>
-  /** Adds a part, or replaces the one with its id. `n` counts these calls, except for repetitions. */
+  /** Adds a part, or replaces the one with its id. `n` counts these calls without repetitions. */
   part(part: Part, n: number): Promise<void>
   /** Takes back all text: the next offset is 0 again. May be repeated. */
   retract(): Promise<void>
   finish(ending: ProducedEnding): Promise<void>
   /**
    * Shows the text that starts at `offset` to the devices, or that the model has been thinking at
-   * `offset` for `thinkingMs`, which takes back what was shown from `offset` on. With `part_id`, the
-   * text is thinking, and `offset` counts that part. It may get lost.
+   * `offset` for `thinkingMs`, which takes back what was shown from `offset` on. With `part_id`,
+   * the text is thinking, and `offset` counts that part. It may get lost.
    */
   delta(offset: number, text: string, thinkingMs?: number, part_id?: string): void
 }

@@ -18,6 +18,7 @@ import {
   decideStop,
   decideStopRequest,
   findReply,
+  noReplies,
   type ReplyEnding,
   type ReplyPiece,
   type ReplyStart,
@@ -248,6 +249,7 @@ export function createReplies(database: Database, log: Log): Replies {
       await log.projectToHead(user_id, 'conversations')
       const document = await readConversation(database, user_id, conversation_id)
       if (!isLive(document)) return noSuchConversation()
+      if (document.encryption) return noReplies()
       const streaming = await findStreamingMessageIds(database, user_id, conversation_id)
       return streaming.length > 0 ? new Fault('already_replying') : undefined
     },

@@ -7,14 +7,8 @@ import { Fault } from '@lockstep/protocol/errors'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import { isKnownOp } from '@lockstep/protocol/known-change'
 import type { Message } from '@lockstep/protocol/message'
-import {
-  partsOf,
-  putPart,
-  recomposed,
-  replaceTexts,
-  thinkingOf,
-  whole,
-} from '@lockstep/protocol/message-parts'
+import { partsOf, putPart, recomposed, replaceTexts, whole } from '@lockstep/protocol/message-parts'
+import { thinkingOf } from '@lockstep/protocol/part-texts'
 import { findLastEntryAt, readUndoable, type ReversibleEntry } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 import { unpackContent } from '../store/packed-parts.ts'
@@ -136,8 +130,9 @@ function replacedBy(held: Conversation, entry: Replaced): Partial<Conversation> 
       const { message_id, part } = entry.data
       const { part: former, message_updated_at } = entry.before
       return withMessage(held, message_id, (message) => {
-        const others = partsOf(message).filter(({ id }) => id !== part.id)
-        const parts = former ? putPart(partsOf(message), former) : others
+        // without parts, the message is the text of this one
+        const present = message.parts ?? [part]
+        const parts = former ? putPart(present, former) : present.filter(({ id }) => id !== part.id)
         return { ...recomposed(message, parts), updated_at: message_updated_at }
       })
     }

@@ -86,7 +86,10 @@ export interface ConversationListQuery {
   limit: number
   /** The last item of the previous page. */
   after?: { updated_at: Date; _id: string }
-  /** Only conversations that have one of the ids, or a title that matches, of each condition. */
+  /**
+   * Only conversations that have one of the ids, or a title that matches, of each condition. What
+   * clients have encrypted isn't searched: its letters mean nothing.
+   */
   matching?: readonly { ids: string[]; pattern: string }[]
   time: TimeBudget
 }
@@ -121,6 +124,7 @@ export async function listConversations(
     user_id,
     updated_at: after ? { $lte: after.updated_at } : { $exists: true },
     ...states[page.state],
+    ...(matching && matching.length > 0 && { encryption: { $exists: false } }),
     ...(conditions.length > 0 && { $and: conditions }),
   }
   const newest = conversations.find(filter, page.time.left).sort({ updated_at: -1, _id: -1 })

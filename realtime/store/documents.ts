@@ -2,6 +2,7 @@
 import type { ResumeToken as MongoResumeToken } from 'mongodb'
 import type { Run } from '@lockstep/protocol/agents'
 import type { Actor } from '@lockstep/protocol/change'
+import type { Encryption } from '@lockstep/protocol/encryption'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Message } from '@lockstep/protocol/message'
 import type { Scope } from '@lockstep/protocol/tokens'
@@ -96,6 +97,8 @@ export interface LiveConversationDocument {
   updated_at: Date
   deleted_at: Date | null
   version: number
+  /** Present if the clients hold the key. */
+  encryption?: Encryption
   /** The `seq` of the change that last wrote this document. */
   seq: number
 }

@@ -17,7 +17,7 @@ import {
 import { Fault } from '@lockstep/protocol/errors'
 import type { Json, JsonObject } from '@lockstep/protocol/free-form'
 import { MessageInput } from '@lockstep/protocol/message'
-import { contentOf } from '@lockstep/protocol/message-parts'
+import { contentOf } from '@lockstep/protocol/part-texts'
 import type { Part } from '@lockstep/protocol/parts'
 import {
   isConversation,
@@ -171,7 +171,7 @@ const anyJson = fc.oneof(
   fc.constantFrom<Json[]>({ $where: 1, 'a.b': [null] }, null),
 )
 /** A part of any type. */
-export const part: fc.Arbitrary<Part> = fc.oneof(
+const part: fc.Arbitrary<Part> = fc.oneof(
   fc.record({ id: partId, type: fc.constant('text' as const), text: content }),
   fc.record(
     { id: partId, type: fc.constant('reasoning' as const), text: content, ms: fc.nat() },

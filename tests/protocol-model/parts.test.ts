@@ -5,7 +5,8 @@ import { parse } from '@lockstep/protocol/errors'
 import { limits } from '@lockstep/protocol/limits'
 import type { Message } from '@lockstep/protocol/message'
 import { MessageInput } from '@lockstep/protocol/message'
-import { contentOf, partsOf, thinkingOf } from '@lockstep/protocol/message-parts'
+import { partsOf } from '@lockstep/protocol/message-parts'
+import { contentOf, thinkingOf } from '@lockstep/protocol/part-texts'
 import {
   isConversation,
   reduceConversation,

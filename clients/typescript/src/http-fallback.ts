@@ -16,7 +16,7 @@ import type { Call } from './rest/call.ts'
 const FAILURES = 2
 /** An attempt that takes this long to fail counts for all: something swallows it; milliseconds. */
 const LONG_WAIT = 5_000
-/** The delays between attempts to return to the WebSocket; milliseconds. */
+/** The delays before the first and the later attempts to return to the WebSocket; milliseconds. */
 const FIRST_RETURN = 5_000
 const MAX_RETURN = 60_000
 
@@ -124,8 +124,7 @@ class FallbackSocket implements SocketLike {
   }
 
   #refused(error: unknown): void {
-    if (this.#mode === 'polling') return this.#returnLater()
-    if (this.#mode === 'down') return
+    if (this.#mode !== 'socket') return
     const isAnswer =
       typeof error === 'object' && error !== null && 'data' in error && error.data !== undefined
     if (isAnswer) this.#failures = 0
@@ -166,10 +165,14 @@ class FallbackSocket implements SocketLike {
     this.#tell(event, payload)
   }
 
+  /** Each attempt ends when the next one begins: something may swallow it without a word. */
   #returnLater(): void {
-    this.#cancelReturn()
     const delay = Math.min(MAX_RETURN, FIRST_RETURN * 2 ** Math.min(this.#returns++, 10))
-    this.#cancelReturn = this.#deps.lifetime.after(delay, () => this.#webSocket.connect())
+    this.#cancelReturn = this.#deps.lifetime.after(delay, () => {
+      this.#webSocket.disconnect()
+      this.#webSocket.connect()
+      this.#returnLater()
+    })
   }
 
   #tell(event: string, payload: unknown): void {

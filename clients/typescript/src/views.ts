@@ -101,7 +101,10 @@ export interface ListView {
   readonly loaded: boolean
 }
 
-/** A message. While it is streaming, `content` includes the text that the log doesn't have yet. */
+/**
+ * A message. While it is streaming, `content`, `parts` and `metadata.thinking` include what the log
+ * doesn't have yet.
+ */
 export interface MessageView extends Message {
   readonly delivery: Delivery
   /** Of the newest command that writes the message, unless that was `sent`. */

@@ -1,8 +1,10 @@
 // What each parser makes of its source: conversations as they were, named by the keys that their
 // source gave them. Ids, missing values and sizes are dealt with later, for all sources alike
 // (`normalize.ts`).
+import type { Encryption } from '@lockstep/protocol/encryption'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Message } from '@lockstep/protocol/message'
+import type { Part } from '@lockstep/protocol/parts'
 
 export interface ParsedMessage {
   /** Identifies the message within its conversation. */
@@ -18,6 +20,8 @@ export interface ParsedMessage {
   created_at?: string
   updated_at?: string
   metadata: JsonObject
+  /** Its parts, if there are others than its text and its thinking. */
+  parts?: readonly Part[]
 }
 
 export interface ParsedConversation {
@@ -29,6 +33,8 @@ export interface ParsedConversation {
   archived?: boolean
   pinned?: boolean
   deleted_at?: string | null
+  /** Its texts are encrypted by the clients. */
+  encryption?: Encryption
   metadata: JsonObject
   /** In the order of their future positions. */
   messages: ParsedMessage[]

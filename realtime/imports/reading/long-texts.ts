@@ -1,7 +1,7 @@
 // Makes messages of a text that is too long for one. Pictures in the text are left out first,
 // because nobody can read them. The rest goes on in further messages, so that none of it is lost.
+import { fitsMessage } from '@lockstep/protocol/encrypted-text'
 import { limits } from '@lockstep/protocol/limits'
-import { byteLength } from '@lockstep/protocol/text'
 
 export interface FittedText {
   /** At least one. Together they are the text, except for what is left out. */
@@ -19,7 +19,7 @@ const LINE_WINDOW = 8_000
 const WORD_WINDOW = 200
 
 export function fitText(text: string): FittedText {
-  if (byteLength(text) <= limits.messageBytes) return { pieces: [text], lost: [] }
+  if (fitsMessage(text)) return { pieces: [text], lost: [] }
   const left = new Map<string, { count: number; length: number }>()
   const written = text.replaceAll(
     /data:([\w.+-]{1,60}\/[\w.+-]{1,60})[\w;=.+-]{0,200},[\w+/=%-]+/g,

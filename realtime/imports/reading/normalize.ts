@@ -5,11 +5,16 @@ import * as z from 'zod'
 import { Run } from '@lockstep/protocol/agents'
 import { Summary } from '@lockstep/protocol/conversations'
 import { DEFAULT_TITLE } from '@lockstep/protocol/decide/conversations'
+import { checkTexts } from '@lockstep/protocol/decide/encryption'
 import { Draft } from '@lockstep/protocol/drafts'
+import { Fault } from '@lockstep/protocol/errors'
 import { mergePatch, type JsonObject } from '@lockstep/protocol/free-form'
 import type { ImportSource } from '@lockstep/protocol/import'
 import { limits } from '@lockstep/protocol/limits'
 import { Message } from '@lockstep/protocol/message'
+import { compose, partsOf, replaceTexts } from '@lockstep/protocol/message-parts'
+import { contentOf, exceededBy, type Composed } from '@lockstep/protocol/part-texts'
+import type { Part } from '@lockstep/protocol/parts'
 import { byteLength, firstCharacters } from '@lockstep/protocol/text'
 import type { ParsedConversation, ParsedItem, ParsedMessage } from '../parsing/parsed-item.ts'
 import { isSecretName } from '../parsing/secrets.ts'
@@ -75,7 +80,8 @@ export function normalizeItem(item: ParsedItem, options: NormalizeOptions): Norm
     return normalizeConversation(conversation, options)
   } catch (error) {
     const issues = error instanceof z.ZodError ? error.issues : []
-    const [{ path, message } = { path: [], message: 'This could not be read' }] = issues
+    const unread = error instanceof Fault ? error.message : 'This could not be read'
+    const [{ path, message } = { path: [], message: unread }] = issues
     return {
       kind: 'failed',
       item: nameOf(conversation),
@@ -110,14 +116,19 @@ function normalizeConversation(
   )
   const summary = ImportedSummary.parse({
     id: isOwn ? parsed.key.toLowerCase() : deriveId('import', source, parsed.key),
-    title: firstCharacters(parsed.title ?? DEFAULT_TITLE, limits.titleMax),
+    title: parsed.encryption
+      ? (parsed.title ?? DEFAULT_TITLE)
+      : firstCharacters(parsed.title ?? DEFAULT_TITLE, limits.titleMax),
     metadata: mergePatch({}, { ...parsed.metadata, ...origin }),
     pinned: parsed.pinned ?? false,
     archived: parsed.archived ?? false,
     created_at: createdAt,
     updated_at: parsed.updated_at ?? newest,
     deleted_at: parsed.deleted_at ?? null,
+    ...(parsed.encryption && { encryption: parsed.encryption }),
   })
+  const { title, metadata } = summary
+  checkTexts(summary, { ...(title !== DEFAULT_TITLE && { title }), metadata }, messages)
   const missing = isOwn ? [] : missingIn([summary, ...messages])
   return { kind: 'conversation', summary, slices: toSlices(messages), missing }
 }
@@ -155,11 +166,15 @@ function normalizeMessages(
     time = message.created_at ?? time
     known.add(id)
     const { pieces, lost } = fitText(message.content)
-    for (const [n, content] of pieces.entries())
+    for (const [n, content] of pieces.entries()) {
+      const metadata = {
+        ...(n === 0 ? withLost(message.metadata, lost) : {}),
+        ...(pieces.length > 1 && { imported_part: { number: n + 1, of: pieces.length } }),
+      }
       messages.push({
         id: n === 0 ? id : idOf(key, `${index} part ${n + 1}`),
         role: message.role,
-        content,
+        ...textsOf({ content, metadata }, n === 0 ? message.parts : undefined),
         position: messages.length + 1,
         version: 1,
         status: message.status === 'streaming' ? 'interrupted' : (message.status ?? 'complete'),
@@ -167,13 +182,20 @@ function normalizeMessages(
         ...(n === 0 && !isReplacedKnown && isFollowedKnown && { follows: followed }),
         created_at: time,
         updated_at: message.updated_at ?? time,
-        metadata: {
-          ...(n === 0 ? withLost(message.metadata, lost) : {}),
-          ...(pieces.length > 1 && { imported_part: { number: n + 1, of: pieces.length } }),
-        },
       })
+    }
   }
   return messages
+}
+
+/** Parts that are too large stay in the metadata, as far as they fit there. */
+function textsOf(texts: Composed, parts: readonly Part[] | undefined): Composed {
+  const { content, metadata } = texts
+  const plain = compose(metadata, partsOf(texts))
+  if (!parts) return plain
+  const all = content === contentOf(parts) ? parts : replaceTexts(parts, 'text', content)
+  const composed = compose(metadata, all)
+  return exceededBy(composed) ? plain : composed
 }
 
 function withLost(metadata: JsonObject, lost: readonly string[]): JsonObject {
