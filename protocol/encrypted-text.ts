@@ -22,7 +22,9 @@ export function isEncryptedText(text: unknown): text is string {
   )
 }
 
-/** Whether a message or draft may have the text. An encrypted one is longer than what it hides. */
+/**
+ * Whether a message or a draft may have the text. An encrypted text may be longer than a plain one.
+ */
 export const fitsMessage = (text: string): boolean =>
   byteLength(text) <= limits.messageBytes ||
   (text.length <= limits.encryptedMessageBytes && isEncryptedText(text))
