@@ -65,10 +65,10 @@ export const Delta = z
     run_id: Uuid.describe('The run that writes'),
     offset: z.int().min(0).describe('Where `text` begins, in UTF-16 units'),
     text: z.string().describe('The new text'),
+    thinking_ms: z.int().min(0).optional().describe('How long the model has been thinking'),
     part_id: Part.options[0].shape.id
       .optional()
       .describe('The part in which `offset` counts; absent for the text of the whole message'),
-    thinking_ms: z.int().min(0).optional().describe('How long the model has been thinking'),
   })
   .meta({ id: 'Delta' })
 export type Delta = z.infer<typeof Delta>
