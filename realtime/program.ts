@@ -106,7 +106,9 @@ async function run(
   }
 }
 
-/** Its devices hear from the nodes, which see in the log what this process has written. */
+/**
+ * This process has no sockets. The nodes see in the log what it has written, and tell the devices.
+ */
 const noSockets: SessionSockets = {
   disconnectSessions: () => undefined,
   renewSockets: () => undefined,

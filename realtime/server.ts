@@ -1,5 +1,5 @@
-// The composition root: it creates every part and gives it what it needs. A server is a value, so
-// that n of them can live in one process.
+// The composition root: it creates every part and gives it what it needs. It keeps no state outside
+// of the server that it returns, so that many servers can live in one process.
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createAgents, type Agents, type AgentsDeps } from './agents/agents.ts'
@@ -78,7 +78,7 @@ export type ServerConfig = Config & { mongodbUrl: string }
 
 export interface ServerOptions {
   logger?: Logger
-  /** Adds the metrics of the process; for the only server of a process. */
+  /** Adds the metrics of the process; only one server of a process may add them. */
   ofProcess?: boolean
   /** Where the embedded database is. Undefined: the database is asked for its disk’s free space. */
   databaseFolder?: string
@@ -128,7 +128,7 @@ export async function startServer(
     stops.add('database', () => database.close())
     await migrateSchema(database, { owner: newId() })
     stops.add('sealing', startSealing(database, logger))
-    // the gateway is created last, as it needs the commands, and they end sockets through it
+    // the gateway is created last, because it needs the commands; they end sockets through `late`
     const late: { gateway?: Gateway } = {}
     const { quotas = {} } = config
     const log = createLog(database, logger, {
@@ -137,8 +137,8 @@ export async function startServer(
     })
     stops.add('log', () => log.stop())
 
-    // connected early and thus stopped late: what stops before it may still have to tell other
-    // nodes
+    // connected early, so that it stops late: parts that stop before it may still have to tell
+    // other nodes
     const link = config.redisUrl ? await linkTo(config.redisUrl, database) : undefined
     if (link) stops.add('redis', () => link.stop())
 
@@ -174,7 +174,7 @@ export async function startServer(
         (!config.withoutPasswords && password_hash !== undefined) ||
         (host !== undefined && (config.oidc ?? config.trustedProxy) !== undefined),
     })
-    // where a proxy signs everybody in, nobody signs in here
+    // where a proxy signs everybody in, nobody needs a passkey
     const hasPasskeys = !(config.trustedProxy && config.withoutPasswords)
     const conversationsPerUser = options.conversationsPerUser ?? quotas.conversations
     const quota = createConversationQuota(database, log, conversationsPerUser)
@@ -335,12 +335,13 @@ export async function startServer(
     void log.projectAbandoned()
     stops.add('devices', () => drain(options.drainMs ?? shutdownTimings.drain))
 
-    // before a page can ask another node for them
+    // before this node serves its page, because the page may ask another node for the files
     await keptFiles.start()
     const url = (await listen(http.server, config)) + (config.basePath ?? '')
     serving = true
     webAuthn.load().catch((error: unknown) => logger.warn({ err: error }, 'passkeys can’t be used'))
-    // while a load balancer still sends devices here, refusing them would only send them in circles
+    // a load balancer may still send devices here; if they were refused, it would send them here
+    // again
     const leaveMs = options.leaveMs ?? (config.production ? shutdownTimings.leave : 0)
     stops.add('load balancers', () => sleep(leaveMs))
     stops.add('readiness', () => void (serving = false))

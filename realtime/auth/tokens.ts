@@ -7,7 +7,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Scope, UsedToken } from '@lockstep/protocol/tokens'
 import { BatchReader } from '../concurrency/batch-reader.ts'
-import { derivedId } from '../log/entry.ts'
+import { derivedId } from '../log/derived-id.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Database } from '../store/database.ts'
 import type { TokenDocument } from '../store/documents.ts'

@@ -1,5 +1,5 @@
 // What can be done with conversations. Writes go through the log. Reads first bring the documents
-// up to it.
+// up to the log.
 import {
   decideConversations,
   messagesOf,
@@ -88,7 +88,7 @@ export interface ListQuery {
   /** `words`: every word of `q` has to be in the title or in a message. Default: `text`. */
   match?: 'text' | 'words'
   state: 'active' | 'archived' | 'trash'
-  /** Each item has so many of its newest messages. */
+  /** How many of its newest messages each item has. */
   messages?: number
 }
 export interface WindowQuery {
@@ -209,7 +209,7 @@ export function createConversations(
     return { ...answer, excerpts: await excerpts(user_id, answer.items, terms, time) }
   }
 
-  /** What a search has found in the messages of these conversations: of its longest word. */
+  /** Excerpts around the search's longest word, from the messages of these conversations. */
   async function excerpts(
     user_id: string,
     items: readonly { id: string }[],

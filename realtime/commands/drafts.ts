@@ -19,7 +19,7 @@ import {
 } from '../store/drafts.ts'
 import { cursorsOf } from './cursor.ts'
 
-/** How often a write is tried that others come before. */
+/** How often a write is tried if other writes keep coming first. */
 const MAX_ATTEMPTS = 5
 
 export interface DraftCondition {
@@ -87,7 +87,7 @@ export function createDrafts({ database, log, changed }: DraftsDeps): DraftUseCa
     const read = () => readConversation(database, user_id, place.toLowerCase())
     let conversation = await read()
     if (!conversation) {
-      // It may be so new that there is no document of it.
+      // The conversation may be so new that it has no document yet.
       await log.projectToHead(user_id, 'conversations')
       conversation = await read()
     }
@@ -155,7 +155,7 @@ export function createDrafts({ database, log, changed }: DraftsDeps): DraftUseCa
 
 const noDraft = () => new Fault('not_found', { detail: 'There is no such draft' })
 
-/** A condition doesn't count for a request that changes nothing. */
+/** Whether the request would change nothing; then its condition doesn't count. */
 const isAsWritten = (held: Draft, { place, text, offset }: DraftWrite): boolean =>
   offset === undefined && held.text === text && held.place === place
 

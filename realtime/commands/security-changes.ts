@@ -7,7 +7,7 @@ import { createAccountLog, type CommandIdentity, type Told } from './account-log
 
 export interface SecurityChanges {
   tell(context: CommandContext, identity: CommandIdentity, what: SecurityChange): Promise<void>
-  /** What happened beside the command of the request. */
+  /** Tells a change that happened as a side effect of the request's command. */
   tellMeanwhile(context: CommandContext, what: SecurityChange): Promise<void>
   /** The same command's entry, if it was told before. Throws `invalid` as `AccountLog` does. */
   first(context: CommandContext, identity: CommandIdentity): Promise<Told | undefined>

@@ -27,7 +27,7 @@ export interface AdmissionDeps {
   settings: GatewaySettings
 }
 
-/** Read on its own: a client of another protocol may send an `auth` of another form. */
+/** Read before the rest of `auth`: a client of another protocol may send another form of it. */
 const ProtocolNumber = z.object({ protocol: z.number() })
 
 /** Creates the middleware of one namespace. */
@@ -97,7 +97,7 @@ type IdentifySocket = (
 
 /**
  * A device joins all namespaces over one transport at about the same time, with the same cookie or
- * token. It is read once for all of them.
+ * token. That cookie or token is checked once for all of them.
  */
 export function createIdentityCache(
   identify: {

@@ -42,15 +42,15 @@ import { UserDevices } from './user-devices.ts'
 
 /** How often the memory that transports hold is looked at (ms). */
 const MEMORY_CHECK_MS = 1_000
-/** The devices of a session that has a new id connect anew within this time (ms). */
+/** When a session gets a new id, its devices are asked to connect anew within this time (ms). */
 const RENEW_WITHIN_MS = 2_000
-/** A transport that holds no more than this isn't looked at. */
+/** A transport with no more unread or unfinished bytes than this is never ended to free memory. */
 const HELD_BYTES = 64 * 1024
 
 export interface GatewayDeps {
   httpServer: HttpServer
   sessions: {
-    /** Whose cookie this is, or undefined. `request` is the one of the handshake. */
+    /** The user whose cookie this is, or undefined. `request` is the handshake. */
     identify(
       cookieHeader: string | undefined,
       request?: IncomingMessage,
@@ -58,7 +58,7 @@ export interface GatewayDeps {
     /** When each of the sessions expires. Sessions that are no longer alive are left out. */
     alive(sessionIds: readonly string[]): Promise<Map<string, Date>>
   }
-  /** Absent: no token is good. */
+  /** Absent: every token is refused. */
   tokens?: {
     identify(token: string, user_id: string | undefined): Promise<ConnectionIdentity | undefined>
     /** When each of the tokens ends. Those that have ended are left out. */
@@ -74,7 +74,7 @@ export interface GatewayDeps {
   execute: Execute
   toFault(error: unknown): Fault
   logger: Logger
-  /** Gets what was refused. */
+  /** Gets the refused handshakes. */
   security?: SecurityLog
   metrics: Metrics
   /** The link to the other nodes. Absent: this node is the only one. */
@@ -106,8 +106,8 @@ export interface Gateway {
    */
   disconnectSessions(sessionIds: readonly string[]): void
   /**
-   * Asks the devices of a session that was replaced to connect anew, on this node; ends those that
-   * don't, and those on other nodes.
+   * Asks this node's devices of a replaced session to connect anew. Ends the sockets that remain of
+   * it after a while, on all nodes.
    */
   renewSockets(session_id: string): void
   /** The sessions of the user that have a socket on any node. */
@@ -281,7 +281,7 @@ export function startGateway(deps: GatewayDeps): Gateway {
       for (const topic of topics) io.of(`/${topic}`).in(rooms).disconnectSockets(true)
     }
     tellPeers()
-    // once more, because Redis may have lost it without a sign
+    // told twice, because Redis may have dropped the first message without an error
     setTimeout(() => isDraining || tellPeers(), timings.announce).unref()
   }
 
@@ -323,7 +323,7 @@ export function startGateway(deps: GatewayDeps): Gateway {
     },
     follow(user_id, topic) {
       const { adapter } = io.of(`/${topic}`)
-      // The id of no socket: it is in the room only to keep the subscription of the room.
+      // No socket has this id. It joins the room so that the adapter keeps the room's subscription.
       const id = newId()
       void adapter.addAll(id, new Set([userRoom(user_id)]))
       return () => void adapter.delAll(id)
@@ -366,7 +366,9 @@ async function endDeadTransports(
   }
 }
 
-/** Ends the transports of users that make this node hold more memory than it has for that. */
+/**
+ * If unread or unfinished bytes exceed their budget, ends transports of the users who hold most.
+ */
 async function endHoarders(
   registry: ConnectionRegistry,
   { unread, unfinished }: GatewaySettings,

@@ -18,7 +18,9 @@ import type { GatewaySettings } from './settings.ts'
 export interface RequestDeps {
   execute: Execute
   log: Pick<Log, 'range'>
-  /** Bounds the reads of the log at the same time, those that catch devices up included. */
+  /**
+   * Bounds how many reads of the log run at the same time, including those that catch devices up.
+   */
   reads: Semaphore
   /** The device shows this conversation now; null: none. */
   viewing(connection: Connection, conversation_id: string | null): void
@@ -42,8 +44,8 @@ type UnloggedHandlers = {
   }
 }
 /**
- * A method, as TypeScript compares the parameters of methods both ways: each handler takes a
- * narrower payload than this.
+ * Declared as a method, because TypeScript lets the parameter of a method be narrower: each handler
+ * takes a narrower payload than this.
  */
 interface AnyHandler {
   run(connection: Connection, payload: Record<string, unknown>): void

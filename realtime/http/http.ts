@@ -66,7 +66,7 @@ export interface HttpDeps {
   /** The files of other builds. Absent: there is only this one. */
   keptFiles?: Pick<KeptFiles, 'find'>
   logger: Logger
-  /** Gets what was refused. */
+  /** Gets the refused requests. */
   security?: SecurityLog
   metrics: Metrics
   /** Default: info. */
@@ -188,7 +188,8 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
 
   async function stop(): Promise<void> {
     stopping.abort()
-    // without this, a connection that becomes idle after close() stays open until its client leaves
+    // otherwise a connection that becomes idle after close() would stay open until its client
+    // leaves
     const sweep = setInterval(() => app.server.closeIdleConnections(), SWEEP_MS)
     await app.close().finally(() => clearInterval(sweep))
     openAnswers.stop()

@@ -12,7 +12,7 @@ export interface SecurityEvent {
   address?: string
   session_id?: string | null
   device?: string
-  /** Of a refusal: the code of the error, or why the account can't sign in. */
+  /** Why something was refused: the code of the error, or why the account can't sign in. */
   reason?: string
   /** The route's path as the table has it, or a namespace; never what a client sent. */
   route?: string

@@ -42,8 +42,8 @@ export interface OperatorDeps {
 }
 
 /**
- * Returns false if the command found or had a problem, which it has told. Throws `UsageError` for a
- * user that doesn't exist.
+ * Returns false if the command found a problem or failed, after it has told the person so. Throws
+ * `UsageError` for a user that doesn't exist.
  */
 export async function runCommand(
   command: Exclude<OperatorCommand, DataCommand | { name: 'help' | 'erased' }>,

@@ -87,8 +87,8 @@ export interface ConversationListQuery {
   /** The last item of the previous page. */
   after?: { updated_at: Date; _id: string }
   /**
-   * Only conversations that have one of the ids, or a title that matches, of each condition. What
-   * clients have encrypted isn't searched: its letters mean nothing.
+   * For each condition, a conversation must have one of the ids or a title that matches. Encrypted
+   * titles aren't searched, because their letters mean nothing.
    */
   matching?: readonly { ids: string[]; pattern: string }[]
   time: TimeBudget
@@ -131,7 +131,7 @@ export async function listConversations(
   return readPage(newest as FindCursor<LiveConversationDocument>, page.limit)
 }
 
-/** The `_id`s of conversations whose title matches, where the database can't look into them. */
+/** The `_id`s of conversations whose title matches, if titles are sealed from the database. */
 async function findSealedTitles(
   { conversations }: Database,
   user_id: string,

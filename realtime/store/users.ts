@@ -8,7 +8,7 @@ import { eraseDeleted } from './erasure.ts'
 export const findUser = ({ users }: Database, user_id: string): Promise<UserDocument | null> =>
   users.findOne({ _id: user_id })
 
-/** What tells who a user is. */
+/** The fields that say who a user is. */
 export type UserIdentity = Pick<
   UserDocument,
   '_id' | 'username' | 'host' | 'closing' | 'locked' | 'waiting' | 'created_at'
@@ -65,7 +65,10 @@ export const renameUser = (
     )
   })
 
-/** Lets a user sign in through a host application as well. False if another account does so. */
+/**
+ * Lets a user sign in through a host application as well. False if another account has that
+ * identity.
+ */
 export const linkHost = (
   { users }: Database,
   user_id: string,
@@ -115,7 +118,7 @@ export async function replacePassword(
 export const listUsers = ({ users }: Database) =>
   users.find({ closing: { $ne: true } }).sort({ _id: 1 })
 
-/** From here on, nobody can sign in, and no session is valid; or all that is over. */
+/** Locks the account, so that nobody can sign in and no session is valid; or unlocks it. */
 export async function setLocked(
   { users }: Database,
   user_id: string,

@@ -13,7 +13,7 @@ import { parsers } from '@lockstep/imports/sources/parsers'
 import type { ImportSource } from '@lockstep/protocol/import'
 import { toByteSource } from '../../realtime/commands/import/import-body.ts'
 import { createItemReaders } from '../../realtime/commands/import/item-reader.ts'
-import { derivedId } from '../../realtime/log/entry.ts'
+import { derivedId } from '../../realtime/log/derived-id.ts'
 
 const sources = Object.keys(parsers) as ImportSource[]
 const HEAP_MB = 32

@@ -1,10 +1,11 @@
-// Makes messages of a text that is too long for one. Pictures in the text are left out first,
-// because nobody can read them. The rest goes on in further messages, so that none of it is lost.
+// Splits a text that is too long for one message over several messages. Pictures in the text are
+// left out first, because nobody can read them. The rest goes on in further messages, so that none
+// of it is lost.
 import { fitsMessage } from '@lockstep/protocol/encrypted-text'
 import { limits } from '@lockstep/protocol/limits'
 
 export interface FittedText {
-  /** At least one. Together they are the text, except for what is left out. */
+  /** At least one. Together they are the text without what is left out. */
   pieces: string[]
   /** What is left out. */
   lost: string[]

@@ -38,7 +38,10 @@ export type NormalizedItem =
       kind: 'conversation'
       summary: ImportedSummary
       slices: Message[][]
-      /** The names of what it lacks, without secrets, which are left out on purpose. */
+      /**
+       * The names of what the conversation lacks. Secrets aren't named, because they are left out
+       * on purpose.
+       */
       missing: string[]
     }
   | { kind: 'preferences'; preferences: JsonObject }
@@ -191,7 +194,10 @@ function withLost(metadata: JsonObject, lost: readonly string[]): JsonObject {
   return { ...merged, not_imported: [...before, ...lost] }
 }
 
-/** A change of more messages than one request may have would hold up everybody who waits for it. */
+/**
+ * A slice has at most as many messages as a request may have: a larger change would hold up
+ * everybody who waits for it.
+ */
 function toSlices(messages: readonly Message[]): Message[][] {
   const slices: Message[][] = [[]]
   let left = SLICE_BYTES
