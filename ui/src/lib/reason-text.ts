@@ -7,7 +7,7 @@ import { loadLaterTexts, t, type TextKey } from './texts.ts'
 /** Once, because a code that no catalogue knows would ask for ever. */
 let isRequested = false
 
-/** Undefined if there is no reason. The server's own words count as long as no others are loaded. */
+/** Undefined if there is no reason. The server’s own words count until others are loaded. */
 export function reasonText({ reason, error, reason_code }: JsonObject): string | undefined {
   const given = [reason, error].find((value) => typeof value === 'string')
   if (typeof reason_code !== 'string') return given
