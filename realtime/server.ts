@@ -2,7 +2,7 @@
 // of the server that it returns, so that many servers can live in one process.
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createAgents, type Agents, type AgentsDeps } from './agents/agents.ts'
+import { createAgents, type AgentsDeps } from './agents/agents.ts'
 import { newId } from '@lockstep/protocol/ids'
 import { createOriginCheck, onlyHttps } from './auth/origin.ts'
 import { createProxyTrust } from './auth/proxy-trust.ts'
@@ -14,24 +14,29 @@ import { createTickets } from './auth/tickets.ts'
 import { createTokens } from './auth/tokens.ts'
 import { createTrustedProxy } from './auth/trusted-proxy.ts'
 import { createWebAuthn } from './auth/webauthn.ts'
-import { createAccount, type AccountUseCases } from './commands/account.ts'
+import { commandHandlers } from './command-handlers.ts'
+import { createAccount } from './commands/account.ts'
+import { createAuditTrail } from './commands/audit-trail.ts'
 import { auditAccount } from './commands/audited-account.ts'
+import { auditTokens } from './commands/audited-security.ts'
 import { createActivity } from './commands/activity.ts'
 import { createDailyQuota } from './commands/daily-quota.ts'
 import { createDrafts } from './commands/drafts.ts'
-import { createExecute, type CommandHandlers } from './commands/commands.ts'
-import { createConversations, type Conversations } from './commands/conversations.ts'
+import { createExecute } from './commands/commands.ts'
+import { createConversations } from './commands/conversations.ts'
 import { startHousekeeping } from './commands/housekeeping.ts'
 import { createExport } from './commands/export.ts'
 import { createHostSignOut } from './commands/host-sign-out.ts'
 import { createImport } from './commands/import/import.ts'
+import { endsAccess } from './commands/security-changes.ts'
 import { createSecondStepTickets } from './commands/second-step-tickets.ts'
 import { createSecurityParts } from './commands/security-parts.ts'
-import { createRewind, type RewindUseCases } from './commands/rewind.ts'
+import { createRewind } from './commands/rewind.ts'
 import { createConversationQuota } from './commands/conversation-quota.ts'
-import { createPreferences, type PreferencesUseCases } from './commands/preferences.ts'
+import { createPreferences } from './commands/preferences.ts'
 import { createTokenUseCases } from './commands/tokens.ts'
 import { createUsage } from './commands/usage.ts'
+import { createWaysIn } from './commands/ways-in.ts'
 import type { Config } from './config/config.ts'
 import { startFeed } from './feed/feed.ts'
 import { startGateway, type Gateway } from './gateway/gateway.ts'
@@ -150,7 +155,9 @@ export async function startServer(
       maxDays: config.sessionMaxDays,
       logger,
     })
-    const tokens = createTokens({ database, serviceKeys: config.serviceKeys ?? [], logger })
+    const securityLog = createSecurityLog(logger)
+    const { serviceKeys = [] } = config
+    const tokens = createTokens({ database, serviceKeys, logger, security: securityLog })
     const passwords = createPasswords(options.passwordCost)
     const passwordRules = createPasswordRules()
     const limits = createRateLimits(options.rateLimits, link && createSharedLimiter(link))
@@ -162,20 +169,20 @@ export async function startServer(
     }
     const tickets = createTickets(database, config.sessionSecrets)
     const secondStep = createSecondStepTickets(database, tickets)
-    const securityLog = createSecurityLog(logger)
     const signUp = config.signUp ?? 'open'
     const parts = { database, log, sessions, passwords, passwordRules, limits, secondStep, devices }
-    const account = auditAccount(createAccount({ ...parts, signUp }), database, securityLog)
+    const trail = createAuditTrail(database, securityLog)
+    const unaudited = createAccount({ ...parts, signUp })
+    const account = auditAccount(unaudited, trail)
     const webAuthn = createWebAuthn(tickets)
+    const waysIn = createWaysIn(config)
     const { security, otherSignIn } = createSecurityParts({
-      ...{ database, log, limits, tickets, secondStep, webAuthn, account },
+      ...{ database, log, limits, tickets, secondStep, webAuthn, trail, securityLog },
+      account: unaudited,
       secrets: config.sessionSecrets,
-      hasOtherWay: ({ password_hash, host }) =>
-        (!config.withoutPasswords && password_hash !== undefined) ||
-        (host !== undefined && (config.oidc ?? config.trustedProxy) !== undefined),
+      hasOtherWay: waysIn.besidesPasskeys,
     })
-    // where a proxy signs everybody in, nobody needs a passkey
-    const hasPasskeys = !(config.trustedProxy && config.withoutPasswords)
+    const { hasPasskeys } = waysIn
     const conversationsPerUser = options.conversationsPerUser ?? quotas.conversations
     const quota = createConversationQuota(database, log, conversationsPerUser)
     const dailyQuota = createDailyQuota(
@@ -230,7 +237,8 @@ export async function startServer(
     })
     stops.add('disk watch', () => diskWatch.stop())
 
-    const proxy = config.trustedProxy && createTrustedProxy(config.trustedProxy, logger)
+    const proxy =
+      config.trustedProxy && createTrustedProxy(config.trustedProxy, logger, securityLog)
     const oidc =
       config.oidc && (await import('./auth/oidc.ts')).createOidc(config.oidc, config, logger)
     const hostSignOut = createHostSignOut({ database, account })
@@ -262,7 +270,7 @@ export async function startServer(
         ...oidcHandlers(account, oidc, hostSignOut),
         ...preferencesHandlers(preferences),
         ...draftHandlers(drafts),
-        ...tokenHandlers(createTokenUseCases({ database, log, devices })),
+        ...tokenHandlers(auditTokens(createTokenUseCases({ database, log, devices }), trail)),
         ...conversationHandlers(commands.conversations, conversations, rewind),
         ...agentHandlers(agents.useCases),
         ...socketlessHandlers({ execute, log, logger }),
@@ -312,7 +320,8 @@ export async function startServer(
       onPeerChange: (user_id, change) => agents.onChange(user_id, change),
     })
     late.gateway = gateway
-    const { deliver, disconnectSessions, renewSockets, compareHeads, drain, stop } = gateway
+    const { deliver, disconnectSessions, disconnectUser, renewSockets, compareHeads, drain, stop } =
+      gateway
     stops.add('gateway', () => stop())
     const feed = startFeed({
       database,
@@ -322,6 +331,7 @@ export async function startServer(
         if (change.op === 'session_revoked')
           if (change.data?.replaced_by === undefined) disconnectSessions([change.entity_id])
           else renewSockets(change.entity_id)
+        if (endsAccess(change)) disconnectUser(user_id)
         deliver(user_id, change, everywhere)
       },
       compareHeads,
@@ -362,39 +372,3 @@ export async function startServer(
     })
   }
 }
-
-interface UseCases {
-  conversations: Conversations
-  rewind: RewindUseCases
-  preferences: PreferencesUseCases
-  account: AccountUseCases
-  agents: Agents
-}
-
-/** The use case of every command. */
-const commandHandlers = ({
-  conversations,
-  rewind,
-  preferences,
-  account,
-  agents,
-}: UseCases): CommandHandlers => ({
-  conversations: {
-    create: (...args) => conversations.change('create', ...args),
-    update: (...args) => conversations.change('update', ...args),
-    append: (...args) => conversations.change('append', ...args),
-    delete: (...args) => conversations.change('delete', ...args),
-    restore: (...args) => conversations.change('restore', ...args),
-    purge: (...args) => conversations.change('purge', ...args),
-    rewind: rewind.back,
-    reply: agents.replies.reply,
-    stop: agents.replies.stop,
-  },
-  preferences: { update: preferences.update },
-  agents: {
-    run: agents.useCases.run,
-    stop: agents.useCases.stop,
-    delete: agents.useCases.delete,
-  },
-  account: { revoke: account.revoke },
-})

@@ -223,8 +223,11 @@ export function createSecurity(deps: SecurityDeps): SecurityUseCases {
 
     async confirm(caller, address, { code, passkey }) {
       const user = await present(caller)
-      if (passkey === undefined) await proofs.code(user, code ?? '')
-      else
+      if (passkey === undefined) {
+        const way = await proofs.code(user, code ?? '')
+        if (way === 'recovery_code')
+          await securityChanges.tellMeanwhile(caller, 'recovery_code_used')
+      } else
         await proofs.passkey(
           { origin: caller.origin, purpose: purposeOf('confirm', caller) },
           passkey,

@@ -261,7 +261,7 @@ export function createSignIn(
 }
 
 /** Why a user may not sign in although the proof was right. */
-function refusalOf({ locked, waiting }: UserDocument): FaultExtra | undefined {
+export function refusalOf({ locked, waiting }: UserDocument): FaultExtra | undefined {
   if (locked)
     return {
       reason: 'locked',

@@ -105,7 +105,11 @@ export function createIdentityCache(
       cookieHeader: string | undefined,
       request: IncomingMessage,
     ) => Promise<ConnectionIdentity | undefined>
-    byToken: (token: string, user_id: string | undefined) => Promise<ConnectionIdentity | undefined>
+    byToken: (
+      token: string,
+      user_id: string | undefined,
+      request: IncomingMessage,
+    ) => Promise<ConnectionIdentity | undefined>
   },
   settings: GatewaySettings,
 ): IdentifySocket {
@@ -121,7 +125,7 @@ export function createIdentityCache(
     const identity =
       token === undefined
         ? identify.byCookie(socket.handshake.headers.cookie, socket.request)
-        : identify.byToken(token, user_id)
+        : identify.byToken(token, user_id, socket.request)
     known.set(socket.conn, { until: now + settings.timings.identity, name, identity })
     identity.catch(() => known.delete(socket.conn))
     return identity

@@ -21,17 +21,12 @@ import type { Metrics } from '../observability/metrics.ts'
 import type { ClusterLink } from '../redis/cluster-link.ts'
 import { createAdmission, createIdentityCache } from './admission.ts'
 import { ConnectionRegistry } from './connection-registry.ts'
-import {
-  sessionRoom,
-  userRoom,
-  type ConnectionIdentity,
-  type JoinedSocket,
-  type TopicSocket,
-} from './connection.ts'
+import { sessionRoom, userRoom, type ConnectionIdentity, type JoinedSocket } from './connection.ts'
 import { startHeadComparison } from './head-comparison.ts'
 import { createHeadReader } from './head-reader.ts'
 import { createGatewayMetrics, type EndReason, type GatewayMetrics } from './metrics.ts'
 import { connectPeers, withoutPeers } from './peers.ts'
+import { createRefusals } from './refusals.ts'
 import { createRequests } from './requests.ts'
 import { createSessionWatch } from './session-watch.ts'
 import { gatewaySettings, type GatewaySettings } from './settings.ts'
@@ -60,7 +55,11 @@ export interface GatewayDeps {
   }
   /** Absent: every token is refused. */
   tokens?: {
-    identify(token: string, user_id: string | undefined): Promise<ConnectionIdentity | undefined>
+    identify(
+      token: string,
+      user_id: string | undefined,
+      address: string,
+    ): Promise<ConnectionIdentity | undefined>
     /** When each of the tokens ends. Those that have ended are left out. */
     alive(ids: readonly string[]): Promise<Map<string, Date>>
   }
@@ -105,6 +104,10 @@ export interface Gateway {
    * Ends every socket of these sessions in all namespaces: on this node at once, then on others.
    */
   disconnectSessions(sessionIds: readonly string[]): void
+  /**
+   * Ends every socket of a user, however it was signed in: on this node at once, then on others.
+   */
+  disconnectUser(user_id: string): void
   /**
    * Asks this node's devices of a replaced session to connect anew. Ends the sockets that remain of
    * it after a while, on all nodes.
@@ -172,30 +175,10 @@ export function startGateway(deps: GatewayDeps): Gateway {
     socket.disconnect(true)
   }
 
-  function onRefused(fault: Fault, { nsp, handshake, request }: TopicSocket): void {
-    gatewayMetrics.handshakeRefused(fault.code)
-    if (fault.code === 'unauthenticated' || fault.code === 'forbidden_origin')
-      deps.security?.note('handshake_refused', {
-        reason: fault.code,
-        address: deps.addressOf(request),
-        route: nsp.name,
-      })
-    if (fault.code === 'internal')
-      logger.error({ err: fault.cause ?? fault }, 'a handshake failed unexpectedly')
-    else
-      logger.info(
-        {
-          topic: nsp.name.slice(1),
-          code: fault.code,
-          address: handshake.address,
-          ...(fault.code === 'forbidden_origin' && {
-            origin: handshake.headers.origin,
-            host: handshake.headers.host,
-          }),
-        },
-        'a handshake was refused',
-      )
-  }
+  const refusals = createRefusals({
+    ...{ addressOf: deps.addressOf, logger, security: deps.security },
+    count: gatewayMetrics.handshakeRefused,
+  })
 
   /** A socket belongs to a session or to a token; their ids differ. */
   async function alive(ids: readonly string[]): Promise<Map<string, Date>> {
@@ -217,12 +200,15 @@ export function startGateway(deps: GatewayDeps): Gateway {
     logger,
     settings,
     answered: gatewayMetrics.commandAnswered,
+    addressOf: (request) => deps.addressOf(request),
+    refused: refusals.ofCommand,
   })
 
   const identify = createIdentityCache(
     {
       byCookie: (cookieHeader, request) => sessions.identify(cookieHeader, request),
-      byToken: async (token, user_id) => deps.tokens?.identify(token, user_id),
+      byToken: async (token, user_id, request) =>
+        deps.tokens?.identify(token, user_id, deps.addressOf(request)),
     },
     settings,
   )
@@ -235,7 +221,7 @@ export function startGateway(deps: GatewayDeps): Gateway {
         toFault,
         isDraining: () => isDraining,
         devices,
-        onRefused,
+        onRefused: refusals.ofHandshake,
         settings,
       }),
     )
@@ -273,8 +259,10 @@ export function startGateway(deps: GatewayDeps): Gateway {
   ]
 
   function disconnectSessions(sessionIds: readonly string[]): void {
-    if (sessionIds.length === 0) return
-    const rooms = sessionIds.map(sessionRoom)
+    if (sessionIds.length > 0) disconnectRooms(sessionIds.map(sessionRoom))
+  }
+
+  function disconnectRooms(rooms: string[]): void {
     for (const topic of topics) io.of(`/${topic}`).local.in(rooms).disconnectSockets(true)
     if (!link) return
     const tellPeers = () => {
@@ -329,6 +317,7 @@ export function startGateway(deps: GatewayDeps): Gateway {
       return () => void adapter.delAll(id)
     },
     disconnectSessions,
+    disconnectUser: (user_id) => disconnectRooms([userRoom(user_id)]),
     renewSockets(session_id) {
       for (const topic of topics)
         io.of(`/${topic}`)

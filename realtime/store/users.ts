@@ -14,6 +14,10 @@ export type UserIdentity = Pick<
   '_id' | 'username' | 'host' | 'closing' | 'locked' | 'waiting' | 'created_at'
 >
 
+/** Whether anybody may act for this user now. */
+export const mayBeUsed = (user: UserIdentity | undefined): user is UserIdentity =>
+  user !== undefined && !user.closing && !user.locked && !user.waiting
+
 /** The identities of users by id. Users that don't exist are left out. */
 export async function findIdentities(
   { users }: Database,
@@ -75,14 +79,17 @@ export const linkHost = (
   host: HostIdentity,
 ): Promise<boolean> =>
   unlessTaken(async () => {
-    await users.updateOne({ _id: user_id }, { $set: { host } })
+    await users.updateOne({ _id: user_id }, { $set: { host }, $inc: { version: 1 } })
   })
 
-/** False if the user has no password, and would have no way to sign in. */
-export async function unlinkHost({ users }: Database, user_id: string): Promise<boolean> {
+/** False if the account has changed since it was read. */
+export async function unlinkHost(
+  { users }: Database,
+  { _id, version }: Pick<UserDocument, '_id' | 'version'>,
+): Promise<boolean> {
   const { matchedCount } = await users.updateOne(
-    { _id: user_id, password_hash: { $exists: true } },
-    { $unset: { host: '' } },
+    { _id, version },
+    { $unset: { host: '' }, $inc: { version: 1 } },
   )
   return matchedCount === 1
 }

@@ -7,13 +7,14 @@ import { gatewaySettings } from '../../realtime/gateway/settings.ts'
 import { httpSettings } from '../../realtime/http/settings.ts'
 import { startNode } from '../harness/node.ts'
 import { signUp, type Person } from '../harness/person.ts'
+import { isLongForm } from '../harness/long-form.ts'
 import { mostExpensive, type Shape } from './expensive-json.ts'
 import { attacksOn, hoarder, type Attack, type Input } from './expensive-requests.ts'
 import { longestTurn, MAX_TURN_MS } from './turn-meter.ts'
 
 const isPrinted = process.env.ATTACKS === 'print'
 /** More than in `npm test`: by `npm run fuzz` and `npm run attacks`. */
-const isLong = isPrinted || process.env.FUZZ_SEEDS !== undefined
+const isLong = isPrinted || isLongForm
 /** One of so many is searched and sent at once; of the others, the valid request is measured. */
 const SEARCHED_OF = isLong ? 1 : 4
 /** Shapes that the search tries for each. */

@@ -15,7 +15,7 @@ import { EngineTab } from './tab.ts'
  * Pause between two writes of a writer (ms). Some writes hit the fault, and the nodes stay
  * responsive.
  */
-const WRITE_PAUSE_MS = 250
+const WRITE_PAUSE_MS = 500
 /** Pause between two nodes that a device tries (ms). */
 const RETRY_MS = 25
 /**

@@ -8,6 +8,7 @@ import { isObject } from '@lockstep/protocol/free-form'
 import { ImportSource } from '@lockstep/protocol/import'
 import { FreeForm } from '@lockstep/protocol/scalars'
 import { parsers } from '@lockstep/imports/sources/parsers'
+import { inForm } from '../harness/long-form.ts'
 import { generatedExports } from './generated-exports.ts'
 import { wordPattern } from './generated-values.ts'
 import { firstConversationIn } from './normalized-items.ts'
@@ -74,7 +75,7 @@ test.each(Object.entries(generatedExports) as [ImportSource, fc.Arbitrary<unknow
         for (const { metadata } of [conversation, ...conversation.messages])
           expect(FreeForm.safeParse(metadata).error).toBeUndefined()
       }),
-      { numRuns: 60 },
+      { numRuns: inForm(20, 60) },
     )
   },
   60_000,

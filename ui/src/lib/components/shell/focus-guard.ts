@@ -1,6 +1,6 @@
 // The focus never falls out of the page. When the focused element disappears or can no longer have
-// the focus, what is next to it gets it. A reader who clicks beside everything takes the focus away
-// on purpose; that stays as it is.
+// the focus, the nearest element that can gets the focus. A reader who clicks beside everything
+// takes the focus away on purpose; that stays as it is.
 
 const tabbable =
   'a[href]:not([tabindex="-1"]), button:not(:disabled, [tabindex="-1"]), textarea, input, [tabindex="0"]'
