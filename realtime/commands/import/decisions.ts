@@ -23,12 +23,12 @@ import {
   summaryOf,
   type ConversationDecision,
 } from '@lockstep/protocol/decide/conversations'
-import { previewIn } from '@lockstep/protocol/decide/encryption'
 import { Fault } from '@lockstep/protocol/errors'
 import { equalJson, isObject, type JsonObject } from '@lockstep/protocol/free-form'
 import type { Message } from '@lockstep/protocol/message'
 import { isConversation, type HeldConversation } from '@lockstep/protocol/reduce/conversation'
 import type { HeldRun } from '@lockstep/protocol/reduce/run'
+import { previewIn } from '@lockstep/protocol/text'
 
 export const isUnfinished = (held: HeldConversation): boolean =>
   isConversation(held) && UNFINISHED in held.metadata
