@@ -79,7 +79,7 @@ test('G2: the Enter that ends a composition sends nothing', async () => {
   await page.waitForURL(/\/app\/c\//)
 })
 
-/** A conversation with so many messages that a page of the server doesn't hold them. */
+/** A conversation with more messages than one page of the server holds. */
 async function longConversation(person: Awaited<ReturnType<typeof signUp>>): Promise<string> {
   const { id } = await person.ask('createConversation', {
     body: {
