@@ -8,7 +8,10 @@ import { limits } from './limits.ts'
 import { Message, MessageInput, MessageInputs, MessageStatus } from './message.ts'
 import { FreeForm, Text, Time, Uuid } from './scalars.ts'
 
-/** An encrypted title is longer than what it hides. decide/encryption.ts says where it may be. */
+/**
+ * An encrypted title may be longer than its plain text. decide/encryption.ts says where it may
+ * stand.
+ */
 const Title = Text.refine(
   (title) =>
     title.length <= limits.titleMax ||
@@ -168,7 +171,7 @@ export const ReplyRequest = z
 export const StopRequest = z
   .strictObject({ message_id: Uuid.describe('The reply to stop') })
   .meta({ id: 'StopRequest' })
-/** What a client can follow and stop a reply by. */
+/** The ids by which a client can follow and stop a reply. */
 export const ReplyIds = z
   .object({
     message_id: Uuid.describe('The message that is being written'),

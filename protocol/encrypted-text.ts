@@ -6,7 +6,10 @@ import { limits } from './limits.ts'
 import { byteLength } from './text.ts'
 
 /** What every encrypted text begins with; another form gets another name. */
-export const ENCRYPTED_PREFIX = 'enc1.'
+const ENCRYPTED_PREFIX = 'enc1.'
+
+/** The only key in the metadata of an encrypted conversation and of its messages. */
+export const ENCRYPTED_METADATA = 'encrypted'
 
 /** A nonce (12 bytes) and a tag (16 bytes), in base64url. */
 const SHORTEST = 38
@@ -22,7 +25,9 @@ export function isEncryptedText(text: unknown): text is string {
   )
 }
 
-/** Whether a message or a draft may have the text. An encrypted one is longer than what it hides. */
+/**
+ * Whether a message or a draft may have the text. An encrypted text may be longer than a plain one.
+ */
 export const fitsMessage = (text: string): boolean =>
   byteLength(text) <= limits.messageBytes ||
   (text.length <= limits.encryptedMessageBytes && isEncryptedText(text))

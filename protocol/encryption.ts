@@ -4,7 +4,7 @@ import * as z from 'zod'
 import { isEncryptedText } from './encrypted-text.ts'
 import { Uuid } from './scalars.ts'
 
-/** The least is OWASP's count of 2023 for PBKDF2-HMAC-SHA-256, which is still its present one. */
+/** The minimum is what OWASP recommends for PBKDF2-HMAC-SHA-256 (since 2023). */
 const Iterations = z.int().min(600_000).max(10_000_000)
 
 export const Encryption = z

@@ -17,7 +17,7 @@ import { equalJson, exceedsFreeForm, mergePatch, type JsonObject } from '../free
 import { limits } from '../limits.ts'
 import type { Message, MessageInput } from '../message.ts'
 import { isConversation, type HeldConversation } from '../reduce/conversation.ts'
-import { checkTexts, previewIn } from './encryption.ts'
+import { previewIn } from '../text.ts'
 
 /** The title of a conversation that nobody has named. */
 export const DEFAULT_TITLE = 'New conversation'
@@ -59,16 +59,14 @@ const create: DecideConversation<'create'> = (held, command, context) => {
       detail: 'A conversation with this id has been deleted: use another id',
     })
   const id = command.id ?? context.newId()
-  const { encryption, title, metadata } = command
-  if (encryption && encryption.owner !== context.user_id)
-    throw invalid('encryption.owner', 'must be the user who makes the conversation')
+  const { encryption } = command
   const blank: Conversation = {
     id,
     user_id: context.user_id,
-    title: title ?? DEFAULT_TITLE,
+    title: command.title ?? DEFAULT_TITLE,
     message_count: 0,
     preview: '',
-    metadata: mergedMetadata({}, metadata ?? {}),
+    metadata: mergedMetadata({}, command.metadata ?? {}),
     pinned: false,
     archived: false,
     created_at: context.at,
@@ -80,7 +78,6 @@ const create: DecideConversation<'create'> = (held, command, context) => {
     has_more: false,
   }
   const { messages } = mergeInputs(blank, command.messages ?? [], context)
-  checkTexts(blank, { title, metadata }, messages)
   const created = {
     ...blank,
     messages,
@@ -95,7 +92,6 @@ const update: DecideConversation<'update'> = (held, command, context) => {
   if (command.if_version !== undefined && command.if_version !== conversation.version)
     throw new Fault('version_conflict')
   const { messages, replaced } = mergeInputs(conversation, command.messages ?? [], context)
-  checkTexts(conversation, command, messages)
   return updated(
     conversation,
     changedFields(conversation, command),

@@ -1,22 +1,44 @@
 // Pure: what may be written in a conversation whose key only its clients have. The invariant: its
 // title, contents, metadata and drafts are encrypted, so nobody posts a plain text by mistake. In
-// other conversations the larger limits of encrypted texts don't count.
-import type { ConversationFields, Summary } from '../conversations.ts'
-import { isEncryptedText, mustBeEncrypted } from '../encrypted-text.ts'
+// other conversations the larger limits of encrypted texts don't count. Only the server checks
+// this, so that pages don't load it.
+import {
+  UNFINISHED,
+  type Conversation,
+  type ConversationFields,
+  type Summary,
+} from '../conversations.ts'
+import { ENCRYPTED_METADATA, isEncryptedText, mustBeEncrypted } from '../encrypted-text.ts'
 import { Fault } from '../errors.ts'
 import type { JsonObject } from '../free-form.ts'
 import { limits } from '../limits.ts'
 import type { Message } from '../message.ts'
-import { firstCharacters, previewOf } from '../text.ts'
-
-/** The only key in the metadata of an encrypted conversation and of its messages. */
-export const ENCRYPTED_METADATA = 'encrypted'
+import { firstCharacters } from '../text.ts'
+import { DEFAULT_TITLE, type ConversationDecision } from './conversations.ts'
 
 type Marked = Pick<Summary, 'encryption'>
 
-/** The preview of a conversation with this last message: an encrypted one has none. */
-export const previewIn = ({ encryption }: Marked, content: string): string =>
-  encryption ? '' : previewOf(content)
+/**
+ * Throws `invalid` or `too_large` for a decision to write what the conversation doesn't take.
+ * `held` is the conversation before; undefined if there is none.
+ */
+export function checkDecision(
+  held: Marked | undefined,
+  decision: ConversationDecision,
+  user_id: string,
+): void {
+  if (decision.op === 'created') {
+    const { encryption, title, metadata, messages }: Conversation = decision.data
+    if (encryption && encryption.owner !== user_id) {
+      const issue = { path: 'encryption.owner', message: 'must be the user who makes it' }
+      throw new Fault('invalid', { detail: `${issue.path} ${issue.message}`, issues: [issue] })
+    }
+    checkTexts({ encryption }, { title, metadata }, messages)
+  } else if (decision.op === 'updated') {
+    const { messages = [], ...fields } = decision.data
+    checkTexts(held ?? {}, fields, messages)
+  }
+}
 
 /** Throws `invalid` for a text that isn't as its conversation says, and `too_large`. */
 export function checkTexts(
@@ -25,7 +47,8 @@ export function checkTexts(
   messages: readonly Pick<Message, 'content' | 'metadata'>[],
 ): void {
   if (encryption) {
-    if (title !== undefined && !isEncryptedText(title)) throw mustBeEncrypted('title')
+    if (title !== undefined && title !== DEFAULT_TITLE && !isEncryptedText(title))
+      throw mustBeEncrypted('title')
     if (metadata && !isEncryptedMetadata(metadata)) throw mustBeEncrypted('metadata')
     for (const [index, message] of messages.entries()) {
       if (!isEncryptedText(message.content)) throw mustBeEncrypted(`messages.${index}.content`)
@@ -49,8 +72,9 @@ export function checkTexts(
     })
 }
 
-/** An object or a merge patch with nothing that can be read. */
+/** An object with nothing that can be read but the mark of an import. */
 const isEncryptedMetadata = (metadata: JsonObject): boolean =>
   Object.entries(metadata).every(
-    ([name, value]) => name === ENCRYPTED_METADATA && (value === null || isEncryptedText(value)),
+    ([name, value]) =>
+      name === UNFINISHED || (name === ENCRYPTED_METADATA && isEncryptedText(value)),
   )

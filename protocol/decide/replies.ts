@@ -1,5 +1,5 @@
 // Pure: how a reply begins, grows and ends. The invariant: a message streams for one run only.
-// Whatever another run sends, or sends after the end, changes nothing.
+// Whatever another run sends, or the same run sends after the end, changes nothing.
 //
 // `held` must contain every streaming message of the conversation, and the messages that are named.
 import type { DecisionContext } from '../change.ts'

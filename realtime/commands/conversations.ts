@@ -8,6 +8,7 @@ import {
   type DecidedConversationCommand as Name,
 } from '@lockstep/protocol/decide/conversations'
 import type { Conversation, ConversationCommands, Summary } from '@lockstep/protocol/conversations'
+import { checkDecision } from '@lockstep/protocol/decide/encryption'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
@@ -124,7 +125,10 @@ export function createConversations(
         },
         decide({ held, isFull }, decisionContext) {
           if (isFull && held === undefined) throw quotaReached()
-          return decide(held, command, decisionContext)
+          const decision = decide(held, command, decisionContext)
+          if (decision)
+            checkDecision(isConversation(held) ? held : undefined, decision, context.user_id)
+          return decision
         },
       })
       return conversationOutcome(appended, options)

@@ -171,7 +171,10 @@ export class Projector {
     }
     if (durable) return
     await advanceHeads(database, advances, { durable }).catch((error: unknown) =>
-      logger.debug({ err: error }, 'heads were not advanced: others will project once more'),
+      logger.debug(
+        { err: error },
+        'heads were not advanced: other nodes will project the same entries again',
+      ),
     )
   }
 

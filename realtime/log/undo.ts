@@ -36,7 +36,7 @@ const isUndoable = (entry: ReversibleEntry): entry is ReversibleEntry & Replaced
   isKnownOp({ topic: 'conversations', op: entry.op })
 
 export const wasNotThere = () =>
-  new Fault('not_found', { detail: 'There is no such conversation at that moment' })
+  new Fault('not_found', { detail: 'No such conversation existed at that moment' })
 
 /**
  * How to read the entries of a conversation in (seq, head], newest first. Throws `not_found` if the

@@ -12,6 +12,7 @@ import type { RouteName } from '@lockstep/protocol/route-paths'
 import { topics } from '@lockstep/protocol/topics'
 import { httpSettings } from '../../realtime/http/settings.ts'
 import { startNode } from '../harness/node.ts'
+import { inForm } from '../harness/long-form.ts'
 import { request, signUp, type Person } from '../harness/person.ts'
 import { RawSocket } from '../harness/raw-socket.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
@@ -22,8 +23,8 @@ const often = { rate: 1e6, burst: 1e6 }
 const shared = sharedNodes(1, {
   options: { http: { ...httpSettings, userRate: often, addressRate: often } },
 })
-/** Shapes that the search tries for each schema; more in `npm run fuzz`. */
-const STEPS = Math.ceil(Number(process.env.FUZZ_SEEDS ?? 60) / 10)
+/** Shapes that the search tries for each schema. */
+const STEPS = inForm(3, Math.ceil(Number(process.env.FUZZ_SEEDS) / 10))
 const seed = Number(process.env.FUZZ_SEED ?? Date.now() & 0xffff)
 
 const table: Record<string, Route> = routes
@@ -109,9 +110,8 @@ describe('a stranger', () => {
         })
         turns.push(longestMs)
       }
-      // The first one also loads what is loaded when it is needed, and in some the collector of
-      // this process runs, which has everything that earlier tests have left. What a body costs, it
-      // costs each time.
+      // The first turn also loads code, and in some turns the garbage collector runs for what
+      // earlier tests left. The cost of the body is in every turn.
       expect(turns.toSorted((a, b) => a - b)[10]).toBeLessThan(MAX_TURN_MS)
       const small = written({ field: undefined, form: 'keys', key: 9, bytes: 16_000 })
       const { status, body } = await send(path, small)

@@ -12,9 +12,14 @@ import type { Connect, SocketLike } from './platform.ts'
 import type { PollingSocket } from './polling-socket.ts'
 import type { Call } from './rest/call.ts'
 
-/** The attempts in a row that must fail before HTTP is used: a node that restarts fails one. */
+/**
+ * How many attempts in a row must fail before HTTP is used. One may fail because a node restarts.
+ */
 const FAILURES = 2
-/** An attempt that takes this long to fail counts for all: something swallows it; milliseconds. */
+/**
+ * If one attempt takes this long to fail, HTTP is used at once: something swallows it;
+ * milliseconds.
+ */
 const LONG_WAIT = 5_000
 /** The delays before the first and the later attempts to return to the WebSocket; milliseconds. */
 const FIRST_RETURN = 5_000
@@ -54,7 +59,7 @@ type Listener = (payload: unknown) => void
 
 class FallbackSocket implements SocketLike {
   readonly #webSocket: SocketLike
-  /** Its code is loaded when it is needed: HTTP works then. */
+  /** Its code is loaded when it is first needed, which is when HTTP is known to work. */
   #polling: PollingSocket | undefined
   #loading: Promise<PollingSocket> | undefined
   readonly #topic: Topic
@@ -165,7 +170,9 @@ class FallbackSocket implements SocketLike {
     this.#tell(event, payload)
   }
 
-  /** Each attempt ends when the next one begins: something may swallow it without a word. */
+  /**
+   * Each attempt ends when the next one begins, because something may swallow it and never answer.
+   */
   #returnLater(): void {
     const delay = Math.min(MAX_RETURN, FIRST_RETURN * 2 ** Math.min(this.#returns++, 10))
     this.#cancelReturn = this.#deps.lifetime.after(delay, () => {

@@ -20,7 +20,7 @@ export class PollingSocket implements SocketLike {
   readonly #auth: () => Handshake
   readonly #deps: PollingSocketDeps
   readonly #listeners = new Map<string, ((payload: unknown) => void)[]>()
-  /** Counts the connections: what an earlier one asked for is no longer awaited. */
+  /** Counts the connections: answers to an earlier one's requests are ignored. */
   #connection = 0
   #cancelPoll = () => {}
   /** The connection whose request for changes is under way: it has one at a time. */
@@ -99,7 +99,8 @@ export class PollingSocket implements SocketLike {
       response = { ok: false, error: toProblem(error) }
     }
     ack(response)
-    // What the command has changed arrives at once, and not only in a few seconds.
+    // Asks for changes now, so that the command's own change arrives at once and not in a few
+    // seconds.
     if (this.#connection !== connection || command === 'range' || !response.ok) return
     void this.#poll(connection, 'disconnect')
   }

@@ -128,7 +128,7 @@ function normalizeConversation(
     ...(parsed.encryption && { encryption: parsed.encryption }),
   })
   const { title, metadata } = summary
-  checkTexts(summary, { ...(title !== DEFAULT_TITLE && { title }), metadata }, messages)
+  checkTexts(summary, { title, metadata }, messages)
   const missing = isOwn ? [] : missingIn([summary, ...messages])
   return { kind: 'conversation', summary, slices: toSlices(messages), missing }
 }

@@ -104,12 +104,6 @@ class Agents {
     return [...listed, ...own]
   }
 
-  /** Whether the server has a model. Without one, every agent answers as the demo does. */
-  get haveModel(): boolean {
-    track()
-    return (this.#served ?? topic.agents).some(({ model }) => model !== 'demo')
-  }
-
   get(id: string): AgentView | undefined {
     return this.all.find((agent) => agent.id === id)
   }
