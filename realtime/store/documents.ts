@@ -115,7 +115,12 @@ export interface TombstoneDocument {
 
 export type ConversationDocument = LiveConversationDocument | TombstoneDocument
 
-export interface MessageDocument extends Omit<Message, 'id' | 'created_at' | 'updated_at'> {
+export interface MessageDocument extends Omit<
+  Message,
+  'id' | 'created_at' | 'updated_at' | 'parts'
+> {
+  /** See packed-parts.ts. */
+  parts?: string
   /** `<user>:<conversation>:<id>` */
   _id: string
   user_id: string
