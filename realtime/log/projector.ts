@@ -39,7 +39,7 @@ export interface ProjectorDeps {
 
 /** True if the documents lack only text of running replies. */
 export const onlyStreams = ({ tail }: TopicHead): boolean =>
-  tail.every(({ op }) => op === 'extended')
+  tail.every(({ op }) => op === 'extended' || op === 'part')
 
 interface Work extends TopicEntries {
   result: PromiseWithResolvers<void>
