@@ -6,7 +6,7 @@ import { limits } from './limits.ts'
 import { byteLength } from './text.ts'
 
 /** What every encrypted text begins with; another form gets another name. */
-const ENCRYPTED_PREFIX = 'enc1.'
+export const ENCRYPTED_PREFIX = 'enc1.'
 
 /** The only key in the metadata of an encrypted conversation and of its messages. */
 export const ENCRYPTED_METADATA = 'encrypted'

@@ -1,6 +1,6 @@
 // One user with several devices, around a fake server and in virtual time.
 import { newId } from '@lockstep/protocol/ids'
-import { createEngine, type Engine } from '@lockstep/client'
+import { createEngine, type CreateEncryption, type Engine } from '@lockstep/client'
 import { FakeServer } from './fake-server.ts'
 import { FakeWire } from './fake-wire.ts'
 import { VirtualTime } from './virtual-time.ts'
@@ -36,7 +36,12 @@ export class SimulatedUser {
   async device({
     live = true,
     random = () => 0.5,
-  }: { live?: boolean; random?: () => number } = {}): Promise<Device> {
+    encryption,
+  }: {
+    live?: boolean
+    random?: () => number
+    encryption?: CreateEncryption
+  } = {}): Promise<Device> {
     const session_id = newId()
     this.server.signIn(session_id)
     const wire = new FakeWire(this.server, this.time, session_id)
@@ -47,6 +52,7 @@ export class SimulatedUser {
       clock: this.time,
       now: () => this.time.now() + this.clockAhead,
       random,
+      encryption,
     })
     const device = { session_id, wire, engine }
     this.devices.push(device)

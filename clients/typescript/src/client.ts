@@ -5,6 +5,7 @@ export type { Engine, EngineOptions, EngineState } from './engine.ts'
 export type { ConnectionState } from './connection-manager.ts'
 export { connectBySocketIo } from './socket-io.ts'
 export type { Clock, Connect, SocketLike } from './platform.ts'
+export type { CreateEncryption } from './encryption-hooks.ts'
 export { isRetryable } from './rest/call.ts'
 export type { Call, CallOptions } from './rest/call.ts'
 export { isOver } from './views.ts'
@@ -17,10 +18,12 @@ export type {
   ConversationView,
   Delivery,
   DraftsFollower,
+  EncryptedConversations,
   IssuedCommand,
   ListState,
   ListView,
   MessageView,
+  NewConversation,
   OutboxItem,
   PreferencesTopic,
   RunFilter,
@@ -28,6 +31,7 @@ export type {
   RunView,
   SummaryView,
   TopicView,
+  UnlockResult,
   WrittenDraft,
 } from './views.ts'
 export { Fault } from '@lockstep/protocol/errors'

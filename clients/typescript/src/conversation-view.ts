@@ -33,6 +33,7 @@ export interface ConversationParts {
   streamedText: StreamedText
   windowed: boolean
   loading: boolean
+  locked: true | undefined
 }
 
 export function conversationView({
@@ -42,6 +43,7 @@ export function conversationView({
   streamedText,
   windowed,
   loading,
+  locked,
 }: ConversationParts): ConversationView {
   const waiting = new Map(
     commands.flatMap((command) =>
@@ -51,13 +53,20 @@ export function conversationView({
   const messages = conversation.messages.map((message) =>
     messageView(message, waiting.get(message.id), streamedText),
   )
-  return { ...conversation, messages, delivery: deliveryOf(commands), windowed, loading, outbox }
+  const delivery = deliveryOf(commands)
+  const summary = { ...conversation, delivery, ...(locked && { locked }) }
+  return { ...summary, messages, windowed, loading, outbox }
 }
 
 export const summaryView = (
   conversation: Conversation,
   commands: readonly Pending[],
-): SummaryView => ({ ...summaryOf(conversation), delivery: deliveryOf(commands) })
+  locked: true | undefined,
+): SummaryView => ({
+  ...summaryOf(conversation),
+  delivery: deliveryOf(commands),
+  ...(locked && { locked }),
+})
 
 function messageView(
   message: Message,

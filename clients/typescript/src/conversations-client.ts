@@ -1,6 +1,6 @@
 // Topic `conversations` as programs use it.
 import type { WireChange } from '@lockstep/protocol/change'
-import type { ConversationCommands, Summary } from '@lockstep/protocol/conversations'
+import type { Conversation, Summary } from '@lockstep/protocol/conversations'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import { isKnownOf } from '@lockstep/protocol/known-change'
@@ -15,8 +15,11 @@ import {
   type ConversationState,
 } from './conversation-model.ts'
 import { conversationView, listOf, newestFirst, summaryView } from './conversation-view.ts'
+import type { CreateEncryption, EncryptionHooks } from './encryption-hooks.ts'
 import { MessageWindows } from './message-windows.ts'
+import { Memo } from './memo.ts'
 import { PagedLists } from './paged-lists.ts'
+import type { OutgoingCommand } from './outgoing-command.ts'
 import type { Call } from './rest/call.ts'
 import { listConversations } from './rest/conversations.ts'
 import { addPiece } from './streamed-message.ts'
@@ -27,9 +30,12 @@ import type {
   ConversationFields,
   ConversationsTopic,
   ConversationView,
+  EncryptedConversations,
   IssuedCommand,
   ListState,
   ListView,
+  NewConversation,
+  OutboxItem,
   SummaryView,
 } from './views.ts'
 
@@ -46,8 +52,10 @@ export class ConversationsClient
   readonly #views = new Map<string, ConversationView | undefined>()
   readonly #summaries = new Map<string, SummaryView>()
   readonly #listViews = new Map<ListState, ListView>()
+  readonly hooks: EncryptionHooks | undefined
+  readonly #outbox = new Memo<readonly OutboxItem[]>()
 
-  constructor(call: Call, changed: () => void) {
+  constructor(call: Call, changed: () => void, now: () => number, encryption?: CreateEncryption) {
     super()
     this.#call = call
     const listsChanged = () => {
@@ -68,9 +76,37 @@ export class ConversationsClient
       delta: (delta) => this.#stream(delta),
       applied: (change) => this.#endStream(change),
     })
+    this.hooks = encryption?.({
+      topic: this.topic,
+      now,
+      changed: (id) => {
+        this.#invalidate(id)
+        this.topic.notify()
+      },
+    })
+  }
+
+  get encrypted(): EncryptedConversations | undefined {
+    return this.hooks?.conversations
+  }
+
+  override get outbox(): readonly OutboxItem[] {
+    const [sent, queued] = [super.outbox, this.#queued]
+    return this.#outbox.get([sent, queued], () => [...sent, ...queued])
+  }
+  override get unsent(): number {
+    return super.unsent + this.#queued.length
+  }
+  override get settled(): boolean {
+    return super.settled && this.#queued.length === 0
+  }
+  /** The commands whose texts are being encrypted. */
+  get #queued(): readonly OutboxItem[] {
+    return this.hooks?.queued ?? nothing
   }
 
   override end(): void {
+    this.hooks?.end()
     this.#lists.clear()
     this.#windows.clear()
     this.#streamedText.clear()
@@ -154,19 +190,20 @@ export class ConversationsClient
     return { items, next_cursor, excerpts }
   }
 
-  create(input: ConversationCommands['create'] = {}): IssuedCommand {
+  create(input: NewConversation = {}): IssuedCommand {
     const id = input.id ?? newId()
     const messages = input.messages?.map(withId)
     const payload = { ...input, id, ...(messages && { messages }) }
     return this.topic.send(decidedCommand('create', payload, id, messages))
   }
+
   update(
     id: string,
     fields: ConversationFields,
     { if_version }: { if_version?: number } = {},
   ): IssuedCommand {
     const condition = if_version !== undefined && { if_version }
-    return this.topic.send(updateCommand({ conversation_id: id, ...fields, ...condition }))
+    return this.#send(updateCommand({ conversation_id: id, ...fields, ...condition }))
   }
   rename(id: string, title: string, options?: { if_version?: number }): IssuedCommand {
     return this.update(id, { title }, options)
@@ -181,7 +218,7 @@ export class ConversationsClient
   append(id: string, input: MessageInput): IssuedCommand {
     const message = withId(input)
     const payload = { conversation_id: id, message }
-    return this.topic.send(decidedCommand('append', payload, id, [message]), message.id)
+    return this.#send(decidedCommand('append', payload, id, [message]), message.id)
   }
 
   edit(
@@ -205,32 +242,39 @@ export class ConversationsClient
     }
     const condition = version !== undefined && { version }
     const messages = [{ id: message_id, role, content, ...condition }]
-    return this.topic.send(updateCommand({ conversation_id: id, messages }), message_id)
+    return this.#send(updateCommand({ conversation_id: id, messages }), message_id)
   }
 
   delete(id: string): IssuedCommand {
-    return this.topic.send(decidedCommand('delete', { conversation_id: id }, id))
+    return this.#send(decidedCommand('delete', { conversation_id: id }, id))
   }
   restore(id: string): IssuedCommand {
-    return this.topic.send(decidedCommand('restore', { conversation_id: id }, id))
+    return this.#send(decidedCommand('restore', { conversation_id: id }, id))
   }
   purge(id: string): IssuedCommand {
-    return this.topic.send(decidedCommand('purge', { conversation_id: id }, id))
+    return this.#send(decidedCommand('purge', { conversation_id: id }, id))
   }
   rewind(id: string, seq: number): IssuedCommand {
-    return this.topic.send(undecidedCommand('rewind', { conversation_id: id, seq }))
+    return this.#send(undecidedCommand('rewind', { conversation_id: id, seq }))
   }
   reply(
     id: string,
     options: { agent?: string; replaces?: string; message_id?: string } = {},
   ): IssuedCommand {
-    return this.topic.send(undecidedCommand('reply', { conversation_id: id, ...options }))
+    return this.#send(undecidedCommand('reply', { conversation_id: id, ...options }))
   }
   regenerate(id: string, message_id: string, options: { agent?: string } = {}): IssuedCommand {
     return this.reply(id, { ...options, replaces: message_id })
   }
   stop(id: string, message_id: string): IssuedCommand {
-    return this.topic.send(undecidedCommand('stop', { conversation_id: id, message_id }))
+    return this.#send(undecidedCommand('stop', { conversation_id: id, message_id }))
+  }
+
+  #send(command: OutgoingCommand<ConversationState>, subject?: string): IssuedCommand {
+    return (this.hooks ?? this.topic).send(command, subject)
+  }
+  #shown(conversation: Conversation): Conversation {
+    return this.hooks?.shown(conversation) ?? conversation
   }
 
   /**
@@ -249,7 +293,8 @@ export class ConversationsClient
     if (!conversation || !isConversation(conversation)) return undefined
     const hasWindow = conversation.messages.length > 0 || !conversation.has_more
     return conversationView({
-      conversation,
+      conversation: this.#shown(conversation),
+      locked: this.hooks?.locked(id),
       commands: this.topic.commands(id),
       outbox: this.topic.itemsOf(id),
       streamedText: this.#streamedText,
@@ -265,7 +310,8 @@ export class ConversationsClient
       if (!conversation || !isConversation(conversation) || listOf(conversation) !== state) continue
       let summary = this.#summaries.get(id)
       if (!summary) {
-        summary = summaryView(conversation, this.topic.commands(id))
+        const shown = this.#shown({ ...conversation, messages: [] })
+        summary = summaryView(shown, this.topic.commands(id), this.hooks?.locked(id))
         this.#summaries.set(id, summary)
       }
       items.push(summary)
@@ -297,6 +343,8 @@ export class ConversationsClient
     this.#streamedText.end(change.data.message_id)
   }
 }
+
+const nothing: readonly OutboxItem[] = []
 
 const withId = (message: MessageInput): MessageInput & { id: string } => ({
   ...message,

@@ -4,6 +4,7 @@
 import type { Draft, DraftNotice } from '@lockstep/protocol/drafts'
 import { Fault } from '@lockstep/protocol/errors'
 import { spliceBetween } from '@lockstep/protocol/splice'
+import type { EncryptionHooks } from './encryption-hooks.ts'
 import { Notifier } from './notifier.ts'
 import { isRetryable, type Call } from './rest/call.ts'
 import { getDraft, listDrafts } from './rest/drafts.ts'
@@ -12,6 +13,7 @@ import type { DraftsFollower, WrittenDraft } from './views.ts'
 
 export class DraftsClient implements DraftsFollower {
   readonly #call: Call
+  readonly #texts: EncryptionHooks['drafts'] | undefined
   readonly #notifier = new Notifier()
   /** Drafts that are being written, with the newest version that an event has named meanwhile. */
   readonly #writing = new Map<string, number>()
@@ -24,8 +26,10 @@ export class DraftsClient implements DraftsFollower {
   /** What has changed since the reading of all drafts began; undefined while none runs. */
   #changedSince: Set<string> | undefined
 
-  constructor(call: Call) {
+  constructor(call: Call, texts?: EncryptionHooks['drafts']) {
     this.#call = call
+    this.#texts = texts
+    texts?.onChange(() => this.#changed())
   }
 
   get loaded(): boolean {
@@ -33,7 +37,8 @@ export class DraftsClient implements DraftsFollower {
   }
 
   get items(): readonly Draft[] {
-    this.#items ??= [...this.#held.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
+    const held = [...this.#held.values()]
+    this.#items ??= (this.#texts?.shown(held) ?? held).sort((a, b) => (a.id < b.id ? -1 : 1))
     return this.#items
   }
 
@@ -72,27 +77,36 @@ export class DraftsClient implements DraftsFollower {
   }
 
   async write(
-    { id, place, text }: WrittenDraft,
+    draft: WrittenDraft,
     base?: Draft,
     { keepalive }: { keepalive?: boolean } = {},
   ): Promise<Draft> {
-    const splice = base && spliceBetween(base.text, text)
+    const { id, place, text } = draft
     const condition = base ? { if_version: base.version } : { only_if_absent: true }
     return this.#whileWriting(id, async () => {
+      const encrypted = await this.#texts?.encrypted(draft)
       try {
-        const body = { place, text, ...splice }
+        const splice = base && encrypted === undefined && spliceBetween(base.text, text)
+        const body = { place, text: encrypted ?? text, ...splice }
         const position = await this.#call(
           'putDraft',
           { params: { id }, body },
           { ...condition, keepalive },
         )
-        return this.#set(id, { ...position, text })
+        const written = { ...position, text }
+        if (encrypted !== undefined) this.#texts?.written(written, encrypted, draft)
+        this.#set(id, { ...position, text: encrypted ?? text })
+        return written
       } catch (error) {
         const current = currentOf(error)
         if (current) this.#set(id, current)
         else if (isGone(error)) this.#set(id, undefined)
-        // An earlier attempt has written this already, and its response was lost.
-        if (current?.text === text && current.place === place) return current
+        // An earlier attempt was made, and its response was lost.
+        if (
+          current?.place === place &&
+          (await (this.#texts?.plain(current) ?? current.text)) === text
+        )
+          return { ...current, text }
         throw error
       }
     })

@@ -17,6 +17,7 @@ import { AgentsClient } from './agents-client.ts'
 import { ConnectionManager, type ConnectionState } from './connection-manager.ts'
 import { ConversationsClient } from './conversations-client.ts'
 import { DraftsClient } from './drafts-client.ts'
+import type { CreateEncryption } from './encryption-hooks.ts'
 import { HttpFallback } from './http-fallback.ts'
 import { Lifetime } from './lifetime.ts'
 import { Memo } from './memo.ts'
@@ -56,6 +57,8 @@ export interface EngineOptions extends Credentials {
   random?: () => number
   /** Milliseconds since the Unix epoch. */
   now?: () => number
+  /** Conversations whose keys only their clients have: `passphraseEncryption`. Default: none. */
+  encryption?: CreateEncryption
 }
 
 /**
@@ -141,10 +144,11 @@ class LocalEngine implements Engine {
     // The topics' own requests end with the session. Those of the page don't: signing out is one.
     const call: Call = (route, request, options) =>
       this.call(route, request, { signal: this.#lifetime?.signal, ...options })
-    this.conversations = new ConversationsClient(call, changed)
+    const { now = Date.now, encryption } = options
+    this.conversations = new ConversationsClient(call, changed, now, encryption)
     this.preferences = new PreferencesClient(call, changed)
     this.agents = new AgentsClient(call, changed)
-    this.drafts = new DraftsClient(call)
+    this.drafts = new DraftsClient(call, this.conversations.hooks?.drafts)
     this.account = new AccountClient({
       call,
       changed,

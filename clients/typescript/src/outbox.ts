@@ -77,11 +77,15 @@ export class Outbox<State extends object> {
   }
 
   /** @param id the id by which the caller knows the command's subject */
-  add(command: OutgoingCommand<State>, id: string): IssuedCommand {
+  add(
+    command: OutgoingCommand<State>,
+    id: string,
+    mutation_id = newId(this.#lifetime.now()),
+  ): IssuedCommand {
     const { promise, resolve } = createDeferred<CommandOutcome>()
     const pending: PendingCommand<State> = {
       ...command,
-      mutation_id: newId(this.#lifetime.now()),
+      mutation_id,
       at: new Date(this.#lifetime.now()).toISOString(),
       status: 'queued',
     }

@@ -159,6 +159,10 @@ export class TopicReplica<State extends object> {
     return { entities, lifetime: session.lifetime }
   }
 
+  /** Undefined while nobody is signed in. */
+  get user_id(): string | undefined {
+    return this.#parts?.session.user_id
+  }
   get cursor(): Cursor | undefined {
     return this.#parts?.follower.cursor
   }
@@ -212,8 +216,12 @@ export class TopicReplica<State extends object> {
    * Shows the command's effect and sends it.
    * @param id what the caller knows the command's subject by
    */
-  send(command: OutgoingCommand<State>, id = command.entity_id): IssuedCommand {
-    if (this.#parts) return this.#parts.outbox.add(command, id)
+  send(
+    command: OutgoingCommand<State>,
+    id = command.entity_id,
+    mutation_id?: string,
+  ): IssuedCommand {
+    if (this.#parts) return this.#parts.outbox.add(command, id, mutation_id)
     return { id, mutation_id: newId(), outcome: Promise.resolve({ ok: false, reason: 'dropped' }) }
   }
 

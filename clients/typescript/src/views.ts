@@ -3,7 +3,7 @@
 // effects of the pending commands.
 import type { ListedSession, Session, User } from '@lockstep/protocol/account'
 import type { Agent, Run, RunStatus } from '@lockstep/protocol/agents'
-import type { Summary } from '@lockstep/protocol/conversations'
+import type { Conversation, Summary } from '@lockstep/protocol/conversations'
 import type { Cursor } from '@lockstep/protocol/cursor'
 import type { Draft } from '@lockstep/protocol/drafts'
 import type { JsonObject } from '@lockstep/protocol/free-form'
@@ -89,6 +89,11 @@ export type ListState = 'active' | 'archived' | 'trash'
 export interface SummaryView extends Summary {
   /** The worst status of the commands that are pending for this conversation. */
   readonly delivery: Delivery
+  /**
+   * It is encrypted, and this device doesn't have its key: its texts are empty, and `title` is
+   * `Encrypted conversation`. Only with the engine's option `encryption`.
+   */
+  readonly locked?: true
 }
 
 /** `sent`: the server has confirmed it. */
@@ -114,6 +119,8 @@ export interface MessageView extends Message {
   readonly mutation_id?: string
   /** While the model thinks before it writes on: when that began, as `performance.now()` counts. */
   readonly thinking_since?: number
+  /** Of an encrypted conversation: the text isn't from somebody who has its key. */
+  readonly unreadable?: true
 }
 
 export interface ConversationView extends SummaryView {
@@ -134,6 +141,42 @@ export interface ConversationFields {
   metadata?: JsonObject
   pinned?: boolean
   archived?: boolean
+}
+
+export interface NewConversation {
+  id?: string
+  title?: string
+  messages?: MessageInput[]
+  metadata?: JsonObject
+}
+
+/** `insecure`: the page isn't served over https or at localhost, so it can't decrypt. */
+export type UnlockResult = 'unlocked' | 'wrong_passphrase' | 'not_encrypted' | 'insecure'
+
+/** The engine's `conversations.encrypted`: there if the engine has the option `encryption`. */
+export interface EncryptedConversations {
+  /**
+   * Creates a conversation whose texts only clients with the passphrase can read, or that has the
+   * passphrase of another one which is unlocked here. Resolves once the command is issued; it takes
+   * a moment to make the key. Losing the passphrase loses the texts. Rejects with Fault `invalid`
+   * if this page can't encrypt, because it isn't served over https.
+   */
+  create(
+    input: NewConversation,
+    under: { passphrase: string } | { like: string },
+  ): Promise<IssuedCommand>
+  /**
+   * Opens an encrypted conversation on this device, until `lock`, a sign-out or the engine's stop.
+   * The key is in memory only. While it is locked, commands that write texts throw Fault `invalid`.
+   * Rejects with Fault `not_found`, `unavailable`, or `invalid` for a form that this version
+   * doesn't know.
+   */
+  unlock(id: string, passphrase: string): Promise<UnlockResult>
+  lock(id: string): void
+  /** A conversation that was read by `call`, as this device shows it: decrypted if unlocked. */
+  reveal<Read extends Conversation>(conversation: Read): Promise<Read>
+  /** The same for one message. */
+  revealMessage(conversation_id: string, message: Message): Promise<Message>
 }
 
 export interface ConversationsTopic extends TopicView {
@@ -177,12 +220,9 @@ export interface ConversationsTopic extends TopicView {
     excerpts: { conversation_id: string; text: string }[]
   }>
 
-  create(input?: {
-    id?: string
-    title?: string
-    messages?: MessageInput[]
-    metadata?: JsonObject
-  }): IssuedCommand
+  create(input?: NewConversation): IssuedCommand
+  /** Undefined without the engine's option `encryption`. */
+  readonly encrypted: EncryptedConversations | undefined
   update(id: string, fields: ConversationFields, options?: { if_version?: number }): IssuedCommand
   rename(id: string, title: string, options?: { if_version?: number }): IssuedCommand
   pin(id: string, pinned: boolean): IssuedCommand
@@ -233,13 +273,18 @@ export interface WrittenDraft {
   readonly id: string
   readonly place: string
   readonly text: string
+  /**
+   * The conversation that the text is for, if `place` isn't its id: if that is encrypted, the draft
+   * is too.
+   */
+  readonly conversation_id?: string
 }
 
 /** Texts that the user has typed and not sent, on whichever device. */
 export interface DraftsFollower {
   /** True once they were read. */
   readonly loaded: boolean
-  /** As the server has them, ordered by id. */
+  /** As the server has them, ordered by id. Those of locked conversations are left out. */
   readonly items: readonly Draft[]
   /**
    * Writes a draft. `base` is the draft as this device knows it; without one, the draft must be

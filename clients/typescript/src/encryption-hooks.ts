@@ -1,0 +1,44 @@
+// What the engine asks of encrypted conversations. Who makes them is an option of the engine
+// (`encryption/encryption.ts`), so that a program that has none doesn't load their code.
+import type { Conversation } from '@lockstep/protocol/conversations'
+import type { Draft } from '@lockstep/protocol/drafts'
+import type { ConversationState } from './conversation-model.ts'
+import type { OutgoingCommand } from './outgoing-command.ts'
+import type { TopicReplica } from './topic-replica.ts'
+import type { EncryptedConversations, IssuedCommand, OutboxItem, WrittenDraft } from './views.ts'
+
+export interface EncryptionHooks {
+  /** What programs call. */
+  readonly conversations: EncryptedConversations
+  /** The commands whose texts are being encrypted: the same list until it has changed. */
+  readonly queued: readonly OutboxItem[]
+  readonly drafts: {
+    /** The drafts as this device shows them, without those that it can't open. */
+    shown(drafts: readonly Draft[]): Draft[]
+    /** Undefined: it isn't encrypted. Throws Fault while its conversation is locked. */
+    encrypted(draft: WrittenDraft): Promise<string | undefined>
+    /** The server has the draft with this encrypted text. */
+    written(draft: Draft, stored: string, input: WrittenDraft): void
+    plain(draft: Draft): Promise<string | undefined>
+    /** @param changed called when `shown` may return something else */
+    onChange(changed: () => void): void
+  }
+  /** Sends a command, once its texts are encrypted if they have to be. */
+  send(command: OutgoingCommand<ConversationState>, subject?: string): IssuedCommand
+  /** The conversation as this device shows it. */
+  shown<Read extends Conversation>(conversation: Read): Read
+  /** Undefined: it isn't encrypted, or its key is here. */
+  locked(conversation_id: string): true | undefined
+  /** The session ends: forgets everything. */
+  end(): void
+}
+
+export interface EncryptionDeps {
+  topic: TopicReplica<ConversationState>
+  /** What is shown of the conversation may have changed. */
+  changed(conversation_id: string): void
+  now(): number
+}
+
+/** An option of the engine. */
+export type CreateEncryption = (deps: EncryptionDeps) => EncryptionHooks

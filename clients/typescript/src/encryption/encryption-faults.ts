@@ -1,0 +1,19 @@
+// Why a text of an encrypted conversation can't be read or written here.
+import { Fault } from '@lockstep/protocol/errors'
+
+/** Whether this page or program can encrypt. */
+export const canEncrypt = (): boolean =>
+  // Browsers leave it out of pages over plain http, whatever the types say.
+  (globalThis.crypto as { subtle?: unknown } | undefined)?.subtle !== undefined
+
+export const cannotEncrypt = (): Fault =>
+  new Fault('invalid', {
+    detail: 'This page can’t encrypt: open it over https, or at localhost',
+    reason: 'encrypted',
+  })
+
+export const mustUnlock = (): Fault =>
+  new Fault('invalid', {
+    detail: 'This conversation is encrypted: unlock it with its passphrase first',
+    reason: 'encrypted',
+  })
