@@ -151,7 +151,7 @@ export const SignIn = z
   })
   .meta({ id: 'SignIn' })
 
-/** What proves again who sits at a device that is signed in. */
+/** What proves again who sits at a signed-in device. */
 export const Confirmation = z
   .strictObject({
     password: GivenPassword.optional(),

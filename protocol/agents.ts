@@ -1,8 +1,8 @@
 // Topic `agents`: runs of agents. A run belongs to the account, not to the tab that started it.
 import * as z from 'zod'
 import { Version } from './cursor.ts'
-import { MessageContent } from './message.ts'
-import { FreeForm, Text, Time, Uuid } from './scalars.ts'
+import { limits } from './limits.ts'
+import { FreeForm, sizedText, Text, Time, Uuid } from './scalars.ts'
 
 export const Agent = z
   .object({
@@ -25,7 +25,7 @@ export const Run = z
     id: Uuid.describe('The run’s id'),
     user_id: Uuid.describe('The user to whom the run belongs'),
     agent: z.string().describe('The id of the agent'),
-    input: MessageContent.describe('What the agent was asked'),
+    input: sizedText(limits.messageBytes).describe('What the agent was asked'),
     output: Text.describe('What the agent has written so far'),
     status: RunStatus,
     conversation_id: Uuid.nullable().describe('The conversation that the run writes into, if any'),
@@ -66,7 +66,7 @@ export const RunCreate = z
   .strictObject({
     id: Uuid.optional().describe('The id of the new run; the server makes one if it is absent'),
     agent: AgentId,
-    input: MessageContent.describe('What the agent is asked'),
+    input: sizedText(limits.messageBytes).describe('What the agent is asked'),
     conversation_id: Uuid.nullable()
       .optional()
       .describe('The conversation that the run writes into'),

@@ -2,11 +2,24 @@
 // command into a change, reduce/ turns a change into state.
 import * as z from 'zod'
 import { Seq, Version } from './cursor.ts'
+import { isEncryptedText } from './encrypted-text.ts'
+import { Encryption } from './encryption.ts'
 import { limits } from './limits.ts'
 import { Message, MessageInput, MessageInputs, MessageStatus } from './message.ts'
-import { FreeForm, shortText, Text, Time, Uuid } from './scalars.ts'
+import { FreeForm, Text, Time, Uuid } from './scalars.ts'
 
-const Title = shortText(limits.titleMax).describe('The title of the conversation')
+/**
+ * An encrypted title may be longer than its plain text. decide/encryption.ts says where it may
+ * stand.
+ */
+const Title = Text.refine(
+  (title) =>
+    title.length <= limits.titleMax ||
+    (isEncryptedText(title)
+      ? title.length <= limits.encryptedTitleMax
+      : Array.from(title).length <= limits.titleMax),
+  `must have at most ${limits.titleMax} characters`,
+).describe('The title of the conversation')
 
 /** Key in the metadata of a conversation whose import isn't complete yet. */
 export const UNFINISHED = 'import_unfinished'
@@ -28,6 +41,9 @@ export const Summary = z
       'When the conversation went to the trash; null outside the trash',
     ),
     version: Version,
+    encryption: Encryption.optional().describe(
+      'Present if the clients hold the key: title, metadata and texts are encrypted',
+    ),
   })
   .meta({ id: 'Summary' })
 export type Summary = z.infer<typeof Summary>
@@ -121,6 +137,7 @@ export const ConversationCreate = z
     id: Uuid.optional().describe(
       'The id of the new conversation; the server makes one if it is absent',
     ),
+    encryption: Encryption.optional().describe('The clients hold the key; this can’t be changed'),
     ...content,
   })
   .meta({ id: 'ConversationCreate' })
@@ -154,7 +171,7 @@ export const ReplyRequest = z
 export const StopRequest = z
   .strictObject({ message_id: Uuid.describe('The reply to stop') })
   .meta({ id: 'StopRequest' })
-/** What a client can follow and stop a reply by. */
+/** The ids by which a client can follow and stop a reply. */
 export const ReplyIds = z
   .object({
     message_id: Uuid.describe('The message that is being written'),

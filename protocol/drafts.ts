@@ -1,6 +1,6 @@
 // Drafts: text that a person has typed and not sent. A draft belongs to the user, so it follows to
 // every device, and it may be as long as a message. Drafts aren't in the log, because what somebody
-// deletes while writing must not be kept. `draft` events say that one has changed.
+// deletes while writing must not be kept. `draft` events say that a draft has changed.
 import * as z from 'zod'
 import { Version } from './cursor.ts'
 import { MessageContent } from './message.ts'

@@ -79,7 +79,10 @@ export function parse<T extends z.ZodType>(schema: T, input: unknown): z.output<
   })
 }
 
-/** Names that a client chose come back in a path only as far as a person would read them. */
+/**
+ * A path may contain names that a client chose, so it is cut to what a person would read
+ * (characters).
+ */
 const MAX_PATH = 200
 const pathOf = ({ path }: z.core.$ZodIssue): string =>
   path.join('.').slice(0, MAX_PATH).toWellFormed()

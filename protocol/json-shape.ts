@@ -1,5 +1,6 @@
-// Judges a JSON text before it is parsed. What a text costs depends on its keys and values more
-// than on its bytes: parsing and checking 2 MB of short keys would take most of a second.
+// Judges a JSON text before it is parsed. The cost of a text depends on the number of its keys and
+// values more than on its bytes: parsing and checking 2 MB of short keys would take most of a
+// second.
 import { limits } from './limits.ts'
 
 const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a]

@@ -1,7 +1,8 @@
 import * as z from 'zod'
 import { Version } from './cursor.ts'
 import { limits } from './limits.ts'
-import { FreeForm, ReadOnly, sizedText, Time, Uuid } from './scalars.ts'
+import { fitsMessage } from './encrypted-text.ts'
+import { FreeForm, ReadOnly, Text, Time, Uuid } from './scalars.ts'
 
 const Role = z.enum(['user', 'assistant', 'system', 'tool']).describe('Who wrote the message')
 /** Only the server sets `streaming`. The other statuses are final. */
@@ -9,7 +10,10 @@ export const MessageStatus = z
   .enum(['complete', 'streaming', 'stopped', 'interrupted', 'failed'])
   .describe('How the message ended; `streaming` while it is being written')
 export type MessageStatus = z.infer<typeof MessageStatus>
-export const MessageContent = sizedText(limits.messageBytes).describe('The text of the message')
+export const MessageContent = Text.refine(fitsMessage, {
+  message: `must have at most ${limits.messageBytes} bytes`,
+  params: { limit_bytes: limits.messageBytes },
+}).describe('The text of the message')
 
 /**
  * A message as it is stored and read. Positions are 1, 2, 3, … within the conversation and are

@@ -15,7 +15,7 @@ export const PasskeyOptions = z
   .meta({ id: 'PasskeyOptions' })
 export type PasskeyOptions = z.infer<typeof PasskeyOptions>
 
-/** What WebAuthn's `toJSON()` gives beside what counts. */
+/** The fields of WebAuthn's `toJSON()` besides the response. The server needs only `id`. */
 const credential = {
   id: bytes(1_400, 'The credential’s id'),
   rawId: ReadOnly,
@@ -118,5 +118,10 @@ export const SecurityChange = z.enum([
   'second_step_off',
   'recovery_codes_made',
   'recovery_code_used',
+  'provider_linked',
+  'provider_unlinked',
+  'account_locked',
+  'account_unlocked',
+  'devices_signed_out',
 ])
 export type SecurityChange = z.infer<typeof SecurityChange>

@@ -23,10 +23,10 @@ export const Problem = z
     second_step: SecondStepDemand.optional().describe('`second_step_required`: how to go on'),
     current: z.unknown().optional().describe('`version_conflict`: the entity as it is now'),
     reason: z
-      .enum(['locked', 'awaiting_approval'])
+      .enum(['locked', 'awaiting_approval', 'encrypted'])
       .optional()
       .describe(
-        '`invalid_credentials` and `unauthenticated`: why the account can’t sign in although the proof was right',
+        '`invalid_credentials` and `unauthenticated`: why the account can’t sign in although the proof was right; `invalid`: the conversation is encrypted',
       ),
     limit_bytes: z.int().optional().describe('`too_large`: the limit'),
     retry_after_ms: z

@@ -23,9 +23,9 @@ const ranges = [
 ] as const
 
 interface Equals {
-  /** By what they fold to: characters, also those that fold to several letters, as "ß" does. */
+  /** Characters by the letters that they fold to, which may be several, as for "ß". */
   byFold: Map<string, string>
-  /** By normal form: other names of the same character, as the sign of the ångström. */
+  /** Other characters with the same normal form, such as the sign of the ångström for "Å". */
   byForm: Map<string, string>
 }
 let found: Equals | undefined
@@ -42,7 +42,7 @@ function equals(): Equals {
       const character = String.fromCodePoint(code)
       const form = character.normalize('NFC')
       add(byForm, form, character)
-      // What consists of a letter and marks is compared letter by letter and mark by mark.
+      // A character that consists of a letter and marks isn't listed: it is compared mark by mark.
       if ([...form.normalize('NFD')].length === 1) add(byFold, folded(form), character)
     }
   // Turkish writes the dotted and the dotless letter in both cases.
@@ -73,7 +73,7 @@ function letterPattern(letter: string): string {
   return letter === 'i' ? `${pattern}${dot}?` : pattern
 }
 
-/** How many letters from `at` on may be written as one: each length that is possible. */
+/** The numbers of letters from `at` on that may be written as one character. */
 const joinedLengths = (letters: readonly string[], at: number): number[] =>
   [2, 3].filter(
     (length) =>
@@ -152,7 +152,7 @@ const maxPatternLength = 10_000
 
 const oneCharacter = (text: string): string => ([...text].length === 1 ? text : '')
 
-/** For long texts of letters that have many forms: in any case. */
+/** For long texts of letters that have many forms: a pattern that only ignores case. */
 const shortPattern = (text: string): string =>
   Array.from(text, (letter) =>
     anyCharacterOf(
@@ -190,6 +190,7 @@ export function searchPattern(text: string): string {
   flush()
   if (pattern.length > maxPatternLength) return shortPattern(text)
   if (lacksForms) pattern = anyOf([pattern, shortPattern(text)])
-  // A letter isn't found in one that has a mark, however that one is written.
+  // A letter without a mark isn't found in a letter with one, even if the mark is a character of
+  // its own.
   return `${pattern}(?![\u0300-\u036f])`
 }

@@ -24,3 +24,7 @@ export function firstCharacters(text: string, max: number): string {
 
 /** The preview of a conversation whose last message has this content. */
 export const previewOf = (content: string): string => firstCharacters(content, limits.previewMax)
+
+/** The same, unless the conversation is encrypted: then it has no preview. */
+export const previewIn = ({ encryption }: { encryption?: object }, content: string): string =>
+  encryption ? '' : previewOf(content)

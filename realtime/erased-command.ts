@@ -15,7 +15,7 @@ interface SearchedPlace {
   /** What was looked at, such as `12 documents`. */
   searched: string
   findings: Findings
-  /** Ids in what a closed account leaves, so that nothing can follow. */
+  /** Ids in the entries that a closed account leaves so that nothing can follow them. */
   kept?: Findings
 }
 

@@ -8,7 +8,9 @@ import { createSessions } from './auth/sessions.ts'
 import { createAccountDeletion } from './commands/account-deletion.ts'
 import { createAccountLog } from './commands/account-log.ts'
 import { createAccountSessions } from './commands/account-sessions.ts'
+import { createSecurityChanges } from './commands/security-changes.ts'
 import type { SessionSockets } from './commands/session-sockets.ts'
+import { createWaysIn } from './commands/ways-in.ts'
 import { createImport } from './commands/import/import.ts'
 import { createPreferences } from './commands/preferences.ts'
 import { ConfigError } from './config/config-error.ts'
@@ -92,28 +94,32 @@ async function run(
       log,
       preferences: createPreferences(database, log),
       // Devices read the drafts when they connect to a node.
-      drafts: createDrafts({ database, changed: () => undefined }),
+      drafts: createDrafts({ database, log, changed: () => undefined }),
       logger,
     })
-    const users = usersDeps(database, log, config)
-    return await runCommand(
-      command,
-      { database, log, imports, issuer: oidc?.issuer, users },
-      terminal,
-    )
+    const securityChanges = createSecurityChanges(log)
+    const users = { ...usersDeps(database, log, config), securityChanges }
+    const links = { database, securityChanges, waysIn: createWaysIn(config), issuer: oidc?.issuer }
+    return await runCommand(command, { database, log, imports, users, links }, terminal)
   } finally {
     await shutdown.run()
   }
 }
 
-/** Its devices hear from the nodes, which see in the log what this process has written. */
+/**
+ * This process has no sockets. The nodes see in the log what it has written, and tell the devices.
+ */
 const noSockets: SessionSockets = {
   disconnectSessions: () => undefined,
   renewSockets: () => undefined,
   onlineSessions: () => Promise.resolve(new Set()),
 }
 
-function usersDeps(database: Database, log: Log, config: Config): UsersDeps {
+function usersDeps(
+  database: Database,
+  log: Log,
+  config: Config,
+): Omit<UsersDeps, 'securityChanges'> {
   const { host, port, publicOrigins, basePath = '', sessionSecrets: secrets } = config
   const sessions = createSessions({ database, secrets, logger })
   return {

@@ -1,5 +1,5 @@
-// Sealing as the server and the operators' program use it: the keys that the settings name, and the
-// background work that seals what was written before.
+// Sealing as the server and the operators' program use it: it reads the keys that the settings
+// name, and seals what was written before in the background.
 import { repeatEvery } from './concurrency/repeat.ts'
 import type { Logger } from './observability/logger.ts'
 import type { Database } from './store/database.ts'
@@ -12,7 +12,7 @@ const REPEAT_MS = 600_000
 export const openKeys = ({ keysDir }: { keysDir?: string | undefined }): DataKeys | undefined =>
   keysDir === undefined ? undefined : new DataKeys(keysDir)
 
-/** Returns a function that stops it. */
+/** Returns a function that stops the background work. */
 export function startSealing(database: Database, logger: Logger): () => Promise<void> {
   const stop = new AbortController()
   const end = repeatEvery(REPEAT_MS, () => sealExisting(database, stop.signal), {

@@ -1,8 +1,8 @@
-// The composition root: it creates every part and gives it what it needs. A server is a value, so
-// that n of them can live in one process.
+// The composition root: it creates every part and gives it what it needs. It keeps no state outside
+// of the server that it returns, so that many servers can live in one process.
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createAgents, type Agents, type AgentsDeps } from './agents/agents.ts'
+import { createAgents, type AgentsDeps } from './agents/agents.ts'
 import { newId } from '@lockstep/protocol/ids'
 import { createOriginCheck, onlyHttps } from './auth/origin.ts'
 import { createProxyTrust } from './auth/proxy-trust.ts'
@@ -14,24 +14,29 @@ import { createTickets } from './auth/tickets.ts'
 import { createTokens } from './auth/tokens.ts'
 import { createTrustedProxy } from './auth/trusted-proxy.ts'
 import { createWebAuthn } from './auth/webauthn.ts'
-import { createAccount, type AccountUseCases } from './commands/account.ts'
+import { commandHandlers } from './command-handlers.ts'
+import { createAccount } from './commands/account.ts'
+import { createAuditTrail } from './commands/audit-trail.ts'
 import { auditAccount } from './commands/audited-account.ts'
+import { auditTokens } from './commands/audited-security.ts'
 import { createActivity } from './commands/activity.ts'
 import { createDailyQuota } from './commands/daily-quota.ts'
 import { createDrafts } from './commands/drafts.ts'
-import { createExecute, type CommandHandlers } from './commands/commands.ts'
-import { createConversations, type Conversations } from './commands/conversations.ts'
+import { createExecute } from './commands/commands.ts'
+import { createConversations } from './commands/conversations.ts'
 import { startHousekeeping } from './commands/housekeeping.ts'
 import { createExport } from './commands/export.ts'
 import { createHostSignOut } from './commands/host-sign-out.ts'
 import { createImport } from './commands/import/import.ts'
+import { endsAccess } from './commands/security-changes.ts'
 import { createSecondStepTickets } from './commands/second-step-tickets.ts'
 import { createSecurityParts } from './commands/security-parts.ts'
-import { createRewind, type RewindUseCases } from './commands/rewind.ts'
+import { createRewind } from './commands/rewind.ts'
 import { createConversationQuota } from './commands/conversation-quota.ts'
-import { createPreferences, type PreferencesUseCases } from './commands/preferences.ts'
+import { createPreferences } from './commands/preferences.ts'
 import { createTokenUseCases } from './commands/tokens.ts'
 import { createUsage } from './commands/usage.ts'
+import { createWaysIn } from './commands/ways-in.ts'
 import type { Config } from './config/config.ts'
 import { startFeed } from './feed/feed.ts'
 import { startGateway, type Gateway } from './gateway/gateway.ts'
@@ -78,7 +83,7 @@ export type ServerConfig = Config & { mongodbUrl: string }
 
 export interface ServerOptions {
   logger?: Logger
-  /** Adds the metrics of the process; for the only server of a process. */
+  /** Adds the metrics of the process; only one server of a process may add them. */
   ofProcess?: boolean
   /** Where the embedded database is. Undefined: the database is asked for its disk’s free space. */
   databaseFolder?: string
@@ -128,7 +133,7 @@ export async function startServer(
     stops.add('database', () => database.close())
     await migrateSchema(database, { owner: newId() })
     stops.add('sealing', startSealing(database, logger))
-    // the gateway is created last, as it needs the commands, and they end sockets through it
+    // the gateway is created last, because it needs the commands; they end sockets through `late`
     const late: { gateway?: Gateway } = {}
     const { quotas = {} } = config
     const log = createLog(database, logger, {
@@ -137,8 +142,8 @@ export async function startServer(
     })
     stops.add('log', () => log.stop())
 
-    // connected early and thus stopped late: what stops before it may still have to tell other
-    // nodes
+    // connected early, so that it stops late: parts that stop before it may still have to tell
+    // other nodes
     const link = config.redisUrl ? await linkTo(config.redisUrl, database) : undefined
     if (link) stops.add('redis', () => link.stop())
 
@@ -150,7 +155,9 @@ export async function startServer(
       maxDays: config.sessionMaxDays,
       logger,
     })
-    const tokens = createTokens({ database, serviceKeys: config.serviceKeys ?? [], logger })
+    const securityLog = createSecurityLog(logger)
+    const { serviceKeys = [] } = config
+    const tokens = createTokens({ database, serviceKeys, logger, security: securityLog })
     const passwords = createPasswords(options.passwordCost)
     const passwordRules = createPasswordRules()
     const limits = createRateLimits(options.rateLimits, link && createSharedLimiter(link))
@@ -162,20 +169,20 @@ export async function startServer(
     }
     const tickets = createTickets(database, config.sessionSecrets)
     const secondStep = createSecondStepTickets(database, tickets)
-    const securityLog = createSecurityLog(logger)
     const signUp = config.signUp ?? 'open'
     const parts = { database, log, sessions, passwords, passwordRules, limits, secondStep, devices }
-    const account = auditAccount(createAccount({ ...parts, signUp }), database, securityLog)
+    const trail = createAuditTrail(database, securityLog)
+    const unaudited = createAccount({ ...parts, signUp })
+    const account = auditAccount(unaudited, trail)
     const webAuthn = createWebAuthn(tickets)
+    const waysIn = createWaysIn(config)
     const { security, otherSignIn } = createSecurityParts({
-      ...{ database, log, limits, tickets, secondStep, webAuthn, account },
+      ...{ database, log, limits, tickets, secondStep, webAuthn, trail, securityLog },
+      account: unaudited,
       secrets: config.sessionSecrets,
-      hasOtherWay: ({ password_hash, host }) =>
-        (!config.withoutPasswords && password_hash !== undefined) ||
-        (host !== undefined && (config.oidc ?? config.trustedProxy) !== undefined),
+      hasOtherWay: waysIn.besidesPasskeys,
     })
-    // where a proxy signs everybody in, nobody signs in here
-    const hasPasskeys = !(config.trustedProxy && config.withoutPasswords)
+    const { hasPasskeys } = waysIn
     const conversationsPerUser = options.conversationsPerUser ?? quotas.conversations
     const quota = createConversationQuota(database, log, conversationsPerUser)
     const dailyQuota = createDailyQuota(
@@ -192,6 +199,7 @@ export async function startServer(
     const preferences = createPreferences(database, log)
     const drafts = createDrafts({
       database,
+      log,
       changed: (user_id, notice) => late.gateway?.draft(user_id, notice),
     })
     const agents = createAgents({
@@ -229,7 +237,8 @@ export async function startServer(
     })
     stops.add('disk watch', () => diskWatch.stop())
 
-    const proxy = config.trustedProxy && createTrustedProxy(config.trustedProxy, logger)
+    const proxy =
+      config.trustedProxy && createTrustedProxy(config.trustedProxy, logger, securityLog)
     const oidc =
       config.oidc && (await import('./auth/oidc.ts')).createOidc(config.oidc, config, logger)
     const hostSignOut = createHostSignOut({ database, account })
@@ -261,7 +270,7 @@ export async function startServer(
         ...oidcHandlers(account, oidc, hostSignOut),
         ...preferencesHandlers(preferences),
         ...draftHandlers(drafts),
-        ...tokenHandlers(createTokenUseCases({ database, log, devices })),
+        ...tokenHandlers(auditTokens(createTokenUseCases({ database, log, devices }), trail)),
         ...conversationHandlers(commands.conversations, conversations, rewind),
         ...agentHandlers(agents.useCases),
         ...socketlessHandlers({ execute, log, logger }),
@@ -311,7 +320,8 @@ export async function startServer(
       onPeerChange: (user_id, change) => agents.onChange(user_id, change),
     })
     late.gateway = gateway
-    const { deliver, disconnectSessions, renewSockets, compareHeads, drain, stop } = gateway
+    const { deliver, disconnectSessions, disconnectUser, renewSockets, compareHeads, drain, stop } =
+      gateway
     stops.add('gateway', () => stop())
     const feed = startFeed({
       database,
@@ -321,6 +331,7 @@ export async function startServer(
         if (change.op === 'session_revoked')
           if (change.data?.replaced_by === undefined) disconnectSessions([change.entity_id])
           else renewSockets(change.entity_id)
+        if (endsAccess(change)) disconnectUser(user_id)
         deliver(user_id, change, everywhere)
       },
       compareHeads,
@@ -334,12 +345,13 @@ export async function startServer(
     void log.projectAbandoned()
     stops.add('devices', () => drain(options.drainMs ?? shutdownTimings.drain))
 
-    // before a page can ask another node for them
+    // before this node serves its page, because the page may ask another node for the files
     await keptFiles.start()
     const url = (await listen(http.server, config)) + (config.basePath ?? '')
     serving = true
     webAuthn.load().catch((error: unknown) => logger.warn({ err: error }, 'passkeys can’t be used'))
-    // while a load balancer still sends devices here, refusing them would only send them in circles
+    // a load balancer may still send devices here; if they were refused, it would send them here
+    // again
     const leaveMs = options.leaveMs ?? (config.production ? shutdownTimings.leave : 0)
     stops.add('load balancers', () => sleep(leaveMs))
     stops.add('readiness', () => void (serving = false))
@@ -360,39 +372,3 @@ export async function startServer(
     })
   }
 }
-
-interface UseCases {
-  conversations: Conversations
-  rewind: RewindUseCases
-  preferences: PreferencesUseCases
-  account: AccountUseCases
-  agents: Agents
-}
-
-/** The use case of every command. */
-const commandHandlers = ({
-  conversations,
-  rewind,
-  preferences,
-  account,
-  agents,
-}: UseCases): CommandHandlers => ({
-  conversations: {
-    create: (...args) => conversations.change('create', ...args),
-    update: (...args) => conversations.change('update', ...args),
-    append: (...args) => conversations.change('append', ...args),
-    delete: (...args) => conversations.change('delete', ...args),
-    restore: (...args) => conversations.change('restore', ...args),
-    purge: (...args) => conversations.change('purge', ...args),
-    rewind: rewind.back,
-    reply: agents.replies.reply,
-    stop: agents.replies.stop,
-  },
-  preferences: { update: preferences.update },
-  agents: {
-    run: agents.useCases.run,
-    stop: agents.useCases.stop,
-    delete: agents.useCases.delete,
-  },
-  account: { revoke: account.revoke },
-})

@@ -42,6 +42,7 @@ const mayImport = new Map<string, string[]>([
 /** Files that wire the layers together: they import every layer, and no layer imports them. */
 const compositionRoot = [
   'realtime/server.ts',
+  'realtime/command-handlers.ts',
   'realtime/main.ts',
   'realtime/program.ts',
   'realtime/data-commands.ts',

@@ -1,6 +1,7 @@
 // ESLint rule: the page's texts are in the catalogues (ui/texts), not in its code. It sees text in
 // markup, in attributes that people read or hear, and in strings that look like a sentence or are
-// given to something that shows them. What it can't see, the test in the pseudo-language finds.
+// given to something that shows them. The test in the pseudo-language finds the texts that the rule
+// can't see.
 import type { Rule } from 'eslint'
 
 /** Attributes and props whose values people read or hear. */

@@ -1,6 +1,6 @@
-// Compares the present state with the required one, as each start has to. It compares contents and
-// never file times, because a checkout changes those. Plain JavaScript
-// without dependencies: it runs before anything is installed, on any version of Node.
+// Compares the present state with the required one at each start. It compares contents and never
+// file times, because a checkout changes those. This file is plain JavaScript without dependencies:
+// it runs before anything is installed, on any version of Node.
 import { createHash } from 'crypto'
 import fs from 'fs'
 import path from 'path'

@@ -1,5 +1,5 @@
-// `npm run licences` prints what others have written of what is delivered: the packages that the
-// server needs and those that the page contains, each with its licence and its text. It fails if a
+// `npm run licences` prints the third-party packages in what is delivered: those that the server
+// needs and those that the page contains, each with its licence and the text of it. It fails if a
 // package has a licence that isn't allowed.
 import fs from 'node:fs'
 import path from 'node:path'
@@ -32,7 +32,7 @@ const delivered: ReadonlySet<string> = new Set([
   'ISC',
   'MIT',
 ])
-/** Also allowed for what only development needs, which nobody is given. */
+/** Also allowed for packages that only development needs, because these aren't delivered. */
 const development: ReadonlySet<string> = new Set([...delivered, 'CC-BY-SA-4.0', 'MPL-2.0'])
 
 const nameOf = (folder: string): string => folder.slice(folder.lastIndexOf('node_modules/') + 13)

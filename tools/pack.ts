@@ -26,16 +26,21 @@ function packAll(destination: string): void {
   for (const { folder } of readPackages()) removePublishedForm(folder)
   fs.mkdirSync(destination, { recursive: true })
   const builder = createPackageBuilder()
-  for (const source of readPackages()) {
-    const copy = fs.mkdtempSync(path.join(tmpdir(), 'lockstep-pack-'))
-    try {
+  const copies = fs.mkdtempSync(path.join(tmpdir(), 'lockstep-pack-'))
+  try {
+    const folders = readPackages().map((source, index) => {
+      const copy = path.join(copies, String(index))
+      fs.mkdirSync(copy)
       builder.write(source, copy)
-      const args = ['pack', '--silent', '--ignore-scripts', '--pack-destination', destination]
-      const name = execFileSync('npm', args, { cwd: copy, encoding: 'utf8' }).trim()
+      return copy
+    })
+    // npm takes half a second to start, so it packs all of them at once.
+    const args = ['pack', '--silent', '--ignore-scripts', '--pack-destination', destination]
+    const output = execFileSync('npm', [...args, ...folders], { cwd: copies, encoding: 'utf8' })
+    for (const name of output.trim().split('\n'))
       process.stdout.write(`${path.relative(process.cwd(), path.join(destination, name))}\n`)
-    } finally {
-      fs.rmSync(copy, { recursive: true })
-    }
+  } finally {
+    fs.rmSync(copies, { recursive: true })
   }
 }
 

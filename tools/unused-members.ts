@@ -60,7 +60,7 @@ class Uses {
       const type = this.#checker.getTypeAtLocation(node.expression)
       this.#access(type.getProperty(text), node, text)
     } else if (ts.isElementAccessExpression(node)) {
-      // by a name that is only known when it runs
+      // an access by a name that is only known at run time
       this.#accessAll(this.#checker.getTypeAtLocation(node.expression), node)
     } else if (ts.isObjectBindingPattern(node)) {
       const type = this.#checker.getTypeAtLocation(node)

@@ -17,7 +17,7 @@ import { equalJson, exceedsFreeForm, mergePatch, type JsonObject } from '../free
 import { limits } from '../limits.ts'
 import type { Message, MessageInput } from '../message.ts'
 import { isConversation, type HeldConversation } from '../reduce/conversation.ts'
-import { previewOf } from '../text.ts'
+import { previewIn } from '../text.ts'
 
 /** The title of a conversation that nobody has named. */
 export const DEFAULT_TITLE = 'New conversation'
@@ -59,6 +59,7 @@ const create: DecideConversation<'create'> = (held, command, context) => {
       detail: 'A conversation with this id has been deleted: use another id',
     })
   const id = command.id ?? context.newId()
+  const { encryption } = command
   const blank: Conversation = {
     id,
     user_id: context.user_id,
@@ -72,6 +73,7 @@ const create: DecideConversation<'create'> = (held, command, context) => {
     updated_at: context.at,
     deleted_at: null,
     version: 1,
+    ...(encryption && { encryption }),
     messages: [],
     has_more: false,
   }
@@ -80,7 +82,7 @@ const create: DecideConversation<'create'> = (held, command, context) => {
     ...blank,
     messages,
     message_count: messages.length,
-    preview: previewOf(messages.at(-1)?.content ?? ''),
+    preview: previewIn(blank, messages.at(-1)?.content ?? ''),
   }
   return { op: 'created', entity_id: id, version: 1, data: created }
 }
@@ -114,7 +116,7 @@ export function updated(
     ...fields,
     ...(messages.length > 0 && { messages }),
     message_count: Math.max(conversation.message_count, last?.position ?? 0),
-    preview: last ? previewOf(last.content) : conversation.preview,
+    preview: last ? previewIn(conversation, last.content) : conversation.preview,
     updated_at:
       fields.title !== undefined || messages.length > 0 ? context.at : conversation.updated_at,
   }

@@ -1,9 +1,10 @@
 // Pure: how a reply begins, grows and ends. The invariant: a message streams for one run only.
-// Whatever another run sends, or sends after the end, changes nothing.
+// Whatever another run sends, or the same run sends after the end, changes nothing.
 //
 // `held` must contain every streaming message of the conversation, and the messages that are named.
 import type { DecisionContext } from '../change.ts'
 import type { Conversation, ConversationChanges, ReplyIds } from '../conversations.ts'
+import { unreadable } from '../encrypted-text.ts'
 import { Fault } from '../errors.ts'
 import type { JsonObject } from '../free-form.ts'
 import { limits } from '../limits.ts'
@@ -42,6 +43,7 @@ export function decideReply(
   }
   if (conversation.messages.some(({ status }) => status === 'streaming'))
     throw new Fault('already_replying')
+  if (conversation.encryption) throw noReplies()
   const { input, replaces } = start
   if (replaces !== undefined) replaceable(conversation, replaces)
   const { message_count, preview, updated_at } = conversation
@@ -88,6 +90,9 @@ export function findReply(held: HeldConversation, message_id: string): ReplyIds 
     ? { message_id, run_id }
     : undefined
 }
+
+/** Why there are no replies in a conversation that the server can't read. */
+export const noReplies = (): Fault => unreadable('no agent can answer in it')
 
 function replaceable(conversation: Conversation, id: string): void {
   const replaced = conversation.messages.find((message) => message.id === id)

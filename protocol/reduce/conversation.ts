@@ -48,7 +48,7 @@ export function reduceConversation(held: HeldConversation, change: WireChange): 
   return { ...held, ...changedFields(held, change), version: change.version }
 }
 
-/** Of a change that a newer server made, only the version counts here. */
+/** A newer server has made this change, so only its version is taken over. */
 const passOver = (held: HeldConversation, { version, data }: WireChange): HeldConversation =>
   isConversation(held) && data ? { ...held, version } : held
 

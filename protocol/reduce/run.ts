@@ -39,6 +39,6 @@ export function reduceRun(held: HeldRun, change: WireChange): HeldRun {
   }
 }
 
-/** Of a change that a newer server made, only the version counts here. */
+/** A newer server has made this change, so only its version is taken over. */
 const passOver = (held: HeldRun, { version, data }: WireChange): HeldRun =>
   isRun(held) && data ? { ...held, version } : held

@@ -17,7 +17,10 @@ export interface AgentRegistry {
   list(user_id: string): Promise<AgentSettings[]>
   /** The agent with this id; without an id, the user's default agent. */
   find(user_id: string, id: string | undefined): Promise<AgentSettings | undefined>
-  /** Asks the agent to continue a thread. The thread is read when the returned events are. */
+  /**
+   * Asks the agent to continue a thread. The thread is read when the caller begins to read the
+   * events.
+   */
   stream(
     agent: AgentSettings,
     readThread: () => Promise<ProviderMessage[]>,

@@ -64,7 +64,7 @@ const demo: AgentSettings = {
   id: 'demo',
   name: 'Demo',
   description:
-    'Works without any set-up and shows what replies can look like. Send "/demo help" to see what it can do.',
+    'Works without any set-up and shows what replies can look like. Send “/demo help” to see what it can do.',
   model: 'demo',
   instructions: '',
   provider: 'demo',

@@ -1,6 +1,6 @@
 // The texts of the demo agent. It reads only the user's last message and doesn't pretend otherwise.
 
-// The page shows a line break as one, so no paragraph has any.
+// The page shows line breaks, so no paragraph contains one.
 export const help = `${[
   "I'm the **demo agent**: I work offline and only pretend to think.",
   'Whatever you write, I answer with an example of everything that a reply can contain.',

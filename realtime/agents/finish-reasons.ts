@@ -1,5 +1,5 @@
 // Why a model stopped: servers use different words in different cases (`stop`, `STOP`, `end_turn`,
-// `max_tokens`, `SAFETY`). What isn't known here is an ordinary end.
+// `max_tokens`, `SAFETY`). An unknown word counts as an ordinary end.
 import type { ReasonCode } from './provider.ts'
 
 /** The value as a reason to finish, in lower case; undefined if it isn't one. */
@@ -27,5 +27,5 @@ export function endingOf(reason: string): Ending {
   return endings.find(([pattern]) => pattern.test(words))?.[1] ?? 'usual'
 }
 
-/** The notes on an answer that ends so with a part of its text. */
+/** The reason code that is noted on a reply whose answer ended in this way after some text. */
 export const noteOf: Partial<Record<Ending, ReasonCode>> = { cut: 'cut', filtered: 'withheld' }

@@ -13,8 +13,8 @@ export type AnswerPart =
   | { kind: 'done' }
 
 /**
- * Yields the chunks in order of arrival; a JSON document is one chunk. Throws `ApiError` for an
- * error that the body names and for a body that is neither, `SyntaxError` for malformed JSON, and
+ * Yields the chunks in order of arrival; a JSON document is one chunk. Throws `ApiError` if the
+ * body names an error or is neither a stream nor JSON, `SyntaxError` for malformed JSON, and
  * whatever `fetch` throws when the body breaks off.
  */
 export async function* readAnswer(response: Response): AsyncGenerator<AnswerPart> {

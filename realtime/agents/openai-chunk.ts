@@ -30,7 +30,10 @@ export class ChunkReader {
   #deltaCounts = false
   /** The text and thinking of the last `message`. */
   #message: { text: string; thinking: string } = { text: '', thinking: '' }
-  /** The last `message` stood beside a delta. Its content counts if no delta ever has any. */
+  /**
+   * The content of the last `message` that stood beside a delta. It counts only if no delta of the
+   * answer has any content.
+   */
   #withheld: Fields | undefined;
 
   /** @param choice `choices[0]` of a chunk */

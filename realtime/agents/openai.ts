@@ -3,8 +3,8 @@
 // contains the key. A request is repeated only as long as nothing of the answer has arrived.
 //
 // An answer ends with `[DONE]`, with the end of the body after a reason to finish, or when the
-// connection stays silent for `settleMs` after one. A reason to finish by itself ends nothing: some
-// servers send one with each chunk, and text may follow it.
+// connection stays silent for `silenceMs` after one. A reason to finish by itself ends nothing:
+// some servers send one with each chunk, and text may follow it.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isObject } from '@lockstep/protocol/free-form'
 import { alternating } from './alternating-roles.ts'
@@ -31,7 +31,7 @@ export interface OpenAiOptions {
   /** The pause before the second attempt; each further pause is twice as long (ms). */
   pauseMs?: number
   /** How long an answer with a reason to finish waits for more text (ms). */
-  settleMs?: number
+  silenceMs?: number
   /** How long to wait while the server loads the model (ms). */
   loadingMs?: number
   fetch?: typeof globalThis.fetch
@@ -51,8 +51,8 @@ export function createOpenAiProvider(
   { baseUrl, apiKey }: OpenAiSettings,
   {
     pauseMs = 500,
-    settleMs = 10_000,
-    // ends before the limit of the first event, to give the better reason
+    silenceMs = 10_000,
+    // shorter than the limit for the first event, so that the reply names the loading as the reason
     loadingMs = replyTimings.firstEventMs - 10_000,
     fetch = globalThis.fetch,
   }: OpenAiOptions = {},
@@ -110,11 +110,13 @@ export function createOpenAiProvider(
     const response = await ask(request, includeUsage, connection)
     const reader = new ChunkReader()
     let finish: string | undefined
-    /** A reason to finish that text followed was none, so this answer's others prove less. */
+    /**
+     * Text has followed a reason to finish, so this answer's reasons don't prove that it is whole.
+     */
     let hasFinishedEarly = false
     let done = false
     let hasText = false
-    let settled: NodeJS.Timeout | undefined
+    let silence: NodeJS.Timeout | undefined
     try {
       for await (const part of readAnswer(response)) {
         if (part.kind === 'done') {
@@ -126,26 +128,26 @@ export function createOpenAiProvider(
         for (const event of reader.read(choice)) {
           if (finish !== undefined) hasFinishedEarly = true
           finish = undefined
-          clearTimeout(settled)
+          clearTimeout(silence)
           hasText = event.kind === 'text' || (hasText && event.kind === 'thinking')
           yield event
         }
         const reason = finishReason(isObject(choice) ? choice.finish_reason : undefined)
-        // a plain reason that follows a telling one at the same end doesn't take it back
+        // an ordinary reason doesn't replace a more telling one (a limit, content rules) before it
         if (reason !== undefined && (finish === undefined || endingOf(reason) !== 'usual')) {
           finish = reason
-          clearTimeout(settled)
-          settled = setTimeout(() => connection.abort(), settleMs)
+          clearTimeout(silence)
+          silence = setTimeout(() => connection.abort(), silenceMs)
         }
         const counts = usageOf(usage)
         if (counts) yield { kind: 'usage', usage: counts }
       }
     } catch (error) {
-      const isSettled = connection.signal.aborted && !request.signal.aborted
+      const hasFallenSilent = connection.signal.aborted && !request.signal.aborted
       // after a reason to finish the answer is complete, whatever happens to the connection
-      if (!isSettled && (finish === undefined || hasFinishedEarly)) throw error
+      if (!hasFallenSilent && (finish === undefined || hasFinishedEarly)) throw error
     } finally {
-      clearTimeout(settled)
+      clearTimeout(silence)
       connection.abort()
     }
     for (const event of reader.end()) {

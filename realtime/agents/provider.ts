@@ -46,16 +46,14 @@ export interface Provider {
  * text from the provider.
  */
 export const reasons = {
-  unreachable:
-    'The assistant can’t be reached. Try again later, or ask the operator of this server.',
-  unauthorized:
-    'The assistant refused this server’s key. Ask the operator of this server to check it.',
+  unreachable: 'The assistant can’t be reached. Try again later, or tell your administrator.',
+  unauthorized: 'The assistant refused this server’s key. Ask your administrator to check it.',
   no_credit:
-    'This server’s account with the assistant has run out of credit. Ask the operator of this server.',
+    'This server’s account with the assistant has run out of credit. Tell your administrator.',
   unknown_model:
     'The assistant doesn’t know this model. Choose another one in the agent’s settings.',
   wrong_address:
-    'The assistant’s address leads to something else. Ask the operator of this server to check ASSISTANT_BASE_URL; it usually ends with “/v1”.',
+    'The assistant’s address leads to something else. Ask your administrator to check ASSISTANT_BASE_URL; it usually ends with “/v1”.',
   loading: 'The assistant’s model is still being loaded. Wait a moment and try again.',
   too_long:
     'This conversation is too long for the model. Start a new one, or choose a model with a larger context.',

@@ -6,7 +6,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Outcome } from '../commands/outcome.ts'
-import { derivedId, type CommandContext } from '../log/entry.ts'
+import { derivedId } from '../log/derived-id.ts'
+import type { CommandContext } from '../log/entry.ts'
 import type { ReplyRef, Runner } from './runner.ts'
 
 /**
@@ -14,10 +15,7 @@ import type { ReplyRef, Runner } from './runner.ts'
  * it (ms).
  */
 const FLUSH_MS = 2_000
-/**
- * A producer of another node may take this long. A stop shall end within half a second in any case
- * (ms).
- */
+/** A producer of another node may take this long, so that a stop ends within half a second (ms). */
 const REMOTE_END_MS = 300
 const POLL_MS = 20
 

@@ -5,7 +5,7 @@ import type { ProviderEvent, ProviderMessage, Usage } from './provider.ts'
 
 export type RunQuota = Pick<DailyQuota, 'beginRun' | 'giveRunBack' | 'noteTokens'>
 
-/** UTF-16 units of a token, about. */
+/** About how many UTF-16 units a token has. */
 const TOKEN_LENGTH = 4
 
 const lengthOf = (messages: readonly ProviderMessage[]): number =>

@@ -1,5 +1,6 @@
-// Sign-ins that have ended at their provider lately. A logout is written down before it looks for
-// sessions, and a sign-in asks after it has written its session: one of the two sees the other.
+// Sign-ins that have ended at their provider lately. A logout is noted here before its sessions are
+// looked for, and a sign-in looks here after it has written its session. So whichever comes second
+// sees the other one.
 import type { Database } from '../store/database.ts'
 import type { HostSession } from '../store/documents.ts'
 import { isTokenSpent, spendToken, type TokenName } from '../store/spent-tokens.ts'

@@ -17,7 +17,7 @@ const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 const MAX_AGE_SECONDS = 300
 /** How much the provider's clock may differ from ours (seconds). */
 const TOLERANCE_SECONDS = 60
-/** Keys of one side only: whoever can check a token must not be able to make one. */
+/** Public-key algorithms only: whoever can check a token must not be able to make one. */
 const algorithms = ['RS', 'PS', 'ES']
   .flatMap((family) => ['256', '384', '512'].map((bits) => family + bits))
   .concat('EdDSA', 'Ed25519')

@@ -21,7 +21,7 @@ export const OIDC_PATH = '/auth/oidc'
 const OIDC_COOKIE = 'lockstep_oidc'
 /** A sign-in must be finished within this time. */
 const SIGN_IN_SECONDS = 600
-/** For seals that last as long as what they are kept in. */
+/** The lifetime of a seal that lasts as long as the document that it is stored in. */
 const NO_END = 0
 /** The provider must answer each request within this time. */
 const TIMEOUT_SECONDS = 5

@@ -1,5 +1,5 @@
-// Which passwords may be chosen. They are judged at a sign-up and at a change only: whoever has one
-// of them already can still sign in. Long passphrases pass, whatever words they are made of.
+// Which passwords may be chosen. A password is judged only when it is chosen: an account that has a
+// weak one can still sign in. Long passphrases pass, whatever words they are made of.
 import { Fault } from '@lockstep/protocol/errors'
 
 export interface PasswordRules {
@@ -7,7 +7,9 @@ export interface PasswordRules {
   check(username: string, password: string): Promise<void>
 }
 
-/** The list takes a tenth of a second to load, so it is loaded in time, once for all servers. */
+/**
+ * The list takes a tenth of a second to load, so it is loaded ahead, once for the whole process.
+ */
 const loadCommon = async (): Promise<ReadonlySet<string>> => {
   const { dictionary } = await import('@zxcvbn-ts/language-common')
   return new Set(dictionary['passwords-common'])

@@ -1,14 +1,15 @@
 // Password hashes: scrypt, with the parameters inside each hash so that the cost can be raised
-// later. Only a few passwords are hashed at a time, and new ones apart from those that are
-// compared: a flood of sign-ups keeps nobody from signing in. Together they must not take all
-// threads of libuv, which files and DNS need, or too much memory (32 MB for each hash).
+// later. Only a few passwords are hashed at a time. New passwords and passwords that are compared
+// have limits of their own, so that a flood of sign-ups keeps nobody from signing in. Together they
+// must not take all threads of libuv, which files and DNS need, or too much memory (32 MB for each
+// hash).
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
 import { Fault } from '@lockstep/protocol/errors'
 import { Semaphore } from '../concurrency/semaphore.ts'
 
 /**
- * log2 of scrypt's N. With three passes it is one of the costs that OWASP recommends, and the one
- * with the least memory but one: 32 MB, and about 240 ms on a small server.
+ * log2 of scrypt's N. With three passes it is one of the costs that OWASP recommends, and takes the
+ * second-least memory of them: 32 MB, and about 240 ms on a small server.
  */
 const PASSWORD_COST = 15
 const BLOCK = 8

@@ -1,8 +1,8 @@
 // Tells who a visitor is and under which scheme and host the visitor's browser opened this server.
 // A proxy in front of it says so in `X-Forwarded-For`, `-Proto` and `-Host`. These headers count
 // only if TRUST_PROXY trusts the address that the request comes from, because anybody can send
-// them. Each proxy appends the address that it sees, so addresses are believed from the right: as
-// far as the proxies are trusted that wrote them.
+// them. Each proxy appends the address that it sees, so addresses are believed from the right, as
+// long as the proxy that wrote them is trusted.
 import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP } from 'node:net'
 

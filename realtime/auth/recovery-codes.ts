@@ -16,13 +16,16 @@ export const newRecoveryCodes = (): string[] =>
       .replace(GROUP, '$&-'),
   )
 
-/** Spaces, dashes and case don't count. The user is part of it: equal hashes say nothing. */
+/**
+ * Spaces, dashes and case don't count. The user's id is hashed too, so that equal codes of two
+ * users differ.
+ */
 export const recoveryHash = (user_id: string, code: string): string =>
   createHash('sha256')
     .update(`${user_id}:${plainCode(code)}`)
     .digest('base64url')
 
-/** A code as it is compared, whether of an app or a recovery code. */
+/** Normalises a code of an app or a recovery code, so that it can be compared. */
 export const plainCode = (code: string): string => code.replace(/[\s-]/g, '').toLowerCase()
 
 export const looksLikeRecoveryCode = (code: string): boolean => code.length === CHARACTERS

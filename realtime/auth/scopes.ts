@@ -1,4 +1,4 @@
-// What a request may do that is made by a token. A session may do everything.
+// What a request with a token may do. A session may do everything.
 import { Fault } from '@lockstep/protocol/errors'
 import type { Scope } from '@lockstep/protocol/tokens'
 import type { Topic } from '@lockstep/protocol/topics'

@@ -18,7 +18,7 @@ import {
   replaceSession,
   type SessionTimes,
 } from '../store/sessions.ts'
-import { findIdentities, type UserIdentity } from '../store/users.ts'
+import { findIdentities, mayBeUsed, type UserIdentity } from '../store/users.ts'
 import {
   createSessionCookie,
   SESSION_SECONDS,
@@ -156,7 +156,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
     const session = await sessions.read(sealed.session_id)
     if (session?.replaced_by !== undefined) return 'replaced'
     const user = session && (await users.read(session.user_id))
-    if (!user || user.closing || user.locked || user.waiting || isOver(session)) return undefined
+    if (!session || !mayBeUsed(user) || isOver(session)) return undefined
     renew([session], RENEW_MS)
     return {
       user_id: user._id,

@@ -3,7 +3,8 @@
 
 /**
  * Tokens return at `rate` per second, up to `burst`. An event takes one token, or as many as it
- * costs. Who has a token may take more than there are, and then waits until the debt is paid.
+ * costs. If there is at least one token, an event may take more than there are; the next event then
+ * waits until the debt is paid.
  */
 export interface TokenRate {
   rate: number

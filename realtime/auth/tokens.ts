@@ -7,12 +7,13 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Scope, UsedToken } from '@lockstep/protocol/tokens'
 import { BatchReader } from '../concurrency/batch-reader.ts'
-import { derivedId } from '../log/entry.ts'
+import { derivedId } from '../log/derived-id.ts'
 import type { Logger } from '../observability/logger.ts'
+import type { SecurityLog } from '../observability/security-log.ts'
 import type { Database } from '../store/database.ts'
 import type { TokenDocument } from '../store/documents.ts'
 import { findLiveTokens, findTokensByHash, noteTokenUse } from '../store/tokens.ts'
-import { findIdentities, type UserIdentity } from '../store/users.ts'
+import { findIdentities, mayBeUsed, type UserIdentity } from '../store/users.ts'
 import type { Identity } from './sessions.ts'
 
 /** The use of a token is noted at most this often (ms). */
@@ -31,17 +32,34 @@ export function makeToken(kind: TokenDocument['kind']): { token: string; hash: s
 
 const hashOf = (token: string): string => createHash('sha256').update(token).digest('hex')
 
-const serviceId = (digest: string): string => derivedId('service key', digest)
+const serviceId = (digest: string, user_id: string): string =>
+  derivedId('service key', digest, user_id)
+/** How many ids of tokens, and of users of service keys, are remembered. */
+const REMEMBERED = 100_000
+/** A token that goes on being used from one address is in the security log this often (ms). */
+const NOTE_AGAIN_MS = 60 * 60 * 1000
+
+/** Forgets the oldest if there are too many. */
+function remember<T>(known: Map<string, T>, id: string, value: T): void {
+  known.delete(id)
+  known.set(id, value)
+  if (known.size > REMEMBERED) known.delete(known.keys().next().value!)
+}
 
 export interface Tokens {
   /** Whether this is one of the operator's service keys. */
   isServiceKey(token: string): boolean
   /**
    * Finds the user of a token, by majority reads. A service key acts for the user `user_id`.
+   * `address`: from where, for the security log.
    * undefined: the token is unknown or has ended, or the user doesn't exist.
    */
-  identify(token: string, user_id: string | undefined): Promise<Identity | undefined>
-  /** When each of these tokens ends. Those that have ended are left out. */
+  identify(
+    token: string,
+    user_id: string | undefined,
+    address?: string,
+  ): Promise<Identity | undefined>
+  /** When each of these tokens ends. Left out: tokens that have ended, or whose user is locked. */
   alive(ids: readonly string[]): Promise<Map<string, Date>>
 }
 
@@ -50,6 +68,7 @@ export interface TokensDeps {
   /** SHA-256 digests of whole service keys, in lower-case hex. */
   serviceKeys: readonly string[]
   logger: Logger
+  security?: SecurityLog
   now?: () => number
 }
 
@@ -57,6 +76,7 @@ export function createTokens({
   database,
   serviceKeys,
   logger,
+  security,
   now = Date.now,
 }: TokensDeps): Tokens {
   const digests = serviceKeys.map((digest) => Buffer.from(digest, 'hex'))
@@ -70,8 +90,8 @@ export function createTokens({
     return token.startsWith('lsk_') && digests.some((digest) => timingSafeEqual(given, digest))
   }
 
-  /** The ids by which the sockets of service keys are known. */
-  const serviceIds = new Set(serviceKeys.map(serviceId))
+  /** The users for whom service keys act, by the ids of their sockets. */
+  const serviceUsers = new Map<string, string>()
 
   function noteUse({ _id, last_used_at }: TokenDocument): void {
     const at = now()
@@ -82,13 +102,27 @@ export function createTokens({
     )
   }
 
+  /** When each was last noted, and from where. */
+  const uses = new Map<string, { address: string | undefined; at: number }>()
+
+  /** Programs ask often: a use from the same address is noted again only after a while. */
+  function noteInLog({ user_id, username, session_id, device }: Identity, address?: string): void {
+    const at = now()
+    const last = uses.get(session_id)
+    if (last && last.address === address && last.at > at - NOTE_AGAIN_MS) return
+    remember(uses, session_id, { address, at })
+    const way = serviceUsers.has(session_id) ? 'service key' : 'token'
+    const who = { account: username, user_id, device, address }
+    security?.note('token_used', { ...who, way, target: session_id })
+  }
+
   async function identityOf(
     user_id: string,
     used: UsedToken,
     times: Pick<TokenDocument, 'created_at' | 'expires_at'>,
   ): Promise<Identity | undefined> {
     const user = await users.read(user_id)
-    if (!user || user.closing || user.locked || user.waiting) return undefined
+    if (!mayBeUsed(user)) return undefined
     return {
       user_id: user._id,
       username: user.username,
@@ -105,27 +139,37 @@ export function createTokens({
 
   return {
     isServiceKey,
-    async identify(token, user_id) {
+    async identify(token, user_id, address) {
       if (!form.test(token)) return undefined
       if (isServiceKey(token)) {
         const scopes: Scope[] = ['read', 'write']
-        const used = { id: serviceId(hashOf(token)), name: 'Service key', scopes }
-        return user_id === undefined
-          ? undefined
-          : identityOf(user_id, used, { created_at: new Date(now()) })
+        if (user_id === undefined) return undefined
+        const used = { id: serviceId(hashOf(token), user_id), name: 'Service key', scopes }
+        const identity = await identityOf(user_id, used, { created_at: new Date(now()) })
+        if (!identity) return undefined
+        remember(serviceUsers, used.id, user_id)
+        noteInLog(identity, address)
+        return identity
       }
       const document = await tokens.read(hashOf(token))
       if (!document) return undefined
       noteUse(document)
       const { _id: id, name, scopes } = document
-      return identityOf(document.user_id, { id, name, scopes }, document)
+      const identity = await identityOf(document.user_id, { id, name, scopes }, document)
+      if (identity) noteInLog(identity, address)
+      return identity
     },
     async alive(ids) {
       const found = await findLiveTokens(database, ids, new Date(now()))
-      const alive = new Map(Array.from(found, ([id, end]) => [id, end ?? NEVER]))
       // a service key ends with the setting that names it, and so with this process
-      for (const id of ids) if (serviceIds.has(id)) alive.set(id, NEVER)
-      return alive
+      for (const id of ids) {
+        const user_id = serviceUsers.get(id)
+        if (user_id !== undefined) found.set(id, { user_id, expires_at: null })
+      }
+      const owners = new Set(found.values().map(({ user_id }) => user_id))
+      const known = await findIdentities(database, [...owners])
+      const alive = [...found].filter(([, { user_id }]) => mayBeUsed(known.get(user_id)))
+      return new Map(alive.map(([id, { expires_at }]) => [id, expires_at ?? NEVER]))
     },
   }
 }

@@ -6,6 +6,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { TrustedProxySettings } from '../config/host-users.ts'
 import type { Logger } from '../observability/logger.ts'
+import type { SecurityLog } from '../observability/security-log.ts'
 import type { HostIdentity } from '../store/documents.ts'
 import { SUBJECT_MAX, type HostUser } from './host-user.ts'
 import type { Identity, Sessions } from './sessions.ts'
@@ -44,7 +45,11 @@ export interface TrustedProxy {
   }
 }
 
-export function createTrustedProxy(settings: TrustedProxySettings, logger: Logger): TrustedProxy {
+export function createTrustedProxy(
+  settings: TrustedProxySettings,
+  logger: Logger,
+  security?: SecurityLog,
+): TrustedProxy {
   const { userHeader, nameHeader } = settings
   const digests = settings.secrets.map(digest)
 
@@ -64,11 +69,14 @@ export function createTrustedProxy(settings: TrustedProxySettings, logger: Logge
 
   function claimOf(request: IncomingMessage): ProxyClaim | undefined {
     if (!hasSecret(request)) {
-      if (request.headers[userHeader] !== undefined || request.headers[SECRET_HEADER] !== undefined)
-        logger.warn(
-          { address: request.socket.remoteAddress },
-          `ignored ${userHeader}: it came without the proxy's secret`,
-        )
+      if (
+        request.headers[userHeader] !== undefined ||
+        request.headers[SECRET_HEADER] !== undefined
+      ) {
+        const { remoteAddress: address } = request.socket
+        logger.warn({ address }, `ignored ${userHeader}: it came without the proxy's secret`)
+        security?.note('sign_in_by_host_refused', { account: null, address, reason: 'no secret' })
+      }
       return undefined
     }
     const subject = singleValue(request, userHeader)

@@ -9,7 +9,7 @@ import type { TicketPurpose, Tickets } from './tickets.ts'
 /** How long a browser's dialog may be open (seconds). */
 const CEREMONY_SECONDS = 300
 const NAME = 'Lockstep'
-/** EdDSA, ES256 and RS256. Node calls what else there is experimental, and warns of it. */
+/** EdDSA, ES256 and RS256. Node calls all others experimental, and warns of them. */
 const algorithms = [-8, -7, -257]
 
 /** A public key, as it is kept. */

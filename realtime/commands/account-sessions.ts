@@ -82,7 +82,7 @@ export function createAccountSessions({
     const present = await findSessionsOf(database, context.user_id, new Date())
     const excess = present.length - most.sessionsPerUser
     if (excess <= 0) return
-    // one that has a socket is somebody's open page
+    // sessions without a socket go first: one with a socket is somebody's open page
     const online = await devices.onlineSessions(context.user_id)
     const ids = present.map(({ _id }) => _id).reverse()
     const oldest = ids

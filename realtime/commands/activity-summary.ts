@@ -59,6 +59,11 @@ const securitySentences = new Map<string | null, string>(
     second_step_off: 'Turned two-step verification off',
     recovery_codes_made: 'Made new recovery codes',
     recovery_code_used: 'Used a recovery code',
+    provider_linked: 'Linked the account to a sign-in provider',
+    provider_unlinked: 'Unlinked the account from its sign-in provider',
+    account_locked: 'Locked the account',
+    account_unlocked: 'Unlocked the account',
+    devices_signed_out: 'Signed all devices out',
   } satisfies Record<SecurityChange, string>),
 )
 

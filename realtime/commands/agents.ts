@@ -36,7 +36,10 @@ export interface RunsQuery {
 export interface AgentUseCases {
   /** The agents that can answer. The first one is the default. */
   agents(user_id: string): Promise<Agent[]>
-  /** Starts a run. With a known id it answers with that run and `changed: false`. */
+  /**
+   * Starts a run. If there is a run with the command's id, it answers with that run and `changed:
+   * false`.
+   */
   run(context: CommandContext, payload: AgentCommands['run']): Promise<Outcome<Run>>
   stop(context: CommandContext, payload: AgentCommands['stop']): Promise<Outcome<Run>>
   /** `data` is null. */
@@ -116,7 +119,8 @@ export function createRuns(database: Database, log: Log): Runs {
     },
 
     async askToStop(context, payload) {
-      // the same command as `stop`: it may be repeated on a node where the other one is due
+      // it has the identity of `stop`: a repetition may reach another node, where `stop` is called
+      // instead
       const appended = await append(
         context,
         payload.run_id,

@@ -1,69 +1,14 @@
 // Writes what happens to accounts to the security log, in one place for HTTP, sockets and proxies.
-import { Fault } from '@lockstep/protocol/errors'
-import type { Caller } from '../log/entry.ts'
-import type { SecurityEvent, SecurityLog } from '../observability/security-log.ts'
-import type { Database } from '../store/database.ts'
-import { findUser, findUserByName } from '../store/users.ts'
 import type { AccountUseCases } from './account.ts'
-import type { SignInContext, SignInResult } from './sign-in.ts'
+import { ofResult, ofVisitor, type AuditTrail } from './audit-trail.ts'
 
-const ofVisitor = ({ address, device }: SignInContext): SecurityEvent => ({ address, device })
-const ofResult = ({ user, session }: SignInResult): SecurityEvent => ({
-  account: user.username,
-  user_id: user.id,
-  session_id: session.id,
-})
-
-export function auditAccount(
-  account: AccountUseCases,
-  database: Database,
-  security: SecurityLog,
-): AccountUseCases {
-  /** A look-up that fails costs the line its name, not the answer. */
-  const nameOf = async (user_id: string): Promise<string | null> =>
-    (await findUser(database, user_id).catch(() => null))?.username ?? null
-  const knownName = async (username: string): Promise<string | null> =>
-    (await findUserByName(database, username).catch(() => null))?.username ?? null
-
-  /** Runs a use case and notes `event`, or `refused` with the reason. */
-  async function noted<T>(
-    [event, refused]: readonly [event: string, refused: string],
-    run: () => Promise<T>,
-    describe: (result?: T) => Promise<SecurityEvent> | SecurityEvent,
-  ): Promise<T> {
-    try {
-      const result = await run()
-      security.note(event, await describe(result))
-      return result
-    } catch (error) {
-      const reason = error instanceof Fault ? (error.extra.reason ?? error.code) : 'internal'
-      security.note(refused, { ...(await describe()), reason })
-      throw error
-    }
+export function auditAccount(account: AccountUseCases, trail: AuditTrail): AccountUseCases {
+  const { noted, byCaller, nameOf, knownName } = trail
+  /** Whoever sends an id may have made it up. */
+  const known = async (id: string) => {
+    const account = await nameOf(id)
+    return { account, ...(account !== null && { user_id: id }) }
   }
-
-  const ofCaller = async ({
-    user_id,
-    session_id,
-    device,
-    address,
-  }: Caller): Promise<SecurityEvent> => ({
-    account: await nameOf(user_id),
-    user_id,
-    session_id,
-    device,
-    address,
-  })
-  /** The name as it was before: the account may be gone afterwards, or have another one. */
-  async function byCaller<T>(
-    events: readonly [event: string, refused: string],
-    caller: Caller,
-    run: () => Promise<T>,
-  ): Promise<T> {
-    const described = await ofCaller(caller)
-    return noted(events, run, () => described)
-  }
-
   return {
     ...account,
     register: (visitor, credentials) =>
@@ -83,18 +28,8 @@ export function auditAccount(
         () => account.login(visitor, credentials),
         async (result) => ({
           ...ofVisitor(visitor),
+          way: 'password',
           ...(result ? ofResult(result) : { account: await knownName(credentials.username) }),
-        }),
-      ),
-    startFor: (user, visitor, identity) =>
-      noted(
-        ['signed_in', 'sign_in_refused'],
-        () => account.startFor(user, visitor, identity),
-        (result) => ({
-          ...ofVisitor(visitor),
-          account: user.username,
-          user_id: user._id,
-          ...(result && ofResult(result)),
         }),
       ),
     enter: (visitor, user) =>
@@ -117,16 +52,19 @@ export function auditAccount(
         () => account.resetPassword(visitor, token, password),
         async () => ({
           ...ofVisitor(visitor),
-          account: await nameOf(token.split('.')[0] ?? ''),
+          ...(await known(token.split('.')[0] ?? '')),
         }),
       ),
     remove: (context, ...rest) =>
       byCaller(['account_deleted', 'deletion_refused'], context, () =>
         account.remove(context, ...rest),
       ),
-    revoke: (context, ...rest) =>
-      byCaller(['session_ended', 'session_end_refused'], context, () =>
-        account.revoke(context, ...rest),
+    revoke: (context, command) =>
+      byCaller(
+        ['session_ended', 'session_end_refused'],
+        context,
+        () => account.revoke(context, command),
+        () => ({ target: command.session_id }),
       ),
   }
 }

@@ -52,8 +52,8 @@ export const acceptedOf = ({
 }: Awaited<ReturnType<Execute>>): Accepted => ({ ok: true, data, seq, version, ...reply })
 
 /**
- * A method, as TypeScript compares the parameters of methods both ways: each handler takes a
- * narrower payload than this.
+ * Declared as a method, because TypeScript lets the parameter of a method be narrower: each handler
+ * takes a narrower payload than this.
  */
 interface AnyHandler {
   run(context: CommandContext, payload: Record<string, unknown>): ReturnType<Execute>

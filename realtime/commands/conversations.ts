@@ -1,5 +1,5 @@
 // What can be done with conversations. Writes go through the log. Reads first bring the documents
-// up to it.
+// up to the log.
 import {
   decideConversations,
   messagesOf,
@@ -8,6 +8,7 @@ import {
   type DecidedConversationCommand as Name,
 } from '@lockstep/protocol/decide/conversations'
 import type { Conversation, ConversationCommands, Summary } from '@lockstep/protocol/conversations'
+import { checkDecision } from '@lockstep/protocol/decide/encryption'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
@@ -88,7 +89,7 @@ export interface ListQuery {
   /** `words`: every word of `q` has to be in the title or in a message. Default: `text`. */
   match?: 'text' | 'words'
   state: 'active' | 'archived' | 'trash'
-  /** Each item has so many of its newest messages. */
+  /** How many of its newest messages each item has. */
   messages?: number
 }
 export interface WindowQuery {
@@ -124,7 +125,10 @@ export function createConversations(
         },
         decide({ held, isFull }, decisionContext) {
           if (isFull && held === undefined) throw quotaReached()
-          return decide(held, command, decisionContext)
+          const decision = decide(held, command, decisionContext)
+          if (decision)
+            checkDecision(isConversation(held) ? held : undefined, decision, context.user_id)
+          return decision
         },
       })
       return conversationOutcome(appended, options)
@@ -209,7 +213,7 @@ export function createConversations(
     return { ...answer, excerpts: await excerpts(user_id, answer.items, terms, time) }
   }
 
-  /** What a search has found in the messages of these conversations: of its longest word. */
+  /** Excerpts around the search's longest word, from the messages of these conversations. */
   async function excerpts(
     user_id: string,
     items: readonly { id: string }[],

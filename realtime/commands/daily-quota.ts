@@ -1,5 +1,5 @@
 // What a user may use in a day (UTC). The counters are in the database, so that they are exact
-// whichever node is asked. What has no limit isn't counted and costs nothing.
+// whichever node is asked. Use without a limit isn't counted and costs nothing.
 import { Fault } from '@lockstep/protocol/errors'
 import type { Logger } from '../observability/logger.ts'
 import type { Database } from '../store/database.ts'
@@ -16,7 +16,7 @@ import {
 export interface DailyQuota {
   /** Counts a run or a reply that begins. Resolves to the refusal if a limit is reached. */
   beginRun(user_id: string): Promise<Fault | undefined>
-  /** Uncounts a run that `beginRun` has counted and that has not begun after all. */
+  /** Takes back the count of a run that `beginRun` has counted and that did not begin after all. */
   giveRunBack(user_id: string): Promise<void>
   /** Counts what a reply has used. Never rejects. */
   noteTokens(user_id: string, tokens: number): Promise<void>

@@ -1,10 +1,13 @@
 // Reads and writes drafts. A draft is no entity of the log: each write is a compare-and-swap on its
 // document, and the user's devices are told that it has changed.
 import type { Draft, DraftNotice, DraftPosition, DraftWrite } from '@lockstep/protocol/drafts'
+import { fitsMessage, isEncryptedText, mustBeEncrypted } from '@lockstep/protocol/encrypted-text'
 import { Fault } from '@lockstep/protocol/errors'
+import { isId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
 import { applySplice } from '@lockstep/protocol/splice'
-import { byteLength } from '@lockstep/protocol/text'
+import type { Log } from '../log/log.ts'
+import { readConversation } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
 import {
   countDrafts,
@@ -16,7 +19,7 @@ import {
 } from '../store/drafts.ts'
 import { cursorsOf } from './cursor.ts'
 
-/** How often a write is tried that others come before. */
+/** How often a write is tried if other writes keep coming first. */
 const MAX_ATTEMPTS = 5
 
 export interface DraftCondition {
@@ -35,7 +38,8 @@ export interface DraftUseCases {
   get(user_id: string, id: string): Promise<Draft>
   /**
    * Writes the text or a piece of it. Faults: `version_conflict` with `current`, `not_found` if the
-   * draft that `if_version` means is gone, `too_large`, and `invalid` for a piece that doesn't fit.
+   * draft that `if_version` means is gone, `too_large`, and `invalid` for a piece that doesn't fit
+   * or a text that an encrypted conversation should have encrypted.
    */
   write(
     user_id: string,
@@ -58,11 +62,12 @@ export interface DraftUseCases {
 
 export interface DraftsDeps {
   database: Database
+  log: Pick<Log, 'projectToHead'>
   /** Tells the user's devices. */
   changed(user_id: string, notice: DraftNotice): void
 }
 
-export function createDrafts({ database, changed }: DraftsDeps): DraftUseCases {
+export function createDrafts({ database, log, changed }: DraftsDeps): DraftUseCases {
   async function get(user_id: string, id: string): Promise<Draft> {
     const draft = await readDraft(database, user_id, id)
     if (!draft) throw noDraft()
@@ -76,11 +81,25 @@ export function createDrafts({ database, changed }: DraftsDeps): DraftUseCases {
       })
   }
 
+  /** A draft of an encrypted conversation is as secret as its messages. */
+  async function checkText(user_id: string, { place, text }: Pick<Draft, 'place' | 'text'>) {
+    if (!isId(place) || isEncryptedText(text)) return
+    const read = () => readConversation(database, user_id, place.toLowerCase())
+    let conversation = await read()
+    if (!conversation) {
+      // The conversation may be so new that it has no document yet.
+      await log.projectToHead(user_id, 'conversations')
+      conversation = await read()
+    }
+    if (conversation && 'encryption' in conversation) throw mustBeEncrypted('text')
+  }
+
   return {
     get,
 
     async add(user_id, draft, { dry_run }) {
       if (await readDraft(database, user_id, draft.id)) return false
+      await checkText(user_id, draft)
       await checkCount(user_id)
       if (dry_run) return true
       const isAdded = await writeDraft(database, user_id, undefined, { ...draft, version: 1 })
@@ -105,6 +124,7 @@ export function createDrafts({ database, changed }: DraftsDeps): DraftUseCases {
           return { ...positionOf(held), isNew: false }
         check(held, condition)
         const text = textAfter(held, write)
+        await checkText(user_id, { place: write.place, text })
         if (!held) await checkCount(user_id)
         const at = new Date().toISOString()
         const draft: Draft = {
@@ -135,7 +155,7 @@ export function createDrafts({ database, changed }: DraftsDeps): DraftUseCases {
 
 const noDraft = () => new Fault('not_found', { detail: 'There is no such draft' })
 
-/** A condition doesn't count for a request that changes nothing. */
+/** Whether the request would change nothing; then its condition doesn't count. */
 const isAsWritten = (held: Draft, { place, text, offset }: DraftWrite): boolean =>
   offset === undefined && held.text === text && held.place === place
 
@@ -158,7 +178,7 @@ function textAfter(
       issues: [{ path: 'offset', message }],
     })
   }
-  if (byteLength(text) > limits.messageBytes)
+  if (!fitsMessage(text))
     throw new Fault('too_large', {
       detail: 'The draft would become too large',
       limit_bytes: limits.messageBytes,

@@ -5,6 +5,7 @@ import { Readable } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { branchOf } from '@lockstep/protocol/branch'
 import type { Summary } from '@lockstep/protocol/conversations'
+import { unreadable } from '@lockstep/protocol/encrypted-text'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Message } from '@lockstep/protocol/message'
 import type { Log } from '../log/log.ts'
@@ -40,7 +41,10 @@ export interface ExportUseCases {
    * meanwhile, each message is as before or as after the change, and none occurs twice.
    */
   everything(user_id: string): Promise<Readable>
-  /** A live conversation as Markdown: its newest thread. Throws `not_found`. */
+  /**
+   * A live conversation as Markdown: its newest thread. Throws `not_found`, and `invalid` for one
+   * that clients have encrypted.
+   */
   markdown(user_id: string, id: string): Promise<Readable>
 }
 
@@ -136,6 +140,8 @@ export function createExport(database: Database, log: Log): ExportUseCases {
     async markdown(user_id, id) {
       await log.projectToHead(user_id, 'conversations')
       const document = await existingConversation(database, user_id, id)
+      if (document.encryption)
+        throw unreadable('export the account, or copy it where it is unlocked')
       return Readable.from(inTurns(text(user_id, toSummary(document))))
     },
   }

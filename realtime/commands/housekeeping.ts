@@ -2,7 +2,8 @@
 // again if it was written back, and old entries lose their content. Every step is idempotent, so
 // all nodes may do it. Each node starts at a random moment.
 import { repeatEvery } from '../concurrency/repeat.ts'
-import { derivedId, SERVER_DEVICE } from '../log/entry.ts'
+import { derivedId } from '../log/derived-id.ts'
+import { SERVER_DEVICE } from '../log/entry.ts'
 import { sweep } from '../log/projection/conversations.ts'
 import type { Logger } from '../observability/logger.ts'
 import { expireContent } from '../store/changes.ts'

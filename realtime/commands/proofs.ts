@@ -12,7 +12,7 @@ import type { UserDocument } from '../store/documents.ts'
 import { countPasskeyUse, findPasskey } from '../store/passkeys.ts'
 import { spendRecoveryCode, spendTotpStep } from '../store/second-steps.ts'
 
-/** For seals that last as long as what they are kept in. */
+/** The lifetime of a seal that lasts as long as the document that it is stored in. */
 const NO_END = 0
 
 export interface Proofs {
@@ -56,7 +56,7 @@ export function createProofs(deps: ProofsDeps): Proofs {
     if (text === undefined) return false
     const secret = Buffer.from(text, 'base64')
     const step = matchTotp(secret, code, { now: now(), after: totp.step })
-    // sealed anew, so that an old secret of the server may go once everybody has signed in
+    // sealed anew, so that the operator may remove an old secret once everybody has signed in
     return (
       step !== undefined &&
       spendTotpStep(database, _id, { secret: totp.secret, step }, await seal(secret))

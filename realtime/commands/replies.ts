@@ -17,6 +17,7 @@ import {
   decideStop,
   decideStopRequest,
   findReply,
+  noReplies,
   type ReplyEnding,
   type ReplyPiece,
   type ReplyStart,
@@ -25,7 +26,8 @@ import { Fault } from '@lockstep/protocol/errors'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Message } from '@lockstep/protocol/message'
 import type { HeldConversation } from '@lockstep/protocol/reduce/conversation'
-import { derivedId, SERVER_DEVICE, type CommandContext } from '../log/entry.ts'
+import { derivedId } from '../log/derived-id.ts'
+import { SERVER_DEVICE, type CommandContext } from '../log/entry.ts'
 import type { Appended } from '../log/append.ts'
 import type { Log } from '../log/log.ts'
 import type { ConversationNeeds } from '../log/state/conversation-state.ts'
@@ -146,8 +148,8 @@ export function createReplies(database: Database, log: Log): Replies {
     })
 
   /**
-   * `stop` and `askToStop` are the same command: it may be repeated on a node where the other one
-   * is due.
+   * `stop` and `askToStop` share one identity: a repeated command may reach another node, where the
+   * other one of the two is called.
    */
   async function stopStreaming(
     context: CommandContext,
@@ -228,6 +230,7 @@ export function createReplies(database: Database, log: Log): Replies {
       await log.projectToHead(user_id, 'conversations')
       const document = await readConversation(database, user_id, conversation_id)
       if (!isLive(document)) return noSuchConversation()
+      if (document.encryption) return noReplies()
       const streaming = await findStreamingMessageIds(database, user_id, conversation_id)
       return streaming.length > 0 ? new Fault('already_replying') : undefined
     },
@@ -245,7 +248,7 @@ export function createReplies(database: Database, log: Log): Replies {
       const window = async (before: number) =>
         (await readWindow(database, user_id, conversation_id, { before, limit })).map(toMessage)
       let messages = [...(await window(first.position)), ...chain.reverse()]
-      // A thread that continues an older version goes on where that one was, however far back.
+      // A thread that continues an older version goes on at that version's place, however far back.
       for (let windows = 1; windows < MAX_WINDOWS; windows++) {
         const branch = branchOf(messages)
         if (branch.length >= limit) break

@@ -6,7 +6,7 @@ import { piecesOf } from '../concurrency/text-pieces.ts'
 /** Characters before and after what was found. */
 const BEFORE = 40
 const AFTER = 120
-/** After this time of the processor, the other texts are shown from their beginning (ms). */
+/** After this much processor time, the remaining texts are shown from their beginning (ms). */
 const LOOK_MS = 200
 
 export async function excerptsOf(

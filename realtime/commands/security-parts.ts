@@ -11,6 +11,9 @@ import { createProofs } from './proofs.ts'
 import { createRecentSignIn } from './recent-sign-in.ts'
 import type { SecondStepTickets } from './second-step-tickets.ts'
 import { createSecurityChanges } from './security-changes.ts'
+import type { SecurityLog } from '../observability/security-log.ts'
+import type { AuditTrail } from './audit-trail.ts'
+import { auditOtherSignIn, auditSecurity } from './audited-security.ts'
 import { createSecurity, type SecurityUseCases } from './security.ts'
 import type { SignIn } from './sign-in.ts'
 
@@ -23,7 +26,10 @@ export interface SecurityPartsDeps {
   tickets: Tickets
   secondStep: SecondStepTickets
   webAuthn: WebAuthn
+  /** Not audited: its callers are. */
   account: Pick<SignIn, 'startFor'>
+  trail: AuditTrail
+  securityLog: SecurityLog
   /** Whether this user can sign in on this server without a passkey. */
   hasOtherWay: (user: UserDocument) => boolean
 }
@@ -32,17 +38,19 @@ export function createSecurityParts(deps: SecurityPartsDeps): {
   security: SecurityUseCases
   otherSignIn: OtherSignIn
 } {
-  const { database, log, limits, secrets, secondStep, webAuthn, account } = deps
+  const { database, log, limits, secrets, secondStep, webAuthn, account, trail } = deps
   const proofs = createProofs({ database, limits, seals: createSeals(secrets), webAuthn })
-  const securityChanges = createSecurityChanges(log)
+  const securityChanges = createSecurityChanges(log, deps.securityLog)
+  const security = createSecurity({
+    ...{ ...deps, proofs, securityChanges },
+    recentSignIn: createRecentSignIn(database),
+  })
+  const otherSignIn = createOtherSignIn({
+    ...{ database, account, proofs, webAuthn, securityChanges },
+    tickets: secondStep,
+  })
   return {
-    security: createSecurity({
-      ...{ ...deps, proofs, securityChanges },
-      recentSignIn: createRecentSignIn(database),
-    }),
-    otherSignIn: createOtherSignIn({
-      ...{ database, account, proofs, webAuthn, securityChanges },
-      tickets: secondStep,
-    }),
+    security: auditSecurity(security, trail),
+    otherSignIn: auditOtherSignIn(otherSignIn, { database, tickets: secondStep, trail }),
   }
 }

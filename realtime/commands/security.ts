@@ -204,7 +204,8 @@ export function createSecurity(deps: SecurityDeps): SecurityUseCases {
       const passkeys = await findPasskeys(database, user_id)
       if (!passkeys.some((passkey) => toPasskey(passkey).id === id)) throw noSuchPasskey()
       if (passkeys.length === 1) refuseLast(user)
-      // two removals at once must not remove the last two: the second one finds another version
+      // two removals at once must not remove the last two passkeys: the second finds another
+      // version
       if (!(await claimVersion(database, user))) throw changedMeanwhile()
       if (!(await deletePasskey(database, user_id, id))) throw noSuchPasskey()
       await securityChanges.tell(context, identity, 'passkey_removed')
@@ -222,8 +223,11 @@ export function createSecurity(deps: SecurityDeps): SecurityUseCases {
 
     async confirm(caller, address, { code, passkey }) {
       const user = await present(caller)
-      if (passkey === undefined) await proofs.code(user, code ?? '')
-      else
+      if (passkey === undefined) {
+        const way = await proofs.code(user, code ?? '')
+        if (way === 'recovery_code')
+          await securityChanges.tellMeanwhile(caller, 'recovery_code_used')
+      } else
         await proofs.passkey(
           { origin: caller.origin, purpose: purposeOf('confirm', caller) },
           passkey,

@@ -1,5 +1,5 @@
-// Signing up and in. What remains when it stops half-way does no harm: heads without a user, or a
-// session whose cookie nobody has.
+// Signing up and in. If either stops half-way, what remains does no harm: heads without a user, or
+// a session whose cookie nobody has.
 import type { Session, SignUp, User } from '@lockstep/protocol/account'
 import { Fault, type FaultExtra } from '@lockstep/protocol/errors'
 import { hasEnded } from '../auth/ended-sign-ins.ts'
@@ -20,7 +20,7 @@ import type { SecondStepTickets } from './second-step-tickets.ts'
 import { accountOfHost, makeAccount } from './new-account.ts'
 import { createSignUpAdmission } from './sign-up-admission.ts'
 
-/** Who isn't signed in yet. */
+/** Somebody who isn't signed in yet. */
 export interface SignInContext {
   address: string
   device: string
@@ -261,7 +261,7 @@ export function createSignIn(
 }
 
 /** Why a user may not sign in although the proof was right. */
-function refusalOf({ locked, waiting }: UserDocument): FaultExtra | undefined {
+export function refusalOf({ locked, waiting }: UserDocument): FaultExtra | undefined {
   if (locked)
     return {
       reason: 'locked',

@@ -1,5 +1,5 @@
-// Who may make an account (SIGN_UP). Without a valid invitation nobody learns anything about names:
-// it is looked at before the name is.
+// Who may make an account (SIGN_UP). The invitation is checked before the name, so that nobody
+// without one learns which names exist.
 import type { SignUp } from '@lockstep/protocol/account'
 import { Fault } from '@lockstep/protocol/errors'
 import { hashOf } from './secret-links.ts'

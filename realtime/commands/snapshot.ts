@@ -12,7 +12,7 @@ import type {
 } from '../store/documents.ts'
 import { readNewest, readWindow, toMessage } from '../store/messages.ts'
 
-/** So many conversations are read by one command, unless they are large. */
+/** How many conversations are read by one command, unless they are large. */
 const READ_TOGETHER = 50
 
 /**
@@ -45,8 +45,9 @@ export async function withNewestMessages(
 }
 
 /**
- * The messages belong to a version of their conversation: whatever changed between the two reads is
- * read again. undefined: so many are too large for one page.
+ * Reads conversations and their messages. A conversation that changed between the two reads is read
+ * again, so that its messages belong to its version. undefined: together they are too large for one
+ * page.
  */
 async function readTogether(
   database: Database,

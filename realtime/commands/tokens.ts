@@ -7,25 +7,36 @@ import type { Answer, Asked } from '@lockstep/protocol/rest'
 import type { Token } from '@lockstep/protocol/tokens'
 import { hostIdOf } from '../auth/trusted-proxy.ts'
 import { makeToken } from '../auth/tokens.ts'
+import type { Caller } from '../log/entry.ts'
 import type { Log } from '../log/log.ts'
 import type { Database } from '../store/database.ts'
 import type { TokenDocument } from '../store/documents.ts'
 import { countTokensOf, deleteToken, findTokensOf, insertToken } from '../store/tokens.ts'
 import { accountOfHost } from './new-account.ts'
+import { refusalOf, type SignInContext } from './sign-in.ts'
 import type { SessionSockets } from './session-sockets.ts'
 
 /** A user has at most so many tokens, the short-lived ones included. */
 const MAX_TOKENS = 1_000
 const TRY_AGAIN_MS = 60_000
 
+/** From where a service key is used. */
+type TokenVisitor = Pick<SignInContext, 'address' | 'device'>
+
 export interface TokenUseCases {
   list(user_id: string): Promise<Answer<'listTokens'>>
   /** Throws `invalid` for an end that is over, `rate_limited` when there are too many tokens. */
-  create(user_id: string, wanted: Asked<'createToken'>['body']): Promise<Answer<'createToken'>>
+  create(caller: Caller, wanted: Asked<'createToken'>['body']): Promise<Answer<'createToken'>>
   /** Throws `not_found` if the user has no such token. */
-  revoke(user_id: string, id: string): Promise<void>
-  /** For the operator's other servers. The first token of a host's user creates the account. */
-  createForHost(wanted: Asked<'createUserToken'>['body']): Promise<Answer<'createUserToken'>>
+  revoke(caller: Caller, id: string): Promise<void>
+  /**
+   * For the operator's other servers. The first token of a host's user creates the account. Throws
+   * `unauthenticated` for an account that is locked or waits.
+   */
+  createForHost(
+    visitor: TokenVisitor,
+    wanted: Asked<'createUserToken'>['body'],
+  ): Promise<Answer<'createUserToken'>>
 }
 
 export interface TokenDeps {
@@ -55,7 +66,7 @@ export function createTokenUseCases({ database, log, devices }: TokenDeps): Toke
       items: (await findTokensOf(database, user_id, new Date())).map(toToken),
     }),
 
-    async create(user_id, { name, scopes, expires_at }) {
+    async create({ user_id }, { name, scopes, expires_at }) {
       const end = expires_at === undefined ? undefined : new Date(expires_at)
       if (end && end.getTime() <= Date.now())
         throw new Fault('invalid', {
@@ -69,16 +80,18 @@ export function createTokenUseCases({ database, log, devices }: TokenDeps): Toke
       return { ...toToken(document), token }
     },
 
-    async revoke(user_id, id) {
+    async revoke({ user_id }, id) {
       if (!(await deleteToken(database, user_id, id)))
         throw new Fault('not_found', { detail: 'There is no such token' })
       devices.disconnectSessions([id])
     },
 
-    async createForHost({ user: subject, name, scopes, ttl_s }) {
+    async createForHost(_visitor, { user: subject, name, scopes, ttl_s }) {
       const host = { ...hostIdOf(subject), names: [subject] }
       // the key's holder decides who may make an account here, not SIGN_UP
       const user = await accountOfHost({ database, log }, host, () => ({}))
+      const refusal = refusalOf(user)
+      if (refusal) throw new Fault('unauthenticated', refusal)
       const { _id, username, created_at } = user
       const expires_at = new Date(Date.now() + ttl_s * 1_000)
       const { token } = await insert({ user_id: _id, kind: 'short', name, scopes, expires_at })

@@ -1,6 +1,6 @@
 // Look-ups that are asked for at about the same time share one query. The invariant: each answer
-// comes from a query that began after it was asked for, so that nobody takes an old value for the
-// present one.
+// comes from a query that began after it was asked for, so that no answer is older than its
+// question.
 
 export interface BatchReaderOptions {
   /** Default: 500. */

@@ -1,5 +1,5 @@
-// Limits how much goes on at the same time for each key. What is above the limit waits in order, so
-// that one owner's crowd of requests takes its turns and no more.
+// Limits how much goes on at the same time for each key. Holders above the limit wait in order, so
+// that one key's crowd of requests can't take more slots than another key has.
 
 export interface Slot {
   /** Resolves when the slot is free for its holder, or when the holder has left. */

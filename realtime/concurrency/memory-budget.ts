@@ -1,5 +1,5 @@
-// Decides what has to go when memory that waits for others, such as what clients have not read or
-// not finished sending, exceeds its budget.
+// Memory may be held for slow clients, for what they have not read or not finished sending. If it
+// exceeds its budget, this file decides what is released.
 
 /** Something that holds memory for an owner: a user or an address. */
 export interface Held {

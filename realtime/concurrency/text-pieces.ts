@@ -1,7 +1,9 @@
 // A text cut into pieces that overlap, for patterns that take long on some texts: others have a
 // turn between two pieces.
 
-/** UTF-16 units of a piece, and of what the next one repeats: the longest text that is found. */
+/**
+ * UTF-16 units of a piece, and of its end that the next piece repeats. A longer match isn't found.
+ */
 const PIECE = 16 * 1024
 const OVERLAP = 4 * 1024
 

@@ -22,7 +22,7 @@ import { makePrivate } from './private-files.ts'
 /** Characters. A shorter session secret can't seal cookies. */
 export const SECRET_MIN_LENGTH = 32
 
-/** Folders that others need too, so that they can't become this server's own. */
+/** Folders that other programs and users need too: their rights must not be taken away. */
 const SHARED = new Set(['/', homedir(), tmpdir(), process.cwd()])
 
 /**
@@ -63,8 +63,8 @@ function prepareOwnFolder(setting: string, folder: string): void {
 
 /**
  * The secret in `DATA_DIR`, which the first start makes. It is written to another file, flushed and
- * then linked: of two processes that start at once both read the same secret, and a power failure
- * leaves no empty one. Throws `ConfigError` if there can be no secret or if the stored one doesn't
+ * then linked. So two processes that start at once read the same secret, and a power failure leaves
+ * no empty file. Throws `ConfigError` if there can be no secret or if the stored one doesn't
  * suffice, for example because somebody emptied the file.
  */
 export function keptSecret(dataDir: string): string {

@@ -13,8 +13,8 @@ const OTHERS_WRITE = 0o022
 const isOurs = ({ uid }: Stats): boolean => process.getuid === undefined || uid === process.getuid()
 
 /**
- * Takes the rights of others from everything in a folder, and from the folder itself. What belongs
- * to another user stays as it is, and links are not followed.
+ * Takes other users' rights to the folder and everything in it away. Files of another user stay as
+ * they are, and links are not followed.
  */
 export function makePrivate(folder: string): void {
   takeRights(folder)

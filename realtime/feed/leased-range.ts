@@ -34,8 +34,8 @@ export interface LeasedRangeTimings {
   /** After this time without a beat, the node tails for itself. Longer than a takeover takes. */
   beatTimeoutMs: number
   /**
-   * A holder whose stream is not ready for this long releases the lease and leaves it to other
-   * nodes for as long.
+   * A holder whose stream is not ready for this long releases the lease. It then leaves the lease
+   * to other nodes for the same time.
    */
   unreadyMs: number
 }
@@ -94,8 +94,9 @@ export class LeasedRange {
   /** True between the acquisition of the lease and the next check of the tail. */
   #justAcquired = false
   /**
-   * Changes delivered to this node's own devices only. If that was a lapse within one generation,
-   * the other nodes must learn of it.
+   * How many changes this node has delivered to its own devices only. Beats report them as losses:
+   * if this node lost the lease and regained it without a new generation, the other nodes lack
+   * these changes.
    */
   #unpublished = 0
 

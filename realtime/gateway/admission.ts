@@ -27,7 +27,7 @@ export interface AdmissionDeps {
   settings: GatewaySettings
 }
 
-/** Read on its own: a client of another protocol may send an `auth` of another form. */
+/** Read before the rest of `auth`: a client of another protocol may send another form of it. */
 const ProtocolNumber = z.object({ protocol: z.number() })
 
 /** Creates the middleware of one namespace. */
@@ -97,7 +97,7 @@ type IdentifySocket = (
 
 /**
  * A device joins all namespaces over one transport at about the same time, with the same cookie or
- * token. It is read once for all of them.
+ * token. That cookie or token is checked once for all of them.
  */
 export function createIdentityCache(
   identify: {
@@ -105,7 +105,11 @@ export function createIdentityCache(
       cookieHeader: string | undefined,
       request: IncomingMessage,
     ) => Promise<ConnectionIdentity | undefined>
-    byToken: (token: string, user_id: string | undefined) => Promise<ConnectionIdentity | undefined>
+    byToken: (
+      token: string,
+      user_id: string | undefined,
+      request: IncomingMessage,
+    ) => Promise<ConnectionIdentity | undefined>
   },
   settings: GatewaySettings,
 ): IdentifySocket {
@@ -121,7 +125,7 @@ export function createIdentityCache(
     const identity =
       token === undefined
         ? identify.byCookie(socket.handshake.headers.cookie, socket.request)
-        : identify.byToken(token, user_id)
+        : identify.byToken(token, user_id, socket.request)
     known.set(socket.conn, { until: now + settings.timings.identity, name, identity })
     identity.catch(() => known.delete(socket.conn))
     return identity

@@ -1,6 +1,6 @@
-// A publish that Redis drops without a sign is a change that no peer knows it lacks. The node that
-// published it therefore announces the head of each topic once more a moment after it changed. A
-// topic that changes all the time is announced once per moment, and a quiet one never.
+// Redis may drop a published change without an error, and then no peer knows that it lacks the
+// change. So the node that published a change also announces the topic's head `afterMs` later. A
+// topic that changes all the time is announced once per `afterMs`, and a quiet topic never.
 import type { Cursor } from '@lockstep/protocol/cursor'
 import type { Topic } from '@lockstep/protocol/topics'
 import { logKey } from './connection.ts'
@@ -13,7 +13,7 @@ interface Announcement {
 }
 
 export interface Announcements {
-  /** The topic has this head since now. */
+  /** Notes the new head of a topic that has just changed. */
   add(user_id: string, topic: Topic, head: Cursor): void
   stop(): void
 }

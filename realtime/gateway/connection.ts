@@ -12,7 +12,8 @@ import type { DeviceTransport } from './transport.ts'
 export type ConnectionIdentity = Pick<
   Identity,
   'user_id' | 'session_id' | 'device' | 'token' | 'expires_at'
->
+> &
+  Partial<Pick<Identity, 'username'>>
 
 /** What admission has found out about a socket. Socket.IO keeps it as `socket.data`. */
 export interface HandshakeData {

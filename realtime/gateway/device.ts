@@ -68,8 +68,8 @@ export type DeviceState =
   | { name: 'gone' }
 
 /**
- * After this many reads in a row that find nothing of what the feed has announced, the device
- * becomes live nevertheless. The next `head` repairs what it may lack.
+ * If this many reads in a row find none of the changes that the feed has announced, the device
+ * becomes live all the same. The next `head` repairs what it may lack.
  */
 const MAX_EMPTY_READS = 5
 
@@ -100,7 +100,7 @@ export class Device {
     this.#becomeLive(head, state.buffer, 0)
   }
 
-  /** Takes a change that arrived on any way. Duplicates and disorder are harmless. */
+  /** Takes a change, from whatever source and in any order. Duplicates are harmless. */
   offer(change: WireChange): void {
     const state = this.#state
     if (state.name === 'joining' || state.name === 'syncing') state.buffer.add(change)

@@ -21,17 +21,12 @@ import type { Metrics } from '../observability/metrics.ts'
 import type { ClusterLink } from '../redis/cluster-link.ts'
 import { createAdmission, createIdentityCache } from './admission.ts'
 import { ConnectionRegistry } from './connection-registry.ts'
-import {
-  sessionRoom,
-  userRoom,
-  type ConnectionIdentity,
-  type JoinedSocket,
-  type TopicSocket,
-} from './connection.ts'
+import { sessionRoom, userRoom, type ConnectionIdentity, type JoinedSocket } from './connection.ts'
 import { startHeadComparison } from './head-comparison.ts'
 import { createHeadReader } from './head-reader.ts'
 import { createGatewayMetrics, type EndReason, type GatewayMetrics } from './metrics.ts'
 import { connectPeers, withoutPeers } from './peers.ts'
+import { createRefusals } from './refusals.ts'
 import { createRequests } from './requests.ts'
 import { createSessionWatch } from './session-watch.ts'
 import { gatewaySettings, type GatewaySettings } from './settings.ts'
@@ -42,15 +37,15 @@ import { UserDevices } from './user-devices.ts'
 
 /** How often the memory that transports hold is looked at (ms). */
 const MEMORY_CHECK_MS = 1_000
-/** The devices of a session that has a new id connect anew within this time (ms). */
+/** When a session gets a new id, its devices are asked to connect anew within this time (ms). */
 const RENEW_WITHIN_MS = 2_000
-/** A transport that holds no more than this isn't looked at. */
+/** A transport with no more unread or unfinished bytes than this is never ended to free memory. */
 const HELD_BYTES = 64 * 1024
 
 export interface GatewayDeps {
   httpServer: HttpServer
   sessions: {
-    /** Whose cookie this is, or undefined. `request` is the one of the handshake. */
+    /** The user whose cookie this is, or undefined. `request` is the handshake. */
     identify(
       cookieHeader: string | undefined,
       request?: IncomingMessage,
@@ -58,9 +53,13 @@ export interface GatewayDeps {
     /** When each of the sessions expires. Sessions that are no longer alive are left out. */
     alive(sessionIds: readonly string[]): Promise<Map<string, Date>>
   }
-  /** Absent: no token is good. */
+  /** Absent: every token is refused. */
   tokens?: {
-    identify(token: string, user_id: string | undefined): Promise<ConnectionIdentity | undefined>
+    identify(
+      token: string,
+      user_id: string | undefined,
+      address: string,
+    ): Promise<ConnectionIdentity | undefined>
     /** When each of the tokens ends. Those that have ended are left out. */
     alive(ids: readonly string[]): Promise<Map<string, Date>>
   }
@@ -74,7 +73,7 @@ export interface GatewayDeps {
   execute: Execute
   toFault(error: unknown): Fault
   logger: Logger
-  /** Gets what was refused. */
+  /** Gets the refused handshakes. */
   security?: SecurityLog
   metrics: Metrics
   /** The link to the other nodes. Absent: this node is the only one. */
@@ -106,8 +105,12 @@ export interface Gateway {
    */
   disconnectSessions(sessionIds: readonly string[]): void
   /**
-   * Asks the devices of a session that was replaced to connect anew, on this node; ends those that
-   * don't, and those on other nodes.
+   * Ends every socket of a user, however it was signed in: on this node at once, then on others.
+   */
+  disconnectUser(user_id: string): void
+  /**
+   * Asks this node's devices of a replaced session to connect anew. Ends the sockets that remain of
+   * it after a while, on all nodes.
    */
   renewSockets(session_id: string): void
   /** The sessions of the user that have a socket on any node. */
@@ -172,30 +175,10 @@ export function startGateway(deps: GatewayDeps): Gateway {
     socket.disconnect(true)
   }
 
-  function onRefused(fault: Fault, { nsp, handshake, request }: TopicSocket): void {
-    gatewayMetrics.handshakeRefused(fault.code)
-    if (fault.code === 'unauthenticated' || fault.code === 'forbidden_origin')
-      deps.security?.note('handshake_refused', {
-        reason: fault.code,
-        address: deps.addressOf(request),
-        route: nsp.name,
-      })
-    if (fault.code === 'internal')
-      logger.error({ err: fault.cause ?? fault }, 'a handshake failed unexpectedly')
-    else
-      logger.info(
-        {
-          topic: nsp.name.slice(1),
-          code: fault.code,
-          address: handshake.address,
-          ...(fault.code === 'forbidden_origin' && {
-            origin: handshake.headers.origin,
-            host: handshake.headers.host,
-          }),
-        },
-        'a handshake was refused',
-      )
-  }
+  const refusals = createRefusals({
+    ...{ addressOf: deps.addressOf, logger, security: deps.security },
+    count: gatewayMetrics.handshakeRefused,
+  })
 
   /** A socket belongs to a session or to a token; their ids differ. */
   async function alive(ids: readonly string[]): Promise<Map<string, Date>> {
@@ -217,12 +200,15 @@ export function startGateway(deps: GatewayDeps): Gateway {
     logger,
     settings,
     answered: gatewayMetrics.commandAnswered,
+    addressOf: (request) => deps.addressOf(request),
+    refused: refusals.ofCommand,
   })
 
   const identify = createIdentityCache(
     {
       byCookie: (cookieHeader, request) => sessions.identify(cookieHeader, request),
-      byToken: async (token, user_id) => deps.tokens?.identify(token, user_id),
+      byToken: async (token, user_id, request) =>
+        deps.tokens?.identify(token, user_id, deps.addressOf(request)),
     },
     settings,
   )
@@ -235,7 +221,7 @@ export function startGateway(deps: GatewayDeps): Gateway {
         toFault,
         isDraining: () => isDraining,
         devices,
-        onRefused,
+        onRefused: refusals.ofHandshake,
         settings,
       }),
     )
@@ -273,15 +259,17 @@ export function startGateway(deps: GatewayDeps): Gateway {
   ]
 
   function disconnectSessions(sessionIds: readonly string[]): void {
-    if (sessionIds.length === 0) return
-    const rooms = sessionIds.map(sessionRoom)
+    if (sessionIds.length > 0) disconnectRooms(sessionIds.map(sessionRoom))
+  }
+
+  function disconnectRooms(rooms: string[]): void {
     for (const topic of topics) io.of(`/${topic}`).local.in(rooms).disconnectSockets(true)
     if (!link) return
     const tellPeers = () => {
       for (const topic of topics) io.of(`/${topic}`).in(rooms).disconnectSockets(true)
     }
     tellPeers()
-    // once more, because Redis may have lost it without a sign
+    // told twice, because Redis may have dropped the first message without an error
     setTimeout(() => isDraining || tellPeers(), timings.announce).unref()
   }
 
@@ -323,12 +311,13 @@ export function startGateway(deps: GatewayDeps): Gateway {
     },
     follow(user_id, topic) {
       const { adapter } = io.of(`/${topic}`)
-      // The id of no socket: it is in the room only to keep the subscription of the room.
+      // No socket has this id. It joins the room so that the adapter keeps the room's subscription.
       const id = newId()
       void adapter.addAll(id, new Set([userRoom(user_id)]))
       return () => void adapter.delAll(id)
     },
     disconnectSessions,
+    disconnectUser: (user_id) => disconnectRooms([userRoom(user_id)]),
     renewSockets(session_id) {
       for (const topic of topics)
         io.of(`/${topic}`)
@@ -366,7 +355,9 @@ async function endDeadTransports(
   }
 }
 
-/** Ends the transports of users that make this node hold more memory than it has for that. */
+/**
+ * If unread or unfinished bytes exceed their budget, ends transports of the users who hold most.
+ */
 async function endHoarders(
   registry: ConnectionRegistry,
   { unread, unfinished }: GatewaySettings,

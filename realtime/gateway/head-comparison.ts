@@ -13,7 +13,7 @@ import { logKey, type Connection } from './connection.ts'
 import type { GatewaySettings } from './settings.ts'
 
 const HEADS_PER_BATCH = 500
-/** The topics in use are looked through this often in an interval. */
+/** How many times per `head` interval the topics in use are searched for heads that are due. */
 const LOOKS_PER_INTERVAL = 10
 
 export interface HeadComparisonDeps {
@@ -36,7 +36,9 @@ export interface HeadComparison {
   compareAll(): Promise<void>
   /** Catches up the user's devices in the topic that are behind this head of the database. */
   compareWith(user_id: string, topic: Topic, head: Cursor): void
-  /** The same, after the time that a change may be on its way. The topic is in use. */
+  /**
+   * Like `compareWith`, but waits for `grace` before it catches devices up. The topic is in use.
+   */
   compareSoonWith(user_id: string, topic: Topic, head: Cursor): Promise<void>
   /** The topic is in use: its devices get their next `head` within the short interval. */
   noteChange(user_id: string, topic: Topic): void
@@ -137,8 +139,8 @@ export function startHeadComparison(deps: HeadComparisonDeps): HeadComparison {
   }
 
   /**
-   * Sends a round of heads to all devices. How far the projection has come is the head of a quiet
-   * topic, and costs half of the look-ups.
+   * Sends the devices of all quiet topics a head. The projection of a quiet topic has reached the
+   * topic's head, so `projectedHeads` suffices, at half the look-ups.
    */
   async function sendAllHeads(): Promise<void> {
     const keys = registry.keys()

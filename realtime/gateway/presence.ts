@@ -37,9 +37,11 @@ export interface PresenceDeps {
   exchangeSnapshots(user_id: string, own: PresenceSnapshot): void
 }
 
-/** What a user looks at is told at most this often (ms), and less often to many devices. */
+/** The shortest pause between two reports of what a user's devices look at (ms). */
 const MIN_PAUSE_MS = 50
-/** Twenty times what telling one device takes. */
+/**
+ * The pause is at least this long for each device that was told: twenty times what telling takes.
+ */
 const PAUSE_PER_EVENT_MS = 0.5
 
 export class Presence {
@@ -48,7 +50,7 @@ export class Presence {
   /** The connections on other nodes, by user and connection id. */
   readonly #remote = new Map<string, Map<string, PresenceUpdate>>()
 
-  /** The connections of a user that look at something else than was told. */
+  /** By user, the connections whose view has changed since it was last told. */
   readonly #pending = new Map<string, Set<Connection>>()
   /** Busy connections that get all that they have missed as soon as they are free. */
   readonly #behind = new WeakSet<Connection>()
@@ -78,8 +80,8 @@ export class Presence {
   }
 
   /**
-   * Tells what these connections look at now, and afterwards collects what changes, for as long as
-   * keeps the telling of one user to a small share of the processor.
+   * Tells what these connections look at now. Then collects further changes for a pause that grows
+   * with the number of devices told, so that one user takes only a small share of the processor.
    */
   #tellViewing(user_id: string, changed: ReadonlySet<Connection>): void {
     const pending = new Set<Connection>()
@@ -211,7 +213,9 @@ export class Presence {
     return told
   }
 
-  /** What is told to a busy connection would only wait, and be old by then. */
+  /**
+   * An event for a busy connection would wait in its backlog and be out of date when it arrives.
+   */
   #catchUpWhenFree(connection: Connection): void {
     if (this.#behind.has(connection)) return
     this.#behind.add(connection)

@@ -23,7 +23,7 @@ import type { PresenceSnapshot, PresenceUpdate } from './presence.ts'
  */
 export type NodeMessage = { topic: Topic; user_id: string } & (
   | { event: 'change'; payload: WireChange }
-  /** Of a topic that changed a moment ago, for nodes that a change did not reach. */
+  /** The head of a topic that changed a moment ago, for nodes that may have missed the change. */
   | { event: 'head'; payload: Cursor }
   | { event: 'delta'; payload: Delta }
   | { event: 'draft'; payload: DraftNotice }
@@ -142,8 +142,8 @@ function toNodeMessage({ nsp, data }: Extract<ClusterMessage, { type: MessageTyp
   const topic = Topic.parse(nsp.slice(1))
   const user_id = userOfRoom(data.opts.rooms[0] ?? '') ?? ''
   payloads[event].parse(payload)
-  // Assertion: the event tells the payload's type, and its parser has seen the payload. What is
-  // inside of a change isn't parsed: a node has decided it, and it may have megabytes.
+  // Assertion: the event tells the payload's type, and its parser has seen the payload. The data of
+  // a change isn't parsed: another node has decided it, and it may be megabytes long.
   return { topic, user_id, event, payload } as NodeMessage
 }
 

@@ -1,7 +1,9 @@
 // What a device asks of the server: the commands of its topic, and ranges of the log. Every request
 // is answered through its ack, whatever happens. A request without an ack is not executed, as
 // nobody could learn what became of it.
+import type { IncomingMessage } from 'node:http'
 import { wireCommands, type UnloggedPayloads } from '@lockstep/protocol/commands'
+import type { ErrorCode } from '@lockstep/protocol/error-codes'
 import { Fault, parse, toProblem } from '@lockstep/protocol/errors'
 import { RangeRequest, type Ack } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
@@ -18,7 +20,9 @@ import type { GatewaySettings } from './settings.ts'
 export interface RequestDeps {
   execute: Execute
   log: Pick<Log, 'range'>
-  /** Bounds the reads of the log at the same time, those that catch devices up included. */
+  /**
+   * Bounds how many reads of the log run at the same time, including those that catch devices up.
+   */
   reads: Semaphore
   /** The device shows this conversation now; null: none. */
   viewing(connection: Connection, conversation_id: string | null): void
@@ -29,6 +33,10 @@ export interface RequestDeps {
   settings: GatewaySettings
   /** Counts an answer. `code` is `ok` or the fault's. */
   answered(topic: Topic, command: string, code: string, seconds: number): void
+  /** The visitor's address. */
+  addressOf?(request: IncomingMessage): string
+  /** A request of a device was answered with an error. */
+  refused?(connection: Connection, code: ErrorCode): void
 }
 
 type Answer = (ack: Ack) => void
@@ -42,8 +50,8 @@ type UnloggedHandlers = {
   }
 }
 /**
- * A method, as TypeScript compares the parameters of methods both ways: each handler takes a
- * narrower payload than this.
+ * Declared as a method, because TypeScript lets the parameter of a method be narrower: each handler
+ * takes a narrower payload than this.
  */
 interface AnyHandler {
   run(connection: Connection, payload: Record<string, unknown>): void
@@ -128,6 +136,7 @@ export function createRequests(deps: RequestDeps) {
         const { user_id, session_id } = connection.identity
         deps.logger.info({ topic, event: name, code, user_id, session_id }, 'a command was refused')
       }
+      deps.refused?.(connection, code)
       answer({ ok: false, error: toProblem(fault) })
       done(code)
     }
@@ -143,7 +152,8 @@ export function createRequests(deps: RequestDeps) {
       unlogged[topic][name]!(connection, payload)
       return { ok: true, data: null }
     }
-    const context = { ...actorOf(identity), mutation_id: String(mutation_id) }
+    const address = deps.addressOf?.(connection.socket.request)
+    const context = { ...actorOf(identity), address, mutation_id: String(mutation_id) }
     return acceptedOf(await deps.execute(topic, name, context, payload))
   }
 

@@ -38,7 +38,10 @@ export interface GatewaySettings {
     inUse: number
     /** The same interval for the devices of all other topics. */
     quietHead: number
-    /** How long after a change a node tells its peers the head once more, if they missed it. */
+    /**
+     * How long after a change a node announces the head to its peers, in case they missed the
+     * change.
+     */
     announce: number
     /** Interval at which the sessions of all sockets are checked. */
     sessions: number

@@ -37,7 +37,7 @@ export function openSocketServer(
   const networks = new KeyedTokenBuckets(connections)
   const io: TopicServer = new Server(httpServer, {
     path,
-    // It would only half-close a foreign upgrade. The listener below destroys it.
+    // engine.io would only half-close a foreign upgrade. The listener below destroys it.
     destroyUpgrade: false,
     transports: ['websocket'],
     serveClient: false,

@@ -1,7 +1,7 @@
 // The transport of a device: the WebSocket that its connections to the namespaces share. This file
-// knows what the network has not taken of it yet. Socket.IO itself buffers without limit, so the
-// limits here are what keeps the memory of the server flat. A slow device is not a dead one: what
-// counts is that bytes keep moving, not how long they take.
+// measures how many bytes the network has not taken yet. Socket.IO itself buffers without limit, so
+// the limits here are what keeps the memory of the server flat. A slow device is not a dead one:
+// what counts is that bytes keep moving, not how long they take.
 //
 // It relies on the events `packetCreate`, `packet` and `flush` of engine.io, and on the event
 // `ready` of its transport.

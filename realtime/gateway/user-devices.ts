@@ -15,7 +15,9 @@ export class UserDevices {
     this.#most = most
   }
 
-  /** Counts the device until its transport closes. False: there are as many as there may be. */
+  /**
+   * Counts the device until its transport closes. False if the user has the most devices already.
+   */
   admit(user_id: string, transport: Transport): boolean {
     const transports = this.#transports.get(user_id) ?? new Set()
     if (transports.has(transport) || transport.readyState === 'closed') return true

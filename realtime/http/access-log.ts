@@ -1,13 +1,13 @@
 // The access log and the request metrics. A log line contains the route, the status and the
-// duration. It contains no address, which a client chooses and whose query may hold what a user
-// searches for, no body and no header.
+// duration. It contains no body and no header. It contains no address either, because a client
+// chooses it and its query may hold what a user searches for.
 import { promisify } from 'node:util'
 import type { FastifyInstance } from 'fastify'
 import { Gauge, Histogram } from 'prom-client'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 
-/** Machines request these all the time, so they are logged at level debug only. */
+/** Machines request these routes all the time, so their requests are logged at level debug only. */
 const routineRoutes: ReadonlySet<string | undefined> = new Set(['/healthz', '/readyz', '/metrics'])
 
 /** The level at which requests are logged, except those of routine routes. */

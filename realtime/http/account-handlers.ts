@@ -9,7 +9,10 @@ import type { Handlers, RequestContext } from './route-handler.ts'
 /** A session changes only once, when it ends. */
 const SESSION_VERSION = 1
 
-/** A browser holds one session: the one that it brings along ends. */
+/**
+ * The visitor, with the session that the browser brings along. A browser holds one session, so that
+ * one ends when a sign-in begins another.
+ */
 export const visitorOf = async (
   context: RequestContext,
 ): Promise<SignInContext & { origin: string }> => ({

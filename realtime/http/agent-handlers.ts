@@ -28,7 +28,7 @@ export function agentHandlers(agents: AgentUseCases) {
       return undefined
     },
     async stopRun({ params }, { caller, if_version }) {
-      // compared before: whoever writes the run may change it between the request and its end
+      // compared here and not at the end of the run, which its producer changes until then
       if (if_version !== undefined) {
         const run = await agents.get(caller.user_id, params.id)
         if (run.version !== if_version) throw new Fault('version_conflict', { current: run })

@@ -1,5 +1,5 @@
-// /asyncapi.json, made from the tables of changes and commands. So it describes what the sockets
-// take and send.
+// /asyncapi.json, made from the tables of changes and commands. So it always describes what the
+// sockets really take and send.
 import * as z from 'zod'
 import { Run } from '@lockstep/protocol/agents'
 import { changeSchemas, WireChange } from '@lockstep/protocol/change'

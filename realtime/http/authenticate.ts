@@ -36,7 +36,11 @@ export const authenticateByToken =
     const token = bearerOf(authorization)
     return token === undefined
       ? undefined
-      : tokens.identify(token, user === undefined ? undefined : String(user).toLowerCase())
+      : tokens.identify(
+          token,
+          user === undefined ? undefined : String(user).toLowerCase(),
+          request.ip,
+        )
   }
 
 /**

@@ -101,7 +101,8 @@ export function conversationHandlers(
       return reply
     },
     async stopReply({ params, body }, { caller, if_version }) {
-      // compared before: whoever writes the reply may change the conversation before its end
+      // compared here and not at the end of the reply, whose producer changes the conversation
+      // until then
       if (if_version !== undefined) {
         const current = await conversations.get(caller.user_id, params.id)
         if (current.version !== if_version) throw new Fault('version_conflict', { current })

@@ -14,15 +14,15 @@ const heavy: { readonly [Name in RouteName]?: (query: Record<string, unknown>) =
   exportMe: () => true,
 }
 
-/** Further ones are told to wait. */
+/** How many reads of one kind may wait for each user; further ones are refused. */
 const MAX_WAITING = 20
 const RETRY_MS = 1_000
 
 export interface HeavyReads {
   /**
-   * Runs `work` when it is this read's turn. A stream that it returns is part of it until it is
-   * sent. Throws `rate_limited` if too many wait, and `unavailable` if nobody waits for the answer
-   * any more.
+   * Runs `work` when it is this read's turn. If `work` returns a stream, the turn lasts until the
+   * stream is sent. Throws `rate_limited` if too many wait, and `unavailable` if nobody waits for
+   * the answer any more.
    */
   run<T>(read: HeavyRead, response: ServerResponse, work: () => Promise<T>): Promise<T>
 }

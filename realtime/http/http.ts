@@ -17,6 +17,7 @@ import type { Sessions } from '../auth/sessions.ts'
 import type { Tokens } from '../auth/tokens.ts'
 import type { TrustedProxy } from '../auth/trusted-proxy.ts'
 import type { AccountUseCases } from '../commands/account.ts'
+import { isNoted } from '../commands/audit-trail.ts'
 import type { HostSignOut } from '../commands/host-sign-out.ts'
 import type { Config } from '../config/config.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -66,7 +67,7 @@ export interface HttpDeps {
   /** The files of other builds. Absent: there is only this one. */
   keptFiles?: Pick<KeptFiles, 'find'>
   logger: Logger
-  /** Gets what was refused. */
+  /** Gets the refused requests. */
   security?: SecurityLog
   metrics: Metrics
   /** Default: info. */
@@ -188,7 +189,8 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
 
   async function stop(): Promise<void> {
     stopping.abort()
-    // without this, a connection that becomes idle after close() stays open until its client leaves
+    // otherwise a connection that becomes idle after close() would stay open until its client
+    // leaves
     const sweep = setInterval(() => app.server.closeIdleConnections(), SWEEP_MS)
     await app.close().finally(() => clearInterval(sweep))
     openAnswers.stop()
@@ -211,21 +213,21 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
   }
 
   /** A page's first request without a cookie is no refusal. */
-  function noteRefusal(
-    { code, extra }: Fault,
-    { headers, identity, ip, routeOptions }: FastifyRequest,
-  ) {
+  function noteRefusal(fault: Fault, { headers, identity, ip, routeOptions }: FastifyRequest) {
+    const { code, extra } = fault
     const isKnown = headers.cookie !== undefined || headers.authorization !== undefined
     const isRefusal =
       code === 'forbidden_origin' ||
+      code === 'forbidden_scope' ||
+      (code === 'invalid_credentials' && !isNoted(fault)) ||
       (code === 'unauthenticated' && isKnown && extra.retry_after_ms === undefined) ||
       (code === 'rate_limited' && routeOptions.url?.includes('/auth/'))
     if (!isRefusal) return
-    const user_id = identity?.user_id
     deps.security?.note('request_refused', {
       reason: code,
       address: ip,
-      user_id,
+      account: identity?.username,
+      user_id: identity?.user_id,
       route: routeOptions.url,
     })
   }

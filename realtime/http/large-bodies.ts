@@ -1,6 +1,6 @@
 // Limits what large bodies occupy: one per user, and together a part of the disk. A body that
-// arrives slowly holds only its own bytes. Its content is worked on in turns (`FairTurns`), which
-// begin when it is here.
+// arrives slowly holds only its own bytes. Work on its content takes turns (`FairTurns`), which
+// begin when the whole body has arrived.
 import type { ServerResponse } from 'node:http'
 import { Fault } from '@lockstep/protocol/errors'
 

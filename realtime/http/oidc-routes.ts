@@ -9,6 +9,7 @@ import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
 import { deviceName } from '../auth/device-name.ts'
 import { OIDC_PATH, OidcSignInError, type Oidc } from '../auth/oidc.ts'
+import type { SecurityLog } from '../observability/security-log.ts'
 import type { Sessions } from '../auth/sessions.ts'
 import type { AccountUseCases } from '../commands/account.ts'
 import type { HostSignOut } from '../commands/host-sign-out.ts'
@@ -25,13 +26,14 @@ export interface OidcRoutesDeps {
   requestLimits: RequestLimits
   toFault: (error: unknown) => Fault
   logger: Logger
+  security?: SecurityLog
   basePath: string
 }
 
-export function serveOidc(
-  app: FastifyInstance,
-  { oidc, account, signOut, sessions, requestLimits, toFault, logger, basePath }: OidcRoutesDeps,
-): void {
+export function serveOidc(app: FastifyInstance, deps: OidcRoutesDeps): void {
+  const { oidc, account, signOut, sessions, requestLimits, toFault, logger, security, basePath } =
+    deps
+
   app.addContentTypeParser(
     'application/x-www-form-urlencoded',
     { parseAs: 'string', bodyLimit: limits.signInBytes },
@@ -56,10 +58,16 @@ export function serveOidc(
     const { cookie, 'user-agent': agent } = request.headers
     const returnTo = await oidc.returnTo(cookie)
     return redirecting(reply.header('set-cookie', oidc.clearCookie), returnTo, async () => {
-      const user = await oidc.finish(cookie, request.url.replace(/^[^?]*/, ''))
+      const visitor = { address: request.ip, device: deviceName(agent) }
+      const query = request.url.replace(/^[^?]*/, '')
+      // the reason of the provider may be any text, so only ours is noted
+      const user = await oidc.finish(cookie, query).catch((error: unknown) => {
+        const reason = error instanceof OidcSignInError ? error.reason : 'internal'
+        security?.note('sign_in_by_host_refused', { ...visitor, account: null, reason })
+        throw error
+      })
       const context = {
-        address: request.ip,
-        device: deviceName(agent),
+        ...visitor,
         mutation_id: newId(),
         present: await sessions.identify(cookie).catch(() => undefined),
       }
@@ -74,8 +82,11 @@ export function serveOidc(
     try {
       if (given.length !== 1) throw new OidcSignInError('failed', 'there is no logout token')
       await signOut.end(await oidc.readLogout(given[0]!))
+      security?.note('signed_out_by_host', { address: request.ip })
       return await reply.send()
     } catch (error) {
+      const reason = error instanceof OidcSignInError ? error.reason : toFault(error).code
+      security?.note('sign_out_by_host_refused', { address: request.ip, reason })
       if (error instanceof OidcSignInError && error.reason === 'unavailable')
         throw new Fault('unavailable', { detail: 'The provider’s keys can’t be read' })
       const isRefused =

@@ -16,7 +16,7 @@ export interface OperatorRoutesDeps {
   metricsToken: string | undefined
 }
 
-/** Anybody may ask, so each address may ask only so often, except whether the process lives. */
+/** Anybody may ask, so the requests of each address are limited, except those to `/healthz`. */
 export function serveOperatorRoutes(
   app: FastifyInstance,
   { metrics, isReady, requestLimits, metricsToken }: OperatorRoutesDeps,

@@ -49,7 +49,7 @@ declare module 'fastify' {
 }
 
 const emptyObject = z.strictObject({})
-/** What these routes take is small, and most of them serve anybody. */
+/** The bodies of these routes are small, and most of the routes serve anybody. */
 const signInRoutes = /^\/auth\/|^\/users\/me\/(?:password|passkeys|second-step)(?:\/|$)/
 const spooledRoutes: ReadonlySet<RouteName> = new Set(spooledBodyRoutes)
 
@@ -93,7 +93,7 @@ export function serveRoutes(app: FastifyInstance, deps: RoutesDeps): void {
         reply.header('cache-control', 'no-store')
         const isSpooled = spooledRoutes.has(name)
         const bytes = announcedBytes(request)
-        // what is larger than allowed will not be read
+        // a body larger than allowed will not be read
         const counted = isSpooled ? 0 : Math.min(bytes, request.routeOptions.bodyLimit ?? 0)
         if (route.access === 'service') await needServiceKey(request, reply, counted)
         else if (route.open) requestLimits.countAddress(request.ip, counted)
@@ -103,7 +103,7 @@ export function serveRoutes(app: FastifyInstance, deps: RoutesDeps): void {
         }
         if (isSpooled && request.identity && bytes > MAX_IN_MEMORY_BYTES)
           largeBodies.admit(request.identity.user_id, bytes, reply.raw)
-        // an import takes turns with others' anyway, and lasts
+        // an import takes turns with other imports anyway, and may take long
         const owner = request.identity?.user_id ?? networkOf(request.ip)
         if (!isSpooled) await openAnswers.enter(owner, reply.raw, request.raw.socket)
       },

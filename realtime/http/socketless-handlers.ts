@@ -19,7 +19,7 @@ export interface SocketlessDeps {
   logger: Logger
 }
 
-/** A session is reported once in this time (ms). */
+/** A session is reported at most once in this time (ms). */
 const REPORT_MS = 3_600_000
 const MAX_REPORTED = 1_000
 
@@ -69,7 +69,7 @@ export function socketlessHandlers({ execute, log, logger }: SocketlessDeps) {
       if (!known) throw new Fault('invalid', { detail: 'There is no such command here' })
       const { mutation_id, ...payload } = parse(known.schema, body)
       needAccess(identity, commandAccess(topic, command))
-      // what isn't logged concerns a socket, and there is none
+      // a command that isn't logged is about a socket, and this device has none
       if (!known.logged) return { ok: true, data: null }
       const context = { ...caller, mutation_id: String(mutation_id) }
       return acceptedOf(await execute(topic, command, context, payload))

@@ -11,7 +11,7 @@ import type { KeptFiles, ServedFile } from './kept-files.ts'
 import type { RequestLimits } from './request-limits.ts'
 
 const PAGE = 'index.html'
-/** How the build names a file: every other name is looked up nowhere. */
+/** The form of the build's file names. A name of another form is never looked up. */
 const ASSET_NAME = /^[\w-][\w.-]{0,120}$/
 const MISSING = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Lockstep</title>
 <h1>The pages have not been built</h1><p>Run <code>npm run build</code> and restart the server. The API works without the pages.</p></html>`
@@ -96,7 +96,7 @@ export async function serveUi(
 /** The page as this server sends it; undefined if the pages have not been built. */
 export type Page = string | undefined
 
-/** Reads the page and writes the base path into it, where its files' addresses begin with `./`. */
+/** Reads the page, and writes the base path in front of its files' addresses instead of `./`. */
 export function createPage(root: string, basePath: string): Page {
   const file = join(root, PAGE)
   if (!existsSync(file)) return undefined
@@ -123,7 +123,7 @@ export const refuseUnknownAddress =
       : new Fault('invalid', { detail: 'The address is not valid' })
   }
 
-/** An address that nothing has. */
+/** An address that no route or file has. */
 const UNKNOWN = '/-'
 
 /**

@@ -5,10 +5,10 @@ import type { Handlers } from './route-handler.ts'
 export const tokenHandlers = (tokens: TokenUseCases) =>
   ({
     listTokens: (_input, { caller }) => tokens.list(caller.user_id),
-    createToken: ({ body }, { caller }) => tokens.create(caller.user_id, body),
+    createToken: ({ body }, { caller }) => tokens.create(caller, body),
     async deleteToken({ params }, { caller }) {
-      await tokens.revoke(caller.user_id, params.id)
+      await tokens.revoke(caller, params.id)
       return undefined
     },
-    createUserToken: ({ body }) => tokens.createForHost(body),
+    createUserToken: ({ body }, visitor) => tokens.createForHost(visitor, body),
   }) satisfies Handlers

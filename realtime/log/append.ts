@@ -6,9 +6,9 @@
 //        │                          └─ refused, or nothing to do
 //        └─── refresh the head by a majority read, and try again
 //
-// The insert is the compare-and-swap, so a stale head only costs a retry. No insert would check a
-// refusal or a no-op: they count only after a majority read of the head and a look-up of the
-// `mutation_id` (LOG-4).
+// The insert is the compare-and-swap, so a stale head only costs a retry. A refusal or a no-op
+// inserts nothing, so nothing would show that its head was stale. It counts only after a majority
+// read of the head and a look-up of the `mutation_id` (LOG-4).
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AnyDecision, DecisionContext, DecisionOf } from '@lockstep/protocol/change'
 import { Fault } from '@lockstep/protocol/errors'
@@ -29,9 +29,7 @@ import { states, type NeedsOf, type StateCaches, type StateOf } from './state/st
 const DEADLINE_MS = 10_000
 const MAX_BACKOFF_MS = 200
 
-/**
- * The second half says to TypeScript what it can't derive from the first for every topic at once.
- */
+/** `AnyDecision` tells TypeScript what it can't derive from `DecisionOf<T>` while `T` is open. */
 export type Decided<T extends Topic> = DecisionOf<T> & AnyDecision
 
 /** One command on one entity. */
@@ -69,8 +67,8 @@ export interface Appended<T extends Topic> {
   state: StateOf[T]
   epoch: string
   /**
-   * The command's change (the first one, if it was repeated), or the head when there was nothing to
-   * do.
+   * The `seq` of the command's change: of the first one if the command was repeated, of the head if
+   * there was nothing to do.
    */
   seq: number
   /** The entity's version after that change. */
@@ -155,7 +153,7 @@ export async function append<T extends Topic>(
     const entry = toEntry(context, position, identity, attempt.decision)
     const full = await storage?.refusal(head, entry)
     if (full) {
-      // nothing checks this refusal either
+      // this refusal inserts nothing either, so the head must be fresh (LOG-4)
       if (!fresh) {
         known = { head: await heads.refresh(user_id, topic), fresh: true }
         continue
@@ -183,7 +181,7 @@ export async function append<T extends Topic>(
     known = { head: await heads.refresh(user_id, topic), fresh: true }
   }
 
-  /** Without a pause since `recordAppended`: head and states change together. */
+  /** Must run in the same turn as `recordAppended`, because head and states change together. */
   function keep(head: TopicHead, id: string, state: StateOf[T]): void {
     const kept = topicState.keep?.(state, head)
     if (kept) cache.set(head, id, kept.state, kept.bytes)
@@ -208,8 +206,8 @@ const outcomeOf = <State>(
 ) => ({ entity_id, state, epoch, seq, version, data })
 
 /**
- * As it is now: a projection that ends during the load shortens the tail by entries that a
- * document, read before, lacks (LOG-5).
+ * Keeps the present tail for a load. A projection that ends meanwhile replaces the head's tail by a
+ * shorter one, but the load may have read documents that still lack the removed entries (LOG-5).
  */
 const snapshotOf = ({ user_id, seq, tail }: TopicHead) => ({ user_id, seq, tail })
 

@@ -18,7 +18,7 @@ const ENTRY_BYTES = 12 * 1024 * 1024
  */
 export const BUCKETS = 1024
 
-/** The device of what the server does by itself. */
+/** The device in the changes that the server makes by itself. */
 export const SERVER_DEVICE = 'Lockstep'
 
 /** Whether the server did something by itself. */
@@ -30,7 +30,7 @@ export interface Caller {
   user_id: string
   session_id: string | null
   device: string
-  /** From where it asks; absent for a socket. Only the security log has it. */
+  /** The address of the request; absent for a socket. Only the security log records it. */
   address?: string
 }
 
@@ -54,16 +54,6 @@ export function fingerprintOf(command: unknown): string {
       ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
       : value
   return createHash('sha256').update(JSON.stringify(command, sorted)).digest('base64url')
-}
-
-/**
- * The `mutation_id` of something that the server does at most once. The same parts give the same
- * UUID on every node (UUIDv8, RFC 9562).
- */
-export function derivedId(...parts: readonly (string | number)[]): string {
-  const hex = createHash('sha256').update(JSON.stringify(parts)).digest('hex')
-  const variant = ((parseInt(hex[16]!, 16) & 0x3) | 0x8).toString(16)
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`
 }
 
 export interface Position {

@@ -1,6 +1,12 @@
 // The heads of the topics in use, as far as this node knows them, each with the entries that the
-// projection has not followed yet. It is only a cache: the database rejects an insert at a stale
-// head, so a stale entry costs a retry and never loses a change.
+// projection lacks.
+//
+//   the log:  1 ─────── applied ─────── seq ─ ─ ─ ─ what other nodes have appended since
+//             documents │    tail      │  unknown here until the next majority read
+//
+// The state at the head is therefore the documents with the tail applied. It is only a cache: the
+// database rejects an insert at a stale head, so a stale head costs a retry and never loses a
+// change.
 import { Fault } from '@lockstep/protocol/errors'
 import { isKnownOp } from '@lockstep/protocol/known-change'
 import type { Topic } from '@lockstep/protocol/topics'
@@ -116,7 +122,7 @@ export class HeadCache {
   }
 }
 
-/** Can this version project the entry? Nothing is projected of an account. */
+/** Whether this version can project the entry. Entries of topic `account` change no documents. */
 export const isProjectable = (entry: Pick<ChangeDocument, 'topic' | 'op'>): boolean =>
   entry.topic === 'account' || isKnownOp(entry)
 

@@ -1,12 +1,13 @@
-// Inserts that wait together travel together: while a batch is on its way, the next one collects.
-// Nobody waits for a timer, except that a batch that is late holds up nobody for longer than that.
+// Sends inserts in batches: while one batch is on its way, the next one collects, and it leaves
+// when the first has been answered. If that takes longer than `LATE_MS`, the next batch leaves
+// without waiting any longer.
 import type { Inserted } from '../store/changes.ts'
 import { storedBytes } from '../store/changes.ts'
 import type { ChangeDocument } from '../store/documents.ts'
 
 /** Most entries and bytes of a batch. A larger entry travels alone and holds up nobody. */
 const [BATCH, BATCH_BYTES] = [500, 256 * 1024]
-/** A batch that takes longer no longer holds back the next one (ms). */
+/** A batch holds back the next one for at most this long (ms). */
 const LATE_MS = 20
 
 interface Waiting {

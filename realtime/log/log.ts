@@ -1,4 +1,6 @@
-// The heart: one log per user and topic. Documents, devices and rewind all follow from it.
+// The interface of the log to the rest of the server. There is one log per user and topic, and
+// documents, devices and rewind all follow from it. `append.ts` writes entries, `head-cache.ts`
+// knows the heads, and `projector.ts` brings the documents up to them.
 import type { WireChange } from '@lockstep/protocol/change'
 import type { Cursor } from '@lockstep/protocol/cursor'
 import { newId } from '@lockstep/protocol/ids'
@@ -43,7 +45,7 @@ const STOP_MS = 5_000
 const HEADS_PER_QUERY = 200
 
 /**
- * Changes in (after, to]. `more`: the head is further. `reset`: this log can't continue from
+ * Changes in (after, to]. `more`: more changes follow these. `reset`: this log can't continue from
  * `after`.
  */
 export interface LogRange {
@@ -55,7 +57,7 @@ export interface LogRange {
   reset: boolean
 }
 
-/** An entity whose state is read, see `AppendRequest`. */
+/** Names the entity whose state is read; the fields are those of `AppendRequest`. */
 export interface StateQuery<T extends Topic> {
   user_id: string
   topic: T
@@ -113,9 +115,7 @@ export interface LogOptions {
   quotaBytes?: number
 }
 
-/**
- * @param database must have its indexes: their uniqueness is what makes the log a log
- */
+/** @param database must have its unique indexes: they make each insert a compare-and-swap */
 export function createLog(
   database: Database,
   logger: Logger,
@@ -215,7 +215,7 @@ export function createLog(
 
     async projectToHead(user_id, topic) {
       const head = await newestHead(user_id, topic)
-      // copied: what is appended from here on is not this read's concern
+      // copied, because this read doesn't have to show what is appended from here on
       const { epoch, seq } = head
       if (head.applied < seq)
         try {

@@ -52,7 +52,7 @@ export class Projector {
    * one key can have two tails to project.
    */
   readonly #dirty = new Map<TopicHead, number>()
-  /** Heads that are projected as soon as a batch is free, with what becomes of it. */
+  /** Heads that are projected as soon as a batch is free, each with the promise of its readers. */
   readonly #urgent = new Map<TopicHead, PromiseWithResolvers<void>>()
   /** The topics that are being projected. A topic is in one batch at a time. */
   readonly #underWay = new Set<string>()
@@ -79,7 +79,7 @@ export class Projector {
 
   #runTick(): void {
     this.#tick = undefined
-    // what is due before the next tick would begin goes along
+    // heads that are due before the next tick are projected with this one
     const now = Date.now() + TICK_MS
     for (const [head, due] of this.#dirty) if (due <= now) this.#projectDirty(head)
     const [next] = [...this.#dirty.values()].sort((a, b) => a - b)

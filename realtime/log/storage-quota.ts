@@ -1,6 +1,6 @@
-// How much a user may store. Each entry says how many bytes its topic has had up to it, so that a
-// topic's own bytes are exact, whichever nodes append. Those of the user's other topics may be a
-// few seconds old.
+// How much a user may store. Each entry stores how many bytes its topic's entries have had up to
+// this one. So the bytes of the topic that a command appends to are exact, whichever nodes append.
+// The bytes of the user's other topics may be a few seconds old.
 import { Fault } from '@lockstep/protocol/errors'
 import { topics } from '@lockstep/protocol/topics'
 import { topicKey } from '../store/changes.ts'
@@ -13,11 +13,11 @@ import type { TopicHead } from './head-cache.ts'
 const growing: ReadonlySet<string> = new Set(['created', 'updated'])
 /** How old the bytes of other topics may be (ms). */
 const MAX_AGE_MS = 5_000
-/** For how many users those are kept. */
+/** For how many users the bytes are kept. */
 const REMEMBERED = 10_000
 
 export interface StorageQuota {
-  /** Why the entry, which would be the next one, may not be appended. */
+  /** Why `entry` may not be appended after `head`; undefined if it may. */
   refusal(head: TopicHead, entry: ChangeDocument): Promise<Fault | undefined>
 }
 
@@ -27,7 +27,7 @@ interface TopicBytes {
   freed: number
 }
 
-/** By the key of the topic, as far as projections have followed. */
+/** The bytes by topic key, as of the projected heads. */
 async function readBytes(database: Database, user_id: string): Promise<Map<string, TopicBytes>> {
   const keys = topics.map((topic) => topicKey(user_id, topic))
   const heads = await readHeads(database, keys)

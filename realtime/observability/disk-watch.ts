@@ -26,14 +26,17 @@ export interface DiskWatch {
 
 const LOOK_MS = 60_000
 const GB = 1024 ** 3
-/** A step is reached with less than both shares free: of the disk, or of what it takes to work. */
+/**
+ * A step is passed when less than `below` of the disk is free, or less than `bytes`, which count as
+ * half of a small disk at most.
+ */
 const steps = [
   { below: 0.2, bytes: 4 * GB, level: 'warn' },
   { below: 0.1, bytes: 2 * GB, level: 'warn' },
   { below: 0.05, bytes: GB, level: 'error' },
 ] as const
 
-/** How many steps the disk has passed. A large disk with little left has passed them too. */
+/** How many steps the disk has passed. */
 const stepOf = ({ free, total }: FreeSpace): number =>
   steps.filter(({ below, bytes }) => free < total * below || free < Math.min(bytes, total / 2))
     .length

@@ -1,6 +1,6 @@
-// What a log says of an error. The driver's errors carry whole documents, with the texts of people
-// in them, and their messages quote values. So only these fields are logged: the type, the code,
-// the message without what it quotes, and where it happened.
+// The part of an error that a log may hold. The driver's errors carry whole documents with people's
+// texts, and their messages quote values. So only these fields are logged: the type, the code, the
+// message without its quotes, and where it happened.
 
 interface SafeError {
   type: string
@@ -13,7 +13,7 @@ interface SafeError {
 const MAX_MESSAGE = 500
 const MAX_CAUSES = 5
 
-/** Errors of the driver, and those that have documents or values of them. */
+/** Whether an error comes from the driver, or carries documents or their values. */
 const quotesValues = (error: Error): boolean =>
   /^Mongo|^BSON/.test(error.name) || 'writeErrors' in error || 'errorResponse' in error
 

@@ -12,7 +12,11 @@ export interface SecurityEvent {
   address?: string
   session_id?: string | null
   device?: string
-  /** Of a refusal: the code of the error, or why the account can't sign in. */
+  /** By what somebody signed in: such as `password`, `passkey` or `service key`. */
+  way?: string
+  /** The id of the session, token or passkey that was changed. */
+  target?: string
+  /** Why something was refused: the code of the error, or why the account can't sign in. */
   reason?: string
   /** The route's path as the table has it, or a namespace; never what a client sent. */
   route?: string

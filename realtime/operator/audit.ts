@@ -98,7 +98,7 @@ async function* entriesOf(
 }
 
 /**
- * The version after the first change, if not 1: preferences exist, empty, before their first
+ * The version after the first change, if it isn't 1. Empty preferences exist before their first
  * change.
  */
 const FIRST_VERSION: Partial<Record<Topic, number>> = { preferences: 2 }

@@ -38,6 +38,9 @@ export const USAGE = `Usage: lockstep <command>
       Prints a link with which one person, or n, can sign up (SIGN_UP=invite). It is valid for 7 days.
   users reset-link <user>
       Prints a link with which the user can choose a new password, once and within an hour.
+  users second-step-off <user>
+      Turns two-step verification off for a user who has lost the app, the passkeys and the codes.
+      The password, or a passkey, then suffices.
   users end-sessions <user>
       Signs all devices of the user out.
   users delete <user>
@@ -69,7 +72,15 @@ export type UsersCommand = { name: 'users' } & (
   | { action: 'invite'; uses: number; days: number }
   | { action: UserAction; user: string }
 )
-const userActions = ['lock', 'unlock', 'approve', 'reset-link', 'end-sessions', 'delete'] as const
+export const userActions = [
+  'lock',
+  'unlock',
+  'approve',
+  'reset-link',
+  'second-step-off',
+  'end-sessions',
+  'delete',
+] as const
 
 export type UserAction = (typeof userActions)[number]
 

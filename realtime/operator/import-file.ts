@@ -10,7 +10,8 @@ import type { NormalizedItem } from '@lockstep/imports/reading/normalize'
 import type { ImportSource } from '@lockstep/protocol/import'
 import type { Answer } from '@lockstep/protocol/rest'
 import type { ImportUseCases } from '../commands/import/import.ts'
-import { derivedId, type Caller } from '../log/entry.ts'
+import { derivedId } from '../log/derived-id.ts'
+import type { Caller } from '../log/entry.ts'
 
 export interface FileImport {
   caller: Caller
@@ -31,7 +32,7 @@ export async function importFile(
   path: string,
   { caller, source, dry_run, stop, progress }: FileImport,
 ): Promise<Answer<'importMe'>> {
-  // its error says better than that of openAsBlob why a file can't be read
+  // if a file can't be read, the error of `access` explains why better than that of `openAsBlob`
   await access(path)
   const files = await exportFilesIn(await openAsBlob(path), 'The file', loadZip)
   const size = files.reduce((sum, file) => sum + file.size, 0)

@@ -1,7 +1,7 @@
 // Migrates conversations that are MongoDB documents with an embedded `messages` array. Each
-// document takes the way of an imported item (parser, decision, log), so a migration that was
-// interrupted can be repeated and continues. Then the conversation is read back and compared with
-// what was written, by hash.
+// document goes through the same steps as an imported item (parser, decision, log). So a migration
+// that was interrupted continues when it is repeated. Then the conversation is read back and
+// compared with what was written, by hash.
 import { createHash } from 'node:crypto'
 import {
   normalizeItem,
@@ -11,7 +11,8 @@ import {
 import { parsers } from '@lockstep/imports/sources/parsers'
 import type { Message } from '@lockstep/protocol/message'
 import type { ImportUseCases } from '../commands/import/import.ts'
-import { derivedId, fingerprintOf } from '../log/entry.ts'
+import { derivedId } from '../log/derived-id.ts'
+import { fingerprintOf } from '../log/entry.ts'
 import type { Log } from '../log/log.ts'
 import { readConversation, toSummary } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'

@@ -11,7 +11,7 @@ import type { ChangeDocument } from '../store/documents.ts'
 import { renameDeployment } from '../store/feed.ts'
 import { renewEpochs } from '../store/heads.ts'
 import { asOperator, findExistingAccount } from './accounts.ts'
-import { changeLink } from './link-account.ts'
+import { changeLink, type LinkDeps } from './link-account.ts'
 import type { DataCommand, OperatorCommand } from './command-line.ts'
 import { allUsers, audit } from './audit.ts'
 import { noteOperation, runUsersCommand, type UsersDeps } from './users.ts'
@@ -36,14 +36,13 @@ export interface OperatorDeps {
   database: Database
   log: Log
   imports: ImportUseCases
-  /** The provider at which users of this deployment sign in. */
-  issuer?: string
   users: UsersDeps
+  links: LinkDeps
 }
 
 /**
- * Returns false if the command found or had a problem, which it has told. Throws `UsageError` for a
- * user that doesn't exist.
+ * Returns false if the command found a problem or failed, after it has told the person so. Throws
+ * `UsageError` for a user that doesn't exist.
  */
 export async function runCommand(
   command: Exclude<OperatorCommand, DataCommand | { name: 'help' | 'erased' }>,
@@ -60,6 +59,8 @@ export async function runCommand(
       return true
     }
     case 'audit':
+      // whoever reads what people wrote leaves a trace
+      if (command.content) await noteOperation(deps.database, 'audit --content')
       return runAudit(command, deps, terminal)
     case 'import':
       return runImport(command, deps, terminal)
@@ -67,7 +68,7 @@ export async function runCommand(
     case 'unlink': {
       const user = await findExistingAccount(deps.database, command.user)
       await noteOperation(deps.database, command.name, user)
-      return changeLink(command, deps, terminal)
+      return changeLink(command, deps.links, terminal)
     }
     case 'users':
       return runUsersCommand(command, deps.users, terminal)
@@ -105,7 +106,9 @@ async function runImport(
   deps: OperatorDeps,
   terminal: OperatorTerminal,
 ): Promise<boolean> {
-  const caller = asOperator(await findUserId(deps.database, user))
+  const account = await findExistingAccount(deps.database, user)
+  const caller = asOperator(account._id)
+  if (!dry_run) await noteOperation(deps.database, 'import', account)
   const interrupt = new AbortController()
   using _ = terminal.onInterrupt(() => interrupt.abort())
   let [hasFailed, current] = [false, '']
@@ -148,6 +151,7 @@ async function runMigrate(
     users === undefined ? {} : UserNames.parse(JSON.parse(await readFile(users, 'utf8')))
   const source = await openDatabase(from)
   try {
+    if (!dry_run) await noteOperation(deps.database, 'migrate')
     const documents = source.dbWithoutTimeout.collection(collection).find().sort({ _id: 1 })
     const { failed, ...counts } = await migrateDocuments(deps, {
       documents,

@@ -2,13 +2,16 @@
 // carried out, and takes effect on every node through the log.
 import { userInfo } from 'node:os'
 import { newId } from '@lockstep/protocol/ids'
+import type { SecurityChange } from '@lockstep/protocol/passkeys'
 import { hashOf, newSecret } from '../commands/secret-links.ts'
 import type { AccountDeletion } from '../commands/account-deletion.ts'
 import type { AccountSessions } from '../commands/account-sessions.ts'
+import type { SecurityChanges } from '../commands/security-changes.ts'
 import type { Database } from '../store/database.ts'
 import type { UserDocument } from '../store/documents.ts'
 import { insertInvitation } from '../store/invitations.ts'
 import { insertOperation, listOperations } from '../store/operations.ts'
+import { unsetSecondStep } from '../store/second-steps.ts'
 import { listUsers, setApproved, setLocked, setReset } from '../store/users.ts'
 import { asOperator, findExistingAccount } from './accounts.ts'
 import { UsageError, type UserAction, type UsersCommand } from './command-line.ts'
@@ -21,6 +24,7 @@ export interface UsersDeps {
   database: Database
   ofUser: Pick<AccountSessions, 'endOthers'>
   deletion: Pick<AccountDeletion, 'remove'>
+  securityChanges: Pick<SecurityChanges, 'tell'>
   /** Where the page is, without a slash at the end. */
   pageAddress: string
 }
@@ -75,21 +79,26 @@ export async function runUsersCommand(
 type Change = (user: UserDocument, deps: UsersDeps) => Promise<object>
 
 const changes: Record<UserAction, Change> = {
-  async lock(user, { database, ofUser }) {
+  async lock(user, deps) {
+    const { database, ofUser } = deps
     await setLocked(database, user._id, true)
     await endSessions(user, ofUser)
+    await tell(user, 'account_locked', deps)
     return listed({ ...user, locked: true })
   },
-  async unlock({ locked: _locked, ...user }, { database }) {
-    await setLocked(database, user._id, false)
+  async unlock({ locked: _locked, ...user }, deps) {
+    await setLocked(deps.database, user._id, false)
+    await tell(user, 'account_unlocked', deps)
     return listed(user)
   },
   async approve({ waiting: _waiting, ...user }, { database }) {
     await setApproved(database, user._id)
     return listed(user)
   },
-  async 'end-sessions'(user, { ofUser }) {
-    await endSessions(user, ofUser)
+  async 'end-sessions'(user, deps) {
+    await endSessions(user, deps.ofUser)
+    // the tokens that ended with them are in no entry
+    await tell(user, 'devices_signed_out', deps)
     return listed(user)
   },
   async 'reset-link'(user, { database, pageAddress }) {
@@ -100,6 +109,11 @@ const changes: Record<UserAction, Change> = {
     await setReset(database, user._id, { hash: hashOf(secret), expires_at })
     return { link: `${pageAddress}/app/reset-password#${user._id}.${secret}`, expires_at }
   },
+  async 'second-step-off'({ second_step, ...user }, deps) {
+    if (!second_step) throw new UsageError(`${user.username} has no second step to turn off`)
+    if (await unsetSecondStep(deps.database, user._id)) await tell(user, 'second_step_off', deps)
+    return listed(user)
+  },
   async delete(user, { deletion }) {
     await deletion.remove(user)
     return { deleted: user.username }
@@ -109,12 +123,27 @@ const changes: Record<UserAction, Change> = {
 const endSessions = ({ _id }: UserDocument, ofUser: UsersDeps['ofUser']): Promise<void> =>
   ofUser.endOthers({ ...asOperator(_id), mutation_id: newId() })
 
+const tell = (
+  { _id }: Pick<UserDocument, '_id'>,
+  what: SecurityChange,
+  { securityChanges }: UsersDeps,
+): Promise<void> => securityChanges.tell({ ...asOperator(_id), mutation_id: newId() }, [what], what)
+
 /** An account as operators see it: nothing of its content, and no secrets. */
-const listed = ({ _id, username, created_at, host, locked, waiting }: UserDocument) => ({
+const listed = ({
+  _id,
+  username,
+  created_at,
+  host,
+  second_step,
+  locked,
+  waiting,
+}: UserDocument) => ({
   id: _id,
   username,
   created_at,
   ...(host && { host }),
+  ...(second_step && { second_step: true }),
   ...(locked && { locked }),
   ...(waiting && { waiting }),
 })

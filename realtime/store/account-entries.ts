@@ -69,8 +69,8 @@ export function destroyKey({ sealing }: Database, user_id: string): void {
 }
 
 /**
- * Users whose key was destroyed and who are there nevertheless: a backup from before their deletion
- * was restored.
+ * Users who exist although their key was destroyed, because a backup from before their deletion was
+ * restored.
  */
 export async function findRestored({ users, sealing }: Database): Promise<UserDocument[]> {
   const destroyed = sealing?.keys.destroyedUsers() ?? []
@@ -91,7 +91,7 @@ export async function findClosedSince({ heads }: Database, since: Date): Promise
   return [...new Set(found.map(({ user_id }) => user_id))]
 }
 
-/** For a sign-up whose username was taken by a concurrent one. */
+/** For a sign-up that fails because another one took the username at the same time. */
 export async function deleteHeads({ heads }: Database, user_id: string): Promise<void> {
   await heads.deleteMany({ user_id })
 }

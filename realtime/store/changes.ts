@@ -303,7 +303,7 @@ export async function stripEntity(
     $set: { stripped: true },
     $unset: contentFields,
   })
-  // if another node has stripped some of them meanwhile, rather none of them counts than one twice
+  // if another node has stripped some of them meanwhile, none is counted, so that none counts twice
   if (modifiedCount === sizes.length) await freeBytes(database, bytesByTopic(sizes))
   if (modifiedCount > 0) await eraseDeleted(database)
 }

@@ -86,7 +86,10 @@ export interface ConversationListQuery {
   limit: number
   /** The last item of the previous page. */
   after?: { updated_at: Date; _id: string }
-  /** Only conversations that have one of the ids, or a title that matches, of each condition. */
+  /**
+   * For each condition, a conversation must have one of the ids or a title that matches. Encrypted
+   * titles aren't searched, because their letters mean nothing.
+   */
   matching?: readonly { ids: string[]; pattern: string }[]
   time: TimeBudget
 }
@@ -121,13 +124,14 @@ export async function listConversations(
     user_id,
     updated_at: after ? { $lte: after.updated_at } : { $exists: true },
     ...states[page.state],
+    ...(matching && matching.length > 0 && { encryption: { $exists: false } }),
     ...(conditions.length > 0 && { $and: conditions }),
   }
   const newest = conversations.find(filter, page.time.left).sort({ updated_at: -1, _id: -1 })
   return readPage(newest as FindCursor<LiveConversationDocument>, page.limit)
 }
 
-/** The `_id`s of conversations whose title matches, where the database can't look into them. */
+/** The `_id`s of conversations whose title matches, if titles are sealed from the database. */
 async function findSealedTitles(
   { conversations }: Database,
   user_id: string,

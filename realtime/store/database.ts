@@ -92,8 +92,8 @@ export async function openDatabase(url: string, keys?: DataKeys): Promise<Databa
     writeConcern: { w: 'majority', journal: true },
     serverSelectionTimeoutMS: 10_000,
     ignoreUndefined: true,
-    // The driver looks every name of a list up in it. In an ordinary object it would find
-    // `constructor`, and return the objects of a list with that name as bytes.
+    // The driver looks the name of every list up in this object. In an ordinary object it would
+    // find `constructor`, and return the objects of a list with that name as bytes.
     fieldsAsRaw: Object.create(null) as Document,
   }
   const untimed = new MongoClient(url, { ...options, minPoolSize: 1 })

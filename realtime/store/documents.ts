@@ -2,6 +2,7 @@
 import type { ResumeToken as MongoResumeToken } from 'mongodb'
 import type { Run } from '@lockstep/protocol/agents'
 import type { Actor } from '@lockstep/protocol/change'
+import type { Encryption } from '@lockstep/protocol/encryption'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Message } from '@lockstep/protocol/message'
 import type { Scope } from '@lockstep/protocol/tokens'
@@ -43,7 +44,7 @@ export interface ChangeDocument {
    * were too large: rewind can't go back beyond this entry.
    */
   before?: Record<string, unknown>
-  /** Of an entry whose content is sealed: what an outline tells of it. */
+  /** What an outline tells of an entry whose content is sealed. */
   outline?: Record<string, unknown>
   /** A purge or retention removed the content. */
   stripped?: true
@@ -96,6 +97,8 @@ export interface LiveConversationDocument {
   updated_at: Date
   deleted_at: Date | null
   version: number
+  /** Present if the clients hold the key. */
+  encryption?: Encryption
   /** The `seq` of the change that last wrote this document. */
   seq: number
 }
@@ -166,15 +169,18 @@ export interface SessionDocument {
   user_id: string
   /** The device's name, for people. */
   device: string
-  /** From where the user signed in. Sessions from before it was kept don't have it. */
+  /**
+   * The address from which the user signed in. Sessions that began before it was stored don't have
+   * it.
+   */
   address?: string
   created_at: Date
-  /** When the user has last proven in this session who it is, after the sign-in. */
+  /** When the user last proved again, in this session, who it is. */
   confirmed_at?: Date
   last_seen_at: Date
   /**
-   * The session that its browser has in its place. This one is over then; it only remains for
-   * requests that were on their way with the earlier cookie.
+   * The session that the browser has instead. This session is over, and its document remains only
+   * for requests that were sent with the earlier cookie.
    */
   replaced_by?: string
   /** When the session ends. The TTL index removes the document a little later. */
@@ -199,7 +205,7 @@ export interface TokenDocument {
   expires_at?: Date
 }
 
-/** A token that was good for once and has been used. */
+/** A token that counts once, and has been used. */
 export interface SpentTokenDocument {
   _id: string
   /** The token itself has ended by then. */
@@ -241,7 +247,7 @@ export interface PasskeyDocument {
   last_used_at: Date | null
 }
 
-/** What a user's password needs beside it. Passkeys count as well. */
+/** What a user has to prove beside the password. Passkeys count as well. */
 export interface SecondStepDocument {
   /** The authenticator app. */
   totp?: {
@@ -250,7 +256,7 @@ export interface SecondStepDocument {
     /** The newest step whose code was used. */
     step: number
   }
-  /** Hashes of those that are left. */
+  /** Hashes of the codes that have not been used. */
   recovery_codes: string[]
   since: Date
 }
@@ -285,7 +291,7 @@ export interface UserDocument {
   closing?: true
 }
 
-/** An invitation to sign up. The id is a hash of what its link has. */
+/** An invitation to sign up. The id is a hash of the secret in its link. */
 export interface InvitationDocument {
   _id: string
   /** How many accounts can still be made with it. */
@@ -332,6 +338,6 @@ export interface PageFileDocument {
   _id: string
   content: Buffer
   encoding: 'br' | null
-  /** Each node of the build moves it on; afterwards the database removes the file. */
+  /** Each node of the build prolongs it. After this time, the database removes the file. */
   expires_at: Date
 }

@@ -46,7 +46,9 @@ export const readDrafts = (
 export const countDrafts = ({ drafts }: Database, user_id: string): Promise<number> =>
   drafts.countDocuments(userFilter(user_id), idIndexHint)
 
-/** False if the draft isn't what it was: `held` undefined means that there was none. */
+/**
+ * False if the draft no longer has the version of `held`, or exists although `held` is undefined.
+ */
 export async function writeDraft(
   { drafts }: Database,
   user_id: string,

@@ -1,5 +1,5 @@
-// Everything that a database holds, as bytes: every document of every collection, and what the
-// oplog tells of them.
+// Everything that a database holds, as bytes: every document of every collection, and the oplog's
+// entries about them.
 import { BSON, type Collection, type Document } from 'mongodb'
 import type { Database } from './database.ts'
 

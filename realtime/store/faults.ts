@@ -56,7 +56,7 @@ const tookTooLong = (error: unknown): Fault =>
     error,
   )
 
-/** Whether a read was ended because it took longer than it may. */
+/** Whether the database ended a read because it took longer than allowed. */
 const isTimeOver = (error: unknown): boolean =>
   error instanceof TimeOver ||
   (error instanceof MongoServerError && error.code === MAX_TIME_EXPIRED)

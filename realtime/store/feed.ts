@@ -62,7 +62,7 @@ export async function readLeaseCount({ feed }: Database): Promise<number> {
   return Math.max(1, Math.floor(stored?.count ?? 1))
 }
 
-/** What only the nodes of the deployment that owns this database know. */
+/** The name and key that only the nodes of this database's deployment know. */
 export interface Deployment {
   name: string
   /** Authenticates the messages between its nodes. */

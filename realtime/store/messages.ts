@@ -47,7 +47,7 @@ interface MessageHome {
   conversation_id: string
 }
 
-/** What names one message among all of the database. */
+/** Identifies one message among all messages in the database. */
 interface MessageName extends MessageHome {
   id: string
 }
@@ -97,7 +97,7 @@ export async function readNewest(
 ): Promise<Map<string, MessageDocument[]> | undefined> {
   const found = new Map<string, MessageDocument[]>()
   let bytes = 0
-  // the user in each branch lets each have an index of its own
+  // the user id in each branch lets each branch use an index
   const branches = wanted.map(({ conversation_id, after }) => ({
     ...{ user_id, conversation_id, position: { $gt: after } },
   }))

@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ensureIndexes, type Database } from './database.ts'
 
-/** One step. Its index counts: the first migration leads to version 1. */
+/** One step. Its index in the list is its number: the first migration leads to version 1. */
 export interface SchemaMigration {
   name: string
   /**

@@ -41,8 +41,8 @@ export async function insertPasskey(
 }
 
 /**
- * Records a proof. False if another one was recorded since the passkey was read: then one of the
- * two comes from a copy, or both are the same.
+ * Records a proof. False if another proof was recorded since the passkey was read: either one of
+ * the two comes from a copied key, or both are the same proof.
  */
 export async function countPasskeyUse(
   { passkeys }: Database,

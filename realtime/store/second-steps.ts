@@ -48,8 +48,8 @@ export async function spendRecoveryCode(
 }
 
 /**
- * Uses the code of a step up; with it, those of earlier steps. False if that happened before, or
- * the app was replaced meanwhile. @param sealed the secret as it is to be kept from now on
+ * Uses up the code of a step and of all earlier steps. False if it was used up before, or if the
+ * app was replaced meanwhile. @param sealed the secret as it is to be kept from now on
  */
 export async function spendTotpStep(
   { users }: Database,
@@ -69,8 +69,8 @@ export async function spendTotpStep(
 }
 
 /**
- * The same, if nothing of the account has changed since it was read; otherwise false. So a decision
- * on what was read still holds.
+ * Increases the account's version; false if the account has changed since it was read. So a
+ * decision that was made on that state still holds.
  */
 export async function claimVersion(
   { users }: Database,
@@ -80,7 +80,9 @@ export async function claimVersion(
   return modifiedCount === 1
 }
 
-/** Another change of how a user signs in. */
+/**
+ * Increases the account's version, for a change of how a user signs in that other documents hold.
+ */
 export async function countSecurityChange({ users }: Database, user_id: string): Promise<void> {
   await users.updateOne({ _id: user_id }, { $inc: { version: 1 } })
 }

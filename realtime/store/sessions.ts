@@ -34,7 +34,10 @@ export const findHostSessionsOf = (
 ): Promise<SessionDocument[]> =>
   sessions.find({ user_id, 'host.issuer': issuer, 'host.subject': subject }).toArray()
 
-/** Those of these sessions that have not ended, by id, and those that were replaced just now. */
+/**
+ * Finds these sessions by id, except those that have ended. Sessions that were replaced just now
+ * count.
+ */
 export async function findSessions(
   { sessions }: Database,
   ids: readonly string[],

@@ -1,10 +1,10 @@
-// Tokens that are good for once, on whichever node they come back: each is written down when it is
-// used. Only a hash is kept, and only as long as the token could be used again.
+// Makes a token count once, on whichever node it is used: its use is stored. Only a hash is kept,
+// and only as long as the token could be used again.
 import { createHash } from 'node:crypto'
 import { MongoServerError } from 'mongodb'
 import type { Database } from './database.ts'
 
-/** Names a token: its kind, and what makes it unique among these. */
+/** Names a token: its kind, and what makes it unique within that kind. */
 export type TokenName = readonly [kind: string, ...parts: string[]]
 
 const idOf = (name: TokenName): string =>

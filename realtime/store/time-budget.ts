@@ -1,13 +1,13 @@
-// The time that one use case may take of the database. It is enforced there (`maxTimeMS`), so that
-// what nobody waits for any more doesn't go on at the expense of others.
+// The time that one use case may take of the database. The database enforces it (`maxTimeMS`), so
+// that a read that nobody waits for any more doesn't slow others down.
 
-/** The time is over before the database was asked. */
+/** The time was over before the database could be asked. */
 export class TimeOver extends Error {}
 
 export class TimeBudget {
   readonly #end: number
 
-  /** It begins now. */
+  /** The time begins now. */
   constructor(ms: number) {
     this.#end = performance.now() + ms
   }

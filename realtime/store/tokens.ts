@@ -16,15 +16,15 @@ export async function findTokensByHash(
   return new Map(found.filter((token) => isLive(token, now)).map((token) => [token.hash, token]))
 }
 
-/** When each of these tokens ends; null: never. Those that have ended are left out. */
+/** Whose each of these tokens is and when it ends; null: never. Ended ones are left out. */
 export async function findLiveTokens(
   { tokens }: Database,
   ids: readonly string[],
   now: Date,
-): Promise<Map<string, Date | null>> {
+): Promise<Map<string, { user_id: string; expires_at: Date | null }>> {
   const found = await tokens.find({ _id: { $in: [...ids] } }).toArray()
   const live = found.filter((token) => isLive(token, now))
-  return new Map(live.map(({ _id, expires_at }) => [_id, expires_at ?? null]))
+  return new Map(live.map(({ _id, user_id, expires_at = null }) => [_id, { user_id, expires_at }]))
 }
 
 /** The database removes tokens up to a minute after their end. */

@@ -41,7 +41,7 @@ export async function countToday(
   )
 }
 
-/** Counts `amount` more, unless a limit is reached. Returns which one. */
+/** Counts `amount` more. If a limit is reached, counts nothing and returns which limit. */
 export async function takeToday(
   database: Database,
   user_id: string,

@@ -8,11 +8,15 @@ import { eraseDeleted } from './erasure.ts'
 export const findUser = ({ users }: Database, user_id: string): Promise<UserDocument | null> =>
   users.findOne({ _id: user_id })
 
-/** What tells who a user is. */
+/** The fields that say who a user is. */
 export type UserIdentity = Pick<
   UserDocument,
   '_id' | 'username' | 'host' | 'closing' | 'locked' | 'waiting' | 'created_at'
 >
+
+/** Whether anybody may act for this user now. */
+export const mayBeUsed = (user: UserIdentity | undefined): user is UserIdentity =>
+  user !== undefined && !user.closing && !user.locked && !user.waiting
 
 /** The identities of users by id. Users that don't exist are left out. */
 export async function findIdentities(
@@ -65,21 +69,27 @@ export const renameUser = (
     )
   })
 
-/** Lets a user sign in through a host application as well. False if another account does so. */
+/**
+ * Lets a user sign in through a host application as well. False if another account has that
+ * identity.
+ */
 export const linkHost = (
   { users }: Database,
   user_id: string,
   host: HostIdentity,
 ): Promise<boolean> =>
   unlessTaken(async () => {
-    await users.updateOne({ _id: user_id }, { $set: { host } })
+    await users.updateOne({ _id: user_id }, { $set: { host }, $inc: { version: 1 } })
   })
 
-/** False if the user has no password, and would have no way to sign in. */
-export async function unlinkHost({ users }: Database, user_id: string): Promise<boolean> {
+/** False if the account has changed since it was read. */
+export async function unlinkHost(
+  { users }: Database,
+  { _id, version }: Pick<UserDocument, '_id' | 'version'>,
+): Promise<boolean> {
   const { matchedCount } = await users.updateOne(
-    { _id: user_id, password_hash: { $exists: true } },
-    { $unset: { host: '' } },
+    { _id, version },
+    { $unset: { host: '' }, $inc: { version: 1 } },
   )
   return matchedCount === 1
 }
@@ -115,7 +125,7 @@ export async function replacePassword(
 export const listUsers = ({ users }: Database) =>
   users.find({ closing: { $ne: true } }).sort({ _id: 1 })
 
-/** From here on, nobody can sign in, and no session is valid; or all that is over. */
+/** Locks the account, so that nobody can sign in and no session is valid; or unlocks it. */
 export async function setLocked(
   { users }: Database,
   user_id: string,

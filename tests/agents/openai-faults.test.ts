@@ -16,7 +16,7 @@ const request = { instructions: '', messages, model: 'tiny' }
 async function answerOf(server: OpenAiServer, options: OpenAiOptions = {}, signal?: AbortSignal) {
   const provider = createOpenAiProvider(
     { baseUrl: server.url, apiKey: 'sk-secret' },
-    { pauseMs: 1, settleMs: 100, ...options },
+    { pauseMs: 1, silenceMs: 100, ...options },
   )
   let text = ''
   try {

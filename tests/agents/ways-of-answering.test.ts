@@ -19,7 +19,7 @@ const request = { instructions: '', messages, model: 'm' }
 
 async function replyOf(script: Script) {
   await using server = await OpenAiServer.start(script)
-  const provider = createOpenAiProvider({ baseUrl: server.url }, { pauseMs: 1, settleMs: 300 })
+  const provider = createOpenAiProvider({ baseUrl: server.url }, { pauseMs: 1, silenceMs: 300 })
   const { sink, done } = produce((signal) => provider.stream({ ...request, signal }))
   const status = await done
   const { thinking, reason_code } = sink.ending!.metadata

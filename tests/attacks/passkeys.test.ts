@@ -9,6 +9,7 @@ import { createTickets } from '../../realtime/auth/tickets.ts'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
 import { Authenticator, type Twist } from '../harness/authenticator.ts'
 import { cookieOf, request, signUp, type Person } from '../harness/person.ts'
+import { startNode } from '../harness/node.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { expectProblem } from '../rest/http-fixture.ts'
 import { appOf, fromBase32, named, passkeyOf, ticketOf } from './security-requests.ts'
@@ -152,6 +153,24 @@ describe('a passkey', () => {
     expectProblem(reply, 'invalid_credentials', 401)
     await alice.ask('confirm', { body: { passkey: proof } })
     await alice.ask('removePasskey', { params: { id } })
+  })
+
+  test('is the last way in where passwords are off, and can’t be removed, however many try at once', async () => {
+    await using passwordless = await startNode(shared.database, { withoutPasswords: true })
+    const alice = (await person('alice')).at(node!)
+    const ids = [(await passkeyOf(alice)).id, (await passkeyOf(alice, 'Key')).id]
+    const there = alice.at(passwordless)
+    const remove = (id: string) => there.rest('DELETE', `/users/me/passkeys/${id}`)
+    const replies = await Promise.all(ids.map(remove))
+    expect(replies.filter(({ status }) => status === 204).length).toBeLessThan(2)
+    for (const id of ids) await remove(id)
+    const [left, ...more] = (await there.ask('getSecurity')).passkeys
+    expect(more).toEqual([])
+    const last = await remove(left!.id)
+    expectProblem(last, 'invalid', 422)
+    expect(last.body.detail).toMatch(/only way to sign in/)
+    // where the password counts, the passkey may go
+    await alice.ask('removePasskey', { params: { id: left!.id } })
   })
 
   test('of an account that is being deleted signs nobody in, and goes with the account', async () => {

@@ -12,6 +12,7 @@ import type { RouteName } from '@lockstep/protocol/route-paths'
 import { topics } from '@lockstep/protocol/topics'
 import { httpSettings } from '../../realtime/http/settings.ts'
 import { startNode } from '../harness/node.ts'
+import { inForm } from '../harness/long-form.ts'
 import { request, signUp, type Person } from '../harness/person.ts'
 import { RawSocket } from '../harness/raw-socket.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
@@ -22,8 +23,8 @@ const often = { rate: 1e6, burst: 1e6 }
 const shared = sharedNodes(1, {
   options: { http: { ...httpSettings, userRate: often, addressRate: often } },
 })
-/** Shapes that the search tries for each schema; more in `npm run fuzz`. */
-const STEPS = Math.ceil(Number(process.env.FUZZ_SEEDS ?? 60) / 10)
+/** Shapes that the search tries for each schema. */
+const STEPS = inForm(3, Math.ceil(Number(process.env.FUZZ_SEEDS) / 10))
 const seed = Number(process.env.FUZZ_SEED ?? Date.now() & 0xffff)
 
 const table: Record<string, Route> = routes

@@ -1,9 +1,14 @@
 // Signing out at a provider and here: the provider says that a sign-in has ended, or a user who
 // signs out here is led there. And accounts that an operator links to a provider's user.
-import { beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
+import { createSecurityChanges } from '../../realtime/commands/security-changes.ts'
+import { createWaysIn } from '../../realtime/commands/ways-in.ts'
+import { createLog, type Log } from '../../realtime/log/log.ts'
+import { createLogger } from '../../realtime/observability/logger.ts'
 import { changeLink } from '../../realtime/operator/link-account.ts'
 import { readCommand } from '../../realtime/operator/command-line.ts'
+import { insertPasskey } from '../../realtime/store/passkeys.ts'
 import { findHostSessionsOf } from '../../realtime/store/sessions.ts'
 import { spendToken } from '../../realtime/store/spent-tokens.ts'
 import { Device } from '../harness/device.ts'
@@ -214,10 +219,17 @@ test.each([
 })
 
 describe('an operator', () => {
+  let withoutPasswords = false
+  let log: Log
+  beforeAll(() => void (log = createLog(database, createLogger('silent'))))
+  afterAll(() => log.stop())
   const run = async (...args: string[]) => {
     const told: string[] = []
     const command = readCommand(args) as Parameters<typeof changeLink>[0]
-    const deps = { database, issuer: provider.issuer }
+    const deps = {
+      ...{ database, issuer: provider.issuer, securityChanges: createSecurityChanges(log) },
+      waysIn: createWaysIn({ withoutPasswords }),
+    }
     const done = await changeLink(command, deps, { tell: (line) => void told.push(line) })
     return { done, told: told.join('\n') }
   }
@@ -238,16 +250,35 @@ describe('an operator', () => {
     expect(taken).toMatchObject({ done: false, told: expect.stringContaining(name) })
     const twice = await run('link', name, 'another')
     expect(twice).toMatchObject({ done: false, told: expect.stringContaining('Unlink it first') })
+    // where passwords are off, the one that the account has is no way in
+    withoutPasswords = true
+    expect(await run('unlink', name)).toMatchObject({ done: false })
+    withoutPasswords = false
     expect(await run('unlink', name)).toMatchObject({ done: true })
     expect(await (await signedIn()).me()).not.toEqual(alice.user)
+    const { items } = await alice.ask('listActivity', { query: { topic: 'account' } })
+    expect(items.map(({ summary }) => summary)).toEqual(
+      expect.arrayContaining([
+        'Linked the account to a sign-in provider',
+        'Unlinked the account from its sign-in provider',
+      ]),
+    )
   })
 
   test('can’t leave an account without a way to sign in, nor link nobody', async () => {
     const browser = await signedIn()
     const { username } = (await browser.me())!
     const refused = await run('unlink', username)
-    expect(refused).toMatchObject({ done: false, told: expect.stringContaining('no password') })
+    expect(refused).toMatchObject({ done: false, told: expect.stringContaining('no other way') })
     expect(await isIn(await signedIn())).toBe(true)
+    const { _id: user_id } = (await database.users.findOne({ username }))!
+    const passkey = { credential_id: newId(), public_key: '', counter: 0, transports: [] }
+    const named = { rp_id: 'chat.example.org', synced: false, name: 'Phone', last_used_at: null }
+    const document = { user_id, ...passkey, ...named, created_at: new Date() }
+    await insertPasskey(database, newId(), document)
+    // with a passkey, the account can be entered without the provider
+    expect(await run('unlink', username)).toMatchObject({ done: true })
+    expect((await database.users.findOne({ username }))!.host).toBeUndefined()
     for (const args of [
       ['link', username],
       ['link', username, ' '],

@@ -3,8 +3,10 @@ import { createHash, randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createEngine } from '@lockstep/client'
 import { newId } from '@lockstep/protocol/ids'
-
 import { routes, type Answer, type Route } from '@lockstep/protocol/rest'
+import { createTokens } from '../../realtime/auth/tokens.ts'
+import { createLogger } from '../../realtime/observability/logger.ts'
+import { runProgram } from '../../realtime/program.ts'
 import { openDatabase } from '../../realtime/store/database.ts'
 import { insertToken } from '../../realtime/store/tokens.ts'
 import { routeRequests } from '../attacks/valid-requests.ts'
@@ -43,8 +45,9 @@ afterAll(async () => {
 
 const make = (body: { name: string; scopes?: ('read' | 'write')[]; expires_at?: string }) =>
   alice.ask('createToken', { body })
-const by = (token: string, method: string, path: string, body?: unknown, headers = {}) =>
-  request(node.url + path, method, body, { authorization: `Bearer ${token}`, ...headers })
+const by = <Body = Record<string, unknown>>(
+  ...[token, method, path, body, headers = {}]: [string, string, string, unknown?, object?]
+) => request<Body>(node.url + path, method, body, { authorization: `Bearer ${token}`, ...headers })
 const join = (token: string, at = node, user_id?: string) =>
   Device.open(at.url, undefined, 'conversations', { auth: { token }, user_id })
 const sha = (text: string) => createHash('sha256').update(text).digest('hex')
@@ -310,11 +313,63 @@ describe('a service key', () => {
   )
 
   test('a short-lived token ends with its time', async () => {
-    const { body } = await forUser('brief', { ttl_s: 1 })
-    await using device = await join(body.token)
+    const { token } = (await forUser('brief', { ttl_s: 1 })).body
+    await using device = await join(token)
     await device.disconnected(10_000)
-    expect(await by(body.token, 'GET', '/users/me')).toMatchObject({ status: 401 })
+    expect(await by(token, 'GET', '/users/me')).toMatchObject({ status: 401 })
   })
+})
+
+test('a locked account: no token or service key acts for it, and open sockets end at once on every node', async () => {
+  const operator = async (...args: string[]) => {
+    const env = { MONGODB_URL: fresh.url, NODE_ENV: 'test' }
+    const terminal = {
+      print: () => undefined,
+      tell: () => undefined,
+      readInput: () => Promise.resolve(''),
+      onInterrupt: () => ({ [Symbol.dispose]: () => undefined }),
+    }
+    expect(await runProgram(['users', ...args], env, terminal)).toBe(0)
+  }
+  const forUser = () =>
+    by<Answer<'createUserToken'>>(serviceKey, 'POST', '/tokens', { user: 'eve' })
+  const { token: short, user } = (await forUser()).body
+  const proof = { 'x-user': 'eve', 'lockstep-proxy-secret': 'a secret of the proxy, 32 and more' }
+  const name = { name: 'Own' }
+  const url = `${node.url}/users/me/tokens`
+  const { token: own } = (await request<{ token: string }>(url, 'POST', name, proof)).body
+  const joins = [
+    () => join(own, other),
+    () => join(short, node),
+    () => join(serviceKey, other, user.id),
+  ]
+  for (const command of ['end-sessions', 'lock']) {
+    const devices = await Promise.all(joins.map((open) => open()))
+    await operator(command, user.id)
+    await Promise.all(devices.map((device) => device.disconnected(5_000)))
+    if (command === 'end-sessions') joins.splice(1, 1) // the short-lived token has ended with them
+  }
+  for (const open of joins)
+    await expect(open()).rejects.toMatchObject({ data: { code: 'unauthenticated' } })
+  expect(await forUser()).toMatchObject({
+    status: 401,
+    body: { code: 'unauthenticated', reason: 'locked' },
+  })
+  const named = { 'lockstep-user': user.id }
+  expect((await by(serviceKey, 'GET', '/users/me', undefined, named)).status).toBe(401)
+  expect((await by(own, 'GET', '/users/me')).status).toBe(401)
+  // sockets that nobody told are found by the regular check
+  const database = await openDatabase(fresh.url)
+  const tokens = createTokens({ database, serviceKeys: [digest], logger: createLogger('silent') })
+  await operator('unlock', user.id)
+  const ids = [
+    await tokens.identify(own, undefined),
+    await tokens.identify(serviceKey, user.id),
+  ].map((identity) => identity!.session_id)
+  expect((await tokens.alive(ids)).size).toBe(2)
+  await operator('lock', user.id)
+  expect((await tokens.alive(ids)).size).toBe(0)
+  await database.close()
 })
 
 test('a change of the password ends short-lived tokens, and the user’s own stay; the end of the account ends all', async () => {

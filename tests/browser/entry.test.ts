@@ -63,7 +63,7 @@ test('the sign-up page says who may make an account, and lets in whoever may', a
   await page.goto('about:blank')
   await page.goto(`${inviting.url}/app/sign-up#${newSecret()}`)
   await fill('ada-comes', 'Sign up')
-  await waitForVisible(page.getByText('This invitation isn’t valid any more.', { exact: false }))
+  await waitForVisible(page.getByText('This invitation is no longer valid.', { exact: false }))
   const secret = newSecret()
   const now = Date.now()
   const expires_at = new Date(now + 600_000)
@@ -96,7 +96,7 @@ test('who is locked out, or has forgotten the password, is told what to do; the 
   }
   await setLocked(database, alice.user.id, true)
   await signInWith(alice.password)
-  await waitForVisible(page.getByText('This account is locked. Ask whoever runs this server.'))
+  await waitForVisible(page.getByText('This account is locked. Contact your administrator.'))
   await setLocked(database, alice.user.id, false)
 
   const secret = newSecret()
@@ -121,7 +121,7 @@ test('who is locked out, or has forgotten the password, is told what to do; the 
   await page.goto(link)
   await page.getByLabel('Password').fill('the newest horse')
   await save.click()
-  await waitForVisible(page.getByText('This link isn’t valid any more.', { exact: false }))
+  await waitForVisible(page.getByText('This link is no longer valid.', { exact: false }))
   await waitForHidden(page.getByText('Your password was changed.', { exact: false }))
   await database.close()
 })

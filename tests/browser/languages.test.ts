@@ -2,11 +2,12 @@
 // letters, so a text that stands outside of them shows. Arabic is written from right to left.
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
+import { reasons } from '../../realtime/agents/provider.ts'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { appPages, fillAccount } from './app-pages.ts'
 import { desktop, phone, sharedBrowser } from './browser-windows.ts'
-import { waitForVisible } from './user-actions.ts'
+import { navigateTo, waitForVisible } from './user-actions.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()
@@ -76,6 +77,21 @@ test('a language that is chosen applies on every device at once, and Arabic runs
   const sidebar = (await right.getByRole('complementary').boundingBox())!
   const field = (await right.locator('textarea').boundingBox())!
   expect(sidebar.x).toBeGreaterThan(field.x)
+
+  // What the server says in English has a text in the language of the page.
+  const messages = [
+    { role: 'user' as const, content: 'مرحبا' },
+    {
+      role: 'assistant' as const,
+      content: '',
+      status: 'failed' as const,
+      metadata: { reason: reasons.busy, reason_code: 'busy' },
+    },
+  ]
+  const { id } = await alice.ask('createConversation', { body: { messages } })
+  await navigateTo(right, `/app/c/${id}`)
+  await waitForVisible(right.getByText('المساعد مشغول الآن.'))
+  expect(await right.getByText(reasons.busy).count()).toBe(0)
 })
 
 test('no page in Arabic is wider than its window', async () => {

@@ -64,7 +64,7 @@ test('a person adds a passkey, signs in with it on another device, and adds a se
   await page.addInitScript(() => {
     PublicKeyCredential.isConditionalMediationAvailable = () => Promise.resolve(false)
   })
-  await page.getByLabel('Name of the passkey').fill('Laptop')
+  await page.getByLabel('Passkey name').fill('Laptop')
   await page.getByRole('button', { name: 'Add a passkey' }).click()
   await waitForVisible(page.getByText('Passkey added'))
   await waitForVisible(page.getByText('Never used'))
@@ -82,7 +82,7 @@ test('a person adds a passkey, signs in with it on another device, and adds a se
   await sync(handset, laptop)
 
   await page.getByRole('button', { name: 'Rename Laptop' }).click()
-  const name = page.getByRole('textbox', { name: 'Name of the passkey' }).first()
+  const name = page.getByRole('textbox', { name: 'Passkey name' }).first()
   await name.fill('Work laptop')
   await name.press('Enter')
   await waitForVisible(page.getByText('Work laptop', { exact: true }))
@@ -97,7 +97,7 @@ test('a person adds a passkey, signs in with it on another device, and adds a se
   await expect.poll(() => codes.count()).toBe(10)
   const recovery = await codes.first().innerText()
   expect(await violations(page)).toEqual([])
-  await page.getByRole('button', { name: 'I’ve kept them' }).click()
+  await page.getByRole('button', { name: 'I’ve saved them' }).click()
   await waitForVisible(page.getByText('10 recovery codes are left.', { exact: false }))
 
   await signOut(page)

@@ -8,9 +8,13 @@ import { expect, test } from 'vitest'
 import { withDatabase } from '../harness/database.ts'
 import { startEmbeddedProcess } from '../harness/embedded-process.ts'
 import { eventually } from '../harness/eventually.ts'
+import { inForm } from '../harness/long-form.ts'
 import { Cluster, sum } from './cluster.ts'
 import { createUsers, bulkUsersEnv, inBatches } from './bulk-users.ts'
 import type { FeedDocument } from '../../realtime/store/documents.ts'
+
+/** The users of the first test. */
+const USERS = inForm(300, 2_000)
 
 /** Starts a cluster on a database on which nobody else has cursors. */
 async function startClusterOf(nodes: number, leases: number) {
@@ -39,20 +43,20 @@ async function startClusterOf(nodes: number, leases: number) {
 }
 
 test(
-  'FEED-1: 2,000 users on two nodes need one stream, as no user at all does',
+  'FEED-1: hundreds of users on two nodes need one stream, as no user at all does',
   { timeout: 120_000 },
   async () => {
     await using home = await startClusterOf(2, 1)
     const { cluster, databaseUrl, cursors } = home
     await eventually(async () => expect(await cursors()).toBe(1), { within: 10_000 })
-    const people = await createUsers(databaseUrl, 2_000, (i) => cluster.nodes[i % 2]!.url)
+    const people = await createUsers(databaseUrl, USERS, (i) => cluster.nodes[i % 2]!.url)
     const devices = await inBatches(people.length, (i) => people[i]!.device('preferences'))
-    expect(sum(await cluster.metricOfEach('lockstep_sockets'))).toBe(2_000)
+    expect(sum(await cluster.metricOfEach('lockstep_sockets'))).toBe(USERS)
     await eventually(async () => expect(await cursors()).toBe(1), { within: 10_000 })
     expect(sum(await cluster.metricOfEach('lockstep_feed_tails'))).toBe(1)
 
     // Each device gets its own user's change, on whichever node it was written.
-    const some = Array.from({ length: 20 }, (_, i) => i * 97)
+    const some = Array.from({ length: 20 }, (_, i) => i * inForm(13, 97))
     for (const i of some) {
       const elsewhere = cluster.nodes[(i + 1) % 2]!
       await people[i]!.at(elsewhere).ask('putPreferences', { body: { theme: `${i}` } })

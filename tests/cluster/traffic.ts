@@ -15,7 +15,7 @@ import { EngineTab } from './tab.ts'
  * Pause between two writes of a writer (ms). Some writes hit the fault, and the nodes stay
  * responsive.
  */
-const WRITE_PAUSE_MS = 250
+const WRITE_PAUSE_MS = 500
 /** Pause between two nodes that a device tries (ms). */
 const RETRY_MS = 25
 /**
@@ -23,8 +23,12 @@ const RETRY_MS = 25
  * to notice a dead Redis or holder, and much shorter than the 25 s between two heads.
  */
 const DURING_FAULT_MS = 9_000
-/** A request that takes longer has failed (ms). */
-const REQUEST_TIMEOUT_MS = 15_000
+/**
+ * A request that takes longer has failed (ms). A node that can't reach its database answers sooner:
+ * it takes at most 7 s to find that out while it reads the session, waits 10 s for the command's
+ * turn (log/append.ts), and takes 7 s to find it out in that turn (store/database.ts).
+ */
+const REQUEST_TIMEOUT_MS = 30_000
 /** The connection could not be made, or it ended before the answer. */
 const connectionErrors = new Set(['ECONNREFUSED', 'ECONNRESET', 'UND_ERR_SOCKET', 'EPIPE'])
 

@@ -10,6 +10,7 @@ import fc from 'fast-check'
 import { MongoClient, type Document } from 'mongodb'
 import { expect, test } from 'vitest'
 import { startEmbeddedProcess } from '../harness/embedded-process.ts'
+import { inForm } from '../harness/long-form.ts'
 import { openDatabase, temporaryDirectory } from './database.ts'
 
 interface Numbered extends Document {
@@ -107,7 +108,7 @@ test('a journal that is cut or has a flipped byte is reported if an acknowledged
       expect(lost.join()).toMatch(/acknowledged writes/)
       expect(await served(copy)).toEqual(all.slice(0, documents))
     }),
-    { numRuns: 15 },
+    { numRuns: inForm(6, 15) },
   )
   expect(await served(whole.path)).toEqual(all)
 }, 120_000)

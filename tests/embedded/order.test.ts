@@ -17,6 +17,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Doc } from '../../realtime/embedded/bson/doc.ts'
 import { compareValues, compoundKey, keyOf } from '../../realtime/embedded/bson/order.ts'
+import { inForm } from '../harness/long-form.ts'
 
 /** Each value is strictly below the next. */
 const ascending: unknown[] = [
@@ -132,7 +133,7 @@ describe('numbers', () => {
         const expected = difference < 0n ? -1 : difference > 0n ? 1 : 0
         expect(Math.sign(Buffer.compare(keyOf(a.value), keyOf(b.value)))).toBe(expected)
       }),
-      { numRuns: 2000 },
+      { numRuns: inForm(600, 2_000) },
     )
   })
 

@@ -3,6 +3,7 @@
 import fc from 'fast-check'
 import { BSON, Double, Long, ObjectId, type Collection, type Document } from 'mongodb'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { inForm } from '../harness/long-form.ts'
 import { openDatabase, type TestDatabase } from './database.ts'
 
 let database: TestDatabase
@@ -163,7 +164,7 @@ test('finds and sorts give the same with and without indexes', async () => {
         await Promise.all([indexed.drop(), bare.drop()])
       },
     ),
-    { numRuns: 60 },
+    { numRuns: inForm(20, 60) },
   )
 }, 60_000)
 
@@ -199,6 +200,6 @@ test('updates and deletes change the same documents with and without indexes, an
         await Promise.all([indexed.drop(), bare.drop()])
       },
     ),
-    { numRuns: 30 },
+    { numRuns: inForm(10, 30) },
   )
 }, 60_000)

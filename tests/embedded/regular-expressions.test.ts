@@ -3,8 +3,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Regex } from '../../realtime/embedded/regex/regex.ts'
+import { inForm } from '../harness/long-form.ts'
 
-const runs = Number(process.env.FUZZ_SEEDS ?? 300)
+const runs = inForm(300, Number(process.env.FUZZ_SEEDS))
 
 const characters = ['a', 'b', 'B', ' ', 'é', '😀', '\n', '_']
 const text = fc.array(fc.constantFrom(...characters), { maxLength: 14 }).map((all) => all.join(''))

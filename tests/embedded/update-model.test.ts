@@ -3,6 +3,7 @@
 import fc from 'fast-check'
 import { Timestamp, type Document } from 'mongodb'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { inForm } from '../harness/long-form.ts'
 import { openDatabase, type TestDatabase } from './database.ts'
 
 let database: TestDatabase
@@ -59,7 +60,7 @@ test('updates change documents as the model does, and their descriptions say how
         follow(follower, (await stream.next()) as unknown as Document)
       expect(follower).toEqual(model)
     }),
-    { numRuns: 60 },
+    { numRuns: inForm(25, 60) },
   )
 }, 60_000)
 

@@ -1,6 +1,6 @@
-// How many histories to play: in `npm test` 100, and 10 more on three nodes; in `npm run fuzz` as
+// How many histories to play: in `npm test` 50, and 5 more on three nodes; in `npm run fuzz` as
 // many as its options say.
-const { FUZZ_SEEDS = '100', FUZZ_SEED, FUZZ_PATH: path } = process.env
+const { FUZZ_SEEDS = '50', FUZZ_SEED, FUZZ_PATH: path } = process.env
 
 const isExplicit = process.env.FUZZ_SEEDS !== undefined
 const seeds = Number(FUZZ_SEEDS)

@@ -34,7 +34,13 @@ test('a command is parsed, executed for its session, and acked with its outcome'
     [
       'conversations',
       'delete',
-      { user_id, session_id, device: 'Test on Linux', mutation_id },
+      {
+        address: '127.0.0.1',
+        user_id,
+        session_id,
+        device: 'Test on Linux',
+        mutation_id,
+      },
       { conversation_id },
     ],
   ])

@@ -217,6 +217,7 @@ test('a run and a streamed reply cost their lease, and as many entries as they h
   expectAtMost(await cost(reply), {
     ...lease,
     ...ticks('conversations', 'messages'),
+    'find heads': 1,
     'find changes': 3, // before the thread is read, and whether it may begin
     'find messages': 3,
     'find conversations': 1,

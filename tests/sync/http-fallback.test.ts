@@ -1,6 +1,7 @@
 // A device that no WebSocket reaches, although HTTP does: commands travel over HTTP, changes arrive
 // every few seconds, and the WebSocket takes over by itself as soon as it works.
 import { expect, test } from 'vitest'
+import { noFaults } from './fake-wire.ts'
 import { SimulatedUser } from './simulated-user.ts'
 
 const titles = ({
@@ -78,4 +79,41 @@ test('CLIENT-9: while HTTP fails too, commands wait, and are done once', async (
   device.wire.faults = { ...device.wire.faults, drops: () => false }
   await user.time.until(() => device.engine.unsent === 0 && titles(device).length > 0)
   expect(titles(device)).toEqual(['once'])
+})
+
+// Found by any-history.test.ts, seed 586626778.
+test('CLIENT-9: an attempt to return that nobody answers is followed by the next one', async () => {
+  await using user = new SimulatedUser()
+  const device = await user.device({ live: false })
+  device.wire.blockSockets()
+  await user.time.until(() => device.engine.connection === 'polling', 10_000)
+  device.wire.faults = { ...device.wire.faults, drops: (what) => what === 'refusal' }
+  await user.time.pass(30_000)
+  device.wire.faults = { ...device.wire.faults, drops: (what) => what === 'sync' }
+  device.wire.unblockSockets()
+  await user.time.pass(60_000)
+  expect(device.engine.connection).toBe('polling')
+  device.wire.faults = noFaults
+  await user.time.until(() => device.engine.connection === 'live', 61_000)
+})
+
+test('CLIENT-9: however much a person writes, a topic asks for changes no more often afterwards', async () => {
+  await using user = new SimulatedUser()
+  const device = await user.device({ live: false })
+  device.wire.blockSockets()
+  await user.time.until(() => device.engine.connection === 'polling', 10_000)
+  // Each answer takes so long that commands are acked while a request for changes is under way.
+  device.wire.faults = { ...noFaults, delay: (what) => (what === 'response' ? 400 : 5) }
+  const polled = async () => {
+    const before = device.wire.polls
+    await user.time.pass(60_000)
+    return device.wire.polls - before
+  }
+  const before = await polled()
+  for (let i = 0; i < 20; i++) {
+    device.engine.preferences.update({ count: i })
+    await user.time.pass(2_800 + 50 * i)
+  }
+  await user.time.until(() => device.engine.unsent === 0)
+  expect(await polled()).toBeLessThanOrEqual(before + 4)
 })

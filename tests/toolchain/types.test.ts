@@ -1,5 +1,7 @@
 // Runs the type checks as tests, so that one run reports everything.
+import { cp, mkdir, mkdtempDisposable, symlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { it } from 'vitest'
 import { checkTypes, complaints } from './compiler.ts'
@@ -15,6 +17,15 @@ it.concurrent(
 )
 
 it.concurrent('the user interface has no type errors and no warnings', async ({ expect }) => {
-  const args = ['--tsconfig', 'ui/tsconfig.json', '--fail-on-warnings', '--output', 'human']
-  expect(await complaints(svelteCheck, args, root)).toBe('')
+  // With TypeScript 7, svelte-check takes half as long. It looks for it under another name, and
+  // writes what it makes of each component beside the sources, so it checks a copy.
+  await using copy = await mkdtempDisposable(path.join(tmpdir(), 'lockstep-ui-types-'))
+  for (const name of ['ui/src', 'ui/texts', 'ui/tsconfig.json', 'tsconfig.json'])
+    await cp(path.join(root, name), path.join(copy.path, name), { recursive: true })
+  await symlink(path.join(root, 'node_modules'), path.join(copy.path, 'node_modules'))
+  const alias = path.join(copy.path, 'ui/node_modules/@typescript')
+  await mkdir(alias, { recursive: true })
+  await symlink(path.join(root, 'node_modules/typescript-7'), path.join(alias, 'native'))
+  const args = ['--tsgo', '--tsconfig', 'tsconfig.json', '--fail-on-warnings', '--output', 'human']
+  expect(await complaints(svelteCheck, args, path.join(copy.path, 'ui'))).toBe('')
 })

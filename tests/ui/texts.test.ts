@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { parse, type Token } from '@messageformat/parser'
 import { describe, expect, test } from 'vitest'
+import { reasons } from '../../realtime/agents/provider.ts'
 import { compileCatalogue } from '../../tools/vite-texts.ts'
 import {
   languageFor,
@@ -90,8 +91,14 @@ test('every text is in use', () => {
     .map((entry) => readFileSync(`${entry.parentPath}/${entry.name}`, 'utf8'))
     .join('\n')
   const isUsed = (key: string): boolean =>
-    sources.includes(`'${key}'`) || (key.startsWith('newChat.') && sources.includes('`newChat.${'))
+    sources.includes(`'${key}'`) ||
+    key.startsWith('reasons.') ||
+    (key.startsWith('newChat.') && sources.includes('`newChat.${'))
   expect([...english.keys()].filter((key) => !isUsed(key))).toEqual([])
+})
+
+test('each reason why a reply ended has a text', () => {
+  expect(Object.keys(catalogueOf('en').reasons!).sort()).toEqual(Object.keys(reasons).sort())
 })
 
 test('the language is the wanted one, or the first of the browser that has a catalogue', () => {

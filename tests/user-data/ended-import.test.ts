@@ -9,7 +9,7 @@ import { createImport } from '../../realtime/commands/import/import.ts'
 import { readImport } from '@lockstep/imports/reading/read-import'
 import { toByteSource } from '../../realtime/commands/import/import-body.ts'
 import { createItemReaders } from '../../realtime/commands/import/item-reader.ts'
-import { derivedId } from '../../realtime/log/entry.ts'
+import { derivedId } from '../../realtime/log/derived-id.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import { json, serveHttp } from '../rest/http-fixture.ts'
 

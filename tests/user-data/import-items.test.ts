@@ -13,7 +13,8 @@ import { parsers } from '@lockstep/imports/sources/parsers'
 import type { ImportSource } from '@lockstep/protocol/import'
 import { toByteSource } from '../../realtime/commands/import/import-body.ts'
 import { createItemReaders } from '../../realtime/commands/import/item-reader.ts'
-import { derivedId } from '../../realtime/log/entry.ts'
+import { derivedId } from '../../realtime/log/derived-id.ts'
+import { inForm } from '../harness/long-form.ts'
 
 const sources = Object.keys(parsers) as ImportSource[]
 const HEAP_MB = 32
@@ -72,7 +73,7 @@ describe('cutting an export', () => {
           expect(await valuesOf(fragmentsOf(source, text, cuts))).toEqual(values)
         },
       ),
-      { numRuns: 300 },
+      { numRuns: inForm(100, 300) },
     )
   })
 
@@ -103,7 +104,7 @@ describe('cutting an export', () => {
         })
         expect(values).toEqual(expected)
       }),
-      { numRuns: 300 },
+      { numRuns: inForm(100, 300) },
     )
   })
 

@@ -1,11 +1,14 @@
 // Nothing of an export is lost in silence: each of its values is in the text, in the metadata, or
 // named in the `not_imported` of its message or conversation.
+import { globSync, readFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { isObject } from '@lockstep/protocol/free-form'
-import type { ImportSource } from '@lockstep/protocol/import'
+import { ImportSource } from '@lockstep/protocol/import'
 import { FreeForm } from '@lockstep/protocol/scalars'
 import { parsers } from '@lockstep/imports/sources/parsers'
+import { inForm } from '../harness/long-form.ts'
 import { generatedExports } from './generated-exports.ts'
 import { wordPattern } from './generated-values.ts'
 import { firstConversationIn } from './normalized-items.ts'
@@ -72,11 +75,49 @@ test.each(Object.entries(generatedExports) as [ImportSource, fc.Arbitrary<unknow
         for (const { metadata } of [conversation, ...conversation.messages])
           expect(FreeForm.safeParse(metadata).error).toBeUndefined()
       }),
-      { numRuns: 60 },
+      { numRuns: inForm(20, 60) },
     )
   },
   60_000,
 )
+
+/** Fields that no product has, at every object; the order of the fields is another one. */
+function varied(value: unknown, next: () => number): unknown {
+  if (Array.isArray(value)) return value.map((inner) => varied(inner, next))
+  if (!isObject(value) || '$repeat' in value || '$join' in value) return value
+  const fields = Object.entries(value).map(([key, inner]) => [key, varied(inner, next)] as const)
+  // A map of messages by their ids is no object with fields.
+  const isMap = fields.length > 0 && fields.every(([, inner]) => isObject(inner) && 'id' in inner)
+  const extra = `extra_${next()}`
+  const all = isMap ? fields : [...fields, [extra, `w${String(next()).padStart(7, '0')}`] as const]
+  return Object.fromEntries(
+    all
+      .map((field) => [next(), field] as const)
+      .sort(([a], [b]) => a - b)
+      .map(([, field]) => field),
+  )
+}
+
+test('the shapes of the wild lose nothing more if their fields have another order, and none of the fields that nobody knows', () => {
+  for (const file of globSync(`${import.meta.dirname}/wild/*.json`)) {
+    const source = ImportSource.options.find((each) => basename(file).startsWith(each))!
+    const document: unknown = JSON.parse(readFileSync(file, 'utf8'))
+    const lostOf = (of: unknown) =>
+      [...lostIn(of, firstConversationIn(source, of))].map(
+        ({ path, value }) => `${path.join('.')}: ${value}`,
+      )
+    const usual = new Set(lostOf(document))
+    fc.assert(
+      fc.property(fc.infiniteStream(fc.integer({ min: 0, max: 9_999_999 })), (numbers) => {
+        const variant = varied(document, () => Number(numbers.next().value))
+        expect([basename(file), ...lostOf(variant).filter((leaf) => !usual.has(leaf))]).toEqual([
+          basename(file),
+        ])
+      }),
+      { numRuns: 10 },
+    )
+  }
+})
 
 test('values that fit are kept, not named', () => {
   const document = fc.sample(generatedExports.chatgpt, { seed: 1, numRuns: 40 })

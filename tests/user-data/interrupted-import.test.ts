@@ -22,6 +22,7 @@ import { createImport } from '../../realtime/commands/import/import.ts'
 import { parsers } from '@lockstep/imports/sources/parsers'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import type { Log } from '../../realtime/log/log.ts'
+import { inForm } from '../harness/long-form.ts'
 import { normalized } from './normalized-items.ts'
 
 const context = { user_id: newId(), at: '2026-01-01T00:00:00.000Z', newId: () => newId() }
@@ -114,7 +115,7 @@ test('an import that is interrupted after any change is completed by repeating i
         expect(account.changes).toBe(changes)
       },
     ),
-    { numRuns: 60 },
+    { numRuns: inForm(25, 60) },
   )
   expect(interrupted).toBeGreaterThan(0)
 }, 60_000)

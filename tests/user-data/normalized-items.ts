@@ -4,7 +4,7 @@ import { parsers } from '@lockstep/imports/sources/parsers'
 import type { ParsedItem } from '@lockstep/imports/parsing/parsed-item'
 import { branchOf } from '@lockstep/protocol/branch'
 import type { ImportSource } from '@lockstep/protocol/import'
-import { derivedId } from '../../realtime/log/entry.ts'
+import { derivedId } from '../../realtime/log/derived-id.ts'
 
 /** The time of the import. */
 export const NOW = '2026-06-01T00:00:00.000Z'

@@ -3,6 +3,7 @@
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { request, signIn, signUp } from '../harness/person.ts'
+import { appOf } from '../attacks/security-requests.ts'
 import { operatorFixture } from './operator-fixture.ts'
 
 const { shared, lockstep, collection } = operatorFixture()
@@ -79,6 +80,27 @@ test('lockstep users reset-link gives a link for a new password: once, within an
     body: { current_password: 'battery staple', new_password: 'the newest horse' },
   })
   expect((await reset(unused)).status).toBe(401)
+})
+
+test('lockstep users second-step-off lets a user in again who has lost the second step, and tells the devices', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const name = alice.user.username
+  await appOf(alice)
+  expect(await login(name, alice.password)).toMatchObject({
+    status: 401,
+    body: { code: 'second_step_required' },
+  })
+  await using device = await alice.device('account')
+  const off = await lockstep('users', 'second-step-off', name)
+  expect([off.code, off.lines]).toMatchObject([0, [{ id: alice.user.id }]])
+  expect(off.lines[0]).not.toHaveProperty('second_step')
+  const { data, actor } = await device.until('change', ({ op }) => op === 'security_changed')
+  expect([data, actor.device]).toEqual([{ what: 'second_step_off' }, 'Operator'])
+  expect((await alice.signIn()).user).toEqual(alice.user)
+  expect((await alice.ask('getSecurity')).second_step.on).toBe(false)
+  const again = await lockstep('users', 'second-step-off', name)
+  expect([again.code, again.told]).toEqual([2, expect.stringMatching(/no second step/)])
+  expect((await lockstep('audit', name)).code).toBe(0)
 })
 
 test('lockstep users end-sessions and delete do what they say, and users log keeps who did what to whom', async () => {

@@ -8,6 +8,7 @@ import { parsers } from '@lockstep/imports/sources/parsers'
 import { branchOf } from '@lockstep/protocol/branch'
 import type { ImportSource } from '@lockstep/protocol/import'
 import { FreeForm } from '@lockstep/protocol/scalars'
+import { inForm } from '../harness/long-form.ts'
 import { firstConversationIn, itemsIn } from './normalized-items.ts'
 
 describe('any source', () => {
@@ -68,7 +69,7 @@ describe('any source', () => {
           expect(error).toMatchObject({ code: 'invalid' })
         }
       }),
-      { numRuns: 2000 },
+      { numRuns: inForm(600, 2_000) },
     )
   })
 

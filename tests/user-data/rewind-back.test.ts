@@ -21,6 +21,7 @@ import {
   steps,
   USER,
 } from '../protocol-model/one-conversation.ts'
+import { inForm } from '../harness/long-form.ts'
 
 const at = '2027-01-01T00:00:00.000Z'
 const rewind = (held: Conversation, then: Conversation) =>
@@ -88,7 +89,7 @@ test('any history can be rewound to any point: what existed then is as it was, a
         brought++
       }
     }),
-    { numRuns: 1000 },
+    { numRuns: inForm(300, 1_000) },
   )
   expect(brought).toBeGreaterThan(100)
 })

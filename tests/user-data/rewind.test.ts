@@ -7,6 +7,7 @@ import { undo } from '../../realtime/log/undo.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { frozen, OneConversation, steps } from '../protocol-model/one-conversation.ts'
+import { inForm } from '../harness/long-form.ts'
 
 describe('undoing entries', () => {
   test('gives each earlier state of any history, entry by entry', () => {
@@ -21,7 +22,7 @@ describe('undoing entries', () => {
           undone++
         }
       }),
-      { numRuns: 1500 },
+      { numRuns: inForm(500, 1_500) },
     )
     expect(undone).toBeGreaterThan(700)
   })

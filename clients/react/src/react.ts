@@ -1,5 +1,5 @@
 // The client engine for React. A component renders again only if the value that its hook returns
-// has become another one.
+// has changed.
 import {
   createContext,
   createElement,

@@ -1,5 +1,5 @@
-// The client engine for Svelte 5. Each function returns an object whose `current` is reactive: what
-// reads it in a template, a `$derived` or an `$effect` runs again when the value has changed.
+// The client engine for Svelte 5. Each function returns an object whose `current` is reactive: a
+// template, a `$derived` or an `$effect` that reads it runs again when the value has changed.
 import { getContext, onMount, setContext } from 'svelte'
 import { createSubscriber } from 'svelte/reactivity'
 import type {
@@ -48,7 +48,10 @@ export function provideLockstep(engine: Engine): void {
   })
 }
 
-/** The engine, for commands and requests. Throws an Error below no `provideLockstep`. */
+/**
+ * The engine, for commands and requests. Throws an Error if no component above has called
+ * `provideLockstep`.
+ */
 export function useEngine(): Engine {
   const engine = getContext<Engine | undefined>(contextKey)
   if (!engine) throw new Error('No component above this one has called provideLockstep')
@@ -58,7 +61,9 @@ export function useEngine(): Engine {
 const valueOf = <Value extends string>(value: MaybeGetter<Value>): Value =>
   typeof value === 'function' ? value() : value
 
-/** Calls `update` when the value has become another one, and not whenever it may have. */
+/**
+ * Calls `update` only when the value has really changed. `observed` also reports when it may have.
+ */
 function onChange<Value>(observed: Observed<Value>, update: () => void): () => void {
   let last = observed.get()
   return observed.subscribe(() => {
@@ -69,9 +74,7 @@ function onChange<Value>(observed: Observed<Value>, update: () => void): () => v
   })
 }
 
-/**
- * @param make observes the values of `inputs`; it is called again when one has become another
- */
+/** @param make observes the values of `inputs`; it is called again when one of them has changed */
 function current<Value>(
   make: (engine: Engine, ...inputs: string[]) => Observed<Value>,
   ...inputs: MaybeGetter<string>[]

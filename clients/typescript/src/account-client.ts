@@ -185,11 +185,11 @@ function listed(
 }
 
 function accountModel(call: Call, onSession: (session: Session) => void): TopicModel<HeldAccount> {
-  // The cursor comes from the first response. Changes that only the second one knows come again
-  // with the log, which does no harm.
+  // The cursor comes from the first response. A change that only the second response contains comes
+  // again with the log, which does no harm.
   const read = async () => {
     const { user, session, epoch, seq } = await getMe(call)
-    if (session) onSession(session) // a token has none
+    if (session) onSession(session) // a token has no session
     const { items } = await listSessions(call)
     return { state: { username: user.username, sessions: items, closed: false }, epoch, seq }
   }

@@ -12,17 +12,17 @@ import {
 } from './topic-connection.ts'
 
 /**
- * After a connection that lasted so long, the delays start from the shortest again; milliseconds.
+ * After a connection that lasted this long, the delays start from the shortest again; milliseconds.
  */
 const STEADY = 5_000
 /**
- * When something is awaited and nothing at all arrives for so long, the network path is dead
+ * If something is awaited and nothing at all arrives for this long, the network path is dead
  * although nobody closed it; milliseconds.
  */
 const MIN_SILENCE = 15_000
 /**
- * A slow network path is as silent while a large change travels. Therefore each silence doubles the
- * time that the next one may last, up to this. Nothing is awaited for longer; milliseconds.
+ * A slow network path is just as silent while a large change travels. Therefore each silence
+ * doubles the time that the next one may last, up to this limit; milliseconds.
  */
 const MAX_SILENCE = 240_000
 /**

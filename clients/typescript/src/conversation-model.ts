@@ -53,7 +53,7 @@ export function conversationModel({
       const open = await Promise.all(
         [...keepOpen()].map((id) =>
           loadOne(id, undefined).catch((error: unknown) => {
-            // One that can't be read must not keep the others from being loaded.
+            // A conversation that can't be read must not keep the others from being loaded.
             if (error instanceof Fault && !isRetryable(error) && !errors[error.code].closes)
               return undefined
             throw error

@@ -91,7 +91,7 @@ export class DraftsClient implements DraftsFollower {
         const current = currentOf(error)
         if (current) this.#set(id, current)
         else if (isGone(error)) this.#set(id, undefined)
-        // An earlier attempt was made, and its response was lost.
+        // An earlier attempt has written this already, and its response was lost.
         if (current?.text === text && current.place === place) return current
         throw error
       }
@@ -181,6 +181,6 @@ const isGone = (error: unknown): boolean => error instanceof Fault && error.code
 
 function currentOf(error: unknown): Draft | undefined {
   if (!(error instanceof Fault) || error.code !== 'version_conflict') return undefined
-  // What the contract says of `current`.
+  // Assertion: the contract says that `current` is the draft.
   return error.extra.current as Draft | undefined
 }

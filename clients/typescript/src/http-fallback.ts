@@ -12,11 +12,16 @@ import type { Connect, SocketLike } from './platform.ts'
 import type { PollingSocket } from './polling-socket.ts'
 import type { Call } from './rest/call.ts'
 
-/** The attempts in a row that must fail before HTTP is used: a node that restarts fails one. */
+/**
+ * How many attempts in a row must fail before HTTP is used. One may fail because a node restarts.
+ */
 const FAILURES = 2
-/** An attempt that takes this long to fail counts for all: something swallows it; milliseconds. */
+/**
+ * If one attempt takes this long to fail, HTTP is used at once: something swallows it;
+ * milliseconds.
+ */
 const LONG_WAIT = 5_000
-/** The delays between attempts to return to the WebSocket; milliseconds. */
+/** The delays before the first and the later attempts to return to the WebSocket; milliseconds. */
 const FIRST_RETURN = 5_000
 const MAX_RETURN = 60_000
 
@@ -54,7 +59,7 @@ type Listener = (payload: unknown) => void
 
 class FallbackSocket implements SocketLike {
   readonly #webSocket: SocketLike
-  /** Its code is loaded when it is needed: HTTP works then. */
+  /** Its code is loaded when it is first needed, which is when HTTP is known to work. */
   #polling: PollingSocket | undefined
   #loading: Promise<PollingSocket> | undefined
   readonly #topic: Topic
@@ -124,8 +129,7 @@ class FallbackSocket implements SocketLike {
   }
 
   #refused(error: unknown): void {
-    if (this.#mode === 'polling') return this.#returnLater()
-    if (this.#mode === 'down') return
+    if (this.#mode !== 'socket') return
     const isAnswer =
       typeof error === 'object' && error !== null && 'data' in error && error.data !== undefined
     if (isAnswer) this.#failures = 0
@@ -166,10 +170,16 @@ class FallbackSocket implements SocketLike {
     this.#tell(event, payload)
   }
 
+  /**
+   * Each attempt ends when the next one begins, because something may swallow it and never answer.
+   */
   #returnLater(): void {
-    this.#cancelReturn()
     const delay = Math.min(MAX_RETURN, FIRST_RETURN * 2 ** Math.min(this.#returns++, 10))
-    this.#cancelReturn = this.#deps.lifetime.after(delay, () => this.#webSocket.connect())
+    this.#cancelReturn = this.#deps.lifetime.after(delay, () => {
+      this.#webSocket.disconnect()
+      this.#webSocket.connect()
+      this.#returnLater()
+    })
   }
 
   #tell(event: string, payload: unknown): void {

@@ -93,7 +93,7 @@ export class LogFollower {
         if (this.#lifetime.ended) return
         this.#cursor = loaded
         this.#loads++
-        // The socket may have told of a restart of the log since the response was made.
+        // Since the response was made, the socket may have reported that the log was restarted.
         const isOutdated = this.#heardEpoch !== undefined && this.#heardEpoch !== loaded.epoch
         if (!isOutdated) {
           this.#isLoading = false

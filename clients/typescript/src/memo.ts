@@ -1,4 +1,4 @@
-// A value that is computed again only when one of its inputs is another one. Programs compare
+// A value that is computed again only when one of its inputs has changed. Programs compare
 // snapshots by identity, so a snapshot must stay the same object until something has changed.
 export class Memo<Value> {
   #inputs: readonly unknown[] | undefined

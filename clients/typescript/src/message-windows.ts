@@ -6,7 +6,7 @@ const MAX_CLOSED = 20
 export class MessageWindows {
   /** Conversation -> how often it is open. */
   readonly #open = new Map<string, number>()
-  /** The one that was closed first comes first. */
+  /** Closed conversations that still have a window; the one that was closed first comes first. */
   readonly #closed = new Set<string>()
 
   has(id: string): boolean {

@@ -1,5 +1,5 @@
-// A command of one topic, together with what this device needs to know around sending it: what it
-// will probably do, and what to do if the server refuses it.
+// A command of one topic, together with what this device needs to know about it: its probable
+// effect, and what to do if the server refuses it.
 import type { DecisionContext } from '@lockstep/protocol/change'
 import type { Problem } from '@lockstep/protocol/problem'
 

@@ -20,9 +20,12 @@ export class PollingSocket implements SocketLike {
   readonly #auth: () => Handshake
   readonly #deps: PollingSocketDeps
   readonly #listeners = new Map<string, ((payload: unknown) => void)[]>()
-  /** Counts the connections: what an earlier one asked for is no longer awaited. */
+  /** Counts the connections: answers to an earlier one's requests are ignored. */
   #connection = 0
   #cancelPoll = () => {}
+  /** The connection whose request for changes is under way: it has one at a time. */
+  #asking: number | undefined
+  #asksAgain = false
 
   constructor(topic: Topic, auth: () => Handshake, deps: PollingSocketDeps) {
     this.#topic = topic
@@ -48,8 +51,18 @@ export class PollingSocket implements SocketLike {
     void this.#send(this.#connection, event, { ...fields }, ack)
   }
 
-  /** @param failure the event that tells of a failure */
+  /**
+   * Asks for changes now, or once more after the request that is under way.
+   * @param failure the event that tells of a failure
+   */
   async #poll(connection: number, failure: 'connect_error' | 'disconnect'): Promise<void> {
+    this.#cancelPoll()
+    if (this.#asking === connection) {
+      this.#asksAgain = true
+      return
+    }
+    this.#asking = connection
+    this.#asksAgain = false
     let isBehind: boolean
     try {
       const params = { topic: this.#topic }
@@ -64,8 +77,9 @@ export class PollingSocket implements SocketLike {
       return this.#tell(failure, error instanceof Fault ? { data: toProblem(error) } : error)
     }
     if (this.#connection !== connection) return
+    this.#asking = undefined
     const next = () => void this.#poll(connection, 'disconnect')
-    this.#cancelPoll = this.#deps.lifetime.after(isBehind ? 0 : EVERY, next)
+    this.#cancelPoll = this.#deps.lifetime.after(isBehind || this.#asksAgain ? 0 : EVERY, next)
   }
 
   async #send(
@@ -85,9 +99,9 @@ export class PollingSocket implements SocketLike {
       response = { ok: false, error: toProblem(error) }
     }
     ack(response)
-    // What the command has changed arrives at once, and not only in a few seconds.
+    // Asks for changes now, so that the command's own change arrives at once and not in a few
+    // seconds.
     if (this.#connection !== connection || command === 'range' || !response.ok) return
-    this.#cancelPoll()
     void this.#poll(connection, 'disconnect')
   }
 

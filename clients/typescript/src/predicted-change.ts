@@ -1,5 +1,5 @@
-// The change that the server would make of a decision, as far as reducers look at it. It has no
-// position in the log yet.
+// The change that the server would make from a decision, with the fields that reducers read. It has
+// no position in the log yet.
 import type { Decision, DecisionContext, WireChange } from '@lockstep/protocol/change'
 import type { Topic } from '@lockstep/protocol/topics'
 

@@ -123,7 +123,7 @@ export class TopicConnection {
     this.#unanswered.add(lose)
     this.#socket.emit(event, payload, (ack) => {
       this.#owner.acked(this.#lifetime.elapsed() - sentAt)
-      settle(() => resolve(ack as Ack)) // as above
+      settle(() => resolve(ack as Ack)) // trusted, like all payloads of the server
     })
     return promise
   }

@@ -1,6 +1,6 @@
 // One topic on this device: the confirmed state that follows the log, the outbox, and what both
-// together look like. The replica outlives sign-outs; `begin` makes everything anew that belongs to
-// one engine session.
+// together look like. The replica outlives sign-outs; `begin` makes new parts for each engine
+// session.
 //
 //   begin --> loading over HTTP --> loaded, connection joining --first sync--> live
 //                    ^                                 ^                         |
@@ -40,7 +40,7 @@ export interface EngineSession {
   rejected(fault: Fault): void
 }
 
-/** What a topic does besides: its own events, and its own views. */
+/** What a topic adds to its replica: its own events, and its own views. */
 export interface TopicReplicaDeps {
   /** Something of the topic has changed. Called each time, at once. */
   changed(): void
@@ -308,7 +308,7 @@ export class TopicReplica<State extends object> {
     this.#notifier.changed()
   }
 
-  /** @param isApplied for commands whose position doesn't tell */
+  /** @param isApplied asked for commands whose `seq` doesn't show it */
   #removeApplied(isApplied: (command: PendingCommand<State>) => boolean = () => false): void {
     if (!this.#parts) return
     const { entities, outbox, follower } = this.#parts

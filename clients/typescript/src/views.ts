@@ -12,7 +12,10 @@ import type { Problem } from '@lockstep/protocol/problem'
 import type { Presence } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
 
-/** A command that the server has not confirmed. A snapshot: another status is another object. */
+/**
+ * A command that the server has not confirmed. It is a snapshot: when its status changes, it is
+ * another object.
+ */
 export interface OutboxItem {
   readonly mutation_id: string
   readonly topic: Topic
@@ -26,10 +29,10 @@ export interface OutboxItem {
   readonly at: string
   readonly status: 'queued' | 'sending' | 'failed'
   /**
-   * Of a failed command: why it failed. `version_conflict` carries `current`, the entity (for an
-   * edit, the message) as it is now. Offer the user `retry({ overwrite: true })` to keep their
-   * version, or `discard()` to accept the other one. Of a queued command: why the last attempt has
-   * to be repeated, if there was one.
+   * Why a failed command failed. `version_conflict` carries `current`, the entity (for an edit, the
+   * message) as it is now. Offer the user `retry({ overwrite: true })` to keep their version, or
+   * `discard()` to accept the other one. For a queued command that was tried before: why it has to
+   * be repeated.
    */
   readonly problem?: Problem
   /**
@@ -104,7 +107,7 @@ export interface ListView {
 /** A message. While it is streaming, `content` includes the text that the log doesn't have yet. */
 export interface MessageView extends Message {
   readonly delivery: Delivery
-  /** Of the newest command that writes the message, unless that was `sent`. */
+  /** The newest command that writes the message, unless it was `sent`. */
   readonly mutation_id?: string
   /** While the model thinks before it writes on: when that began, as `performance.now()` counts. */
   readonly thinking_since?: number
@@ -250,9 +253,9 @@ export interface DraftsFollower {
 export interface AccountTopic extends TopicView {
   readonly user: User | undefined
   readonly session: Session | undefined
-  /** What has begun elsewhere since this engine started, newest first. */
+  /** The sessions that have begun elsewhere since this engine started, newest first. */
   readonly newSignIns: readonly Session[]
-  /** Another number after each change of the passkeys or of the second step. */
+  /** A number that changes with each change of the passkeys or of the second step. */
   readonly securityVersion: number
   /** The signed-in sessions, newest first. `online` is live. */
   readonly sessions: readonly ListedSession[]

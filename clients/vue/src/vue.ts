@@ -1,5 +1,5 @@
-// The client engine for Vue 3. Each function returns a ref that holds an immutable snapshot. What
-// reads it updates when the snapshot has become another one.
+// The client engine for Vue 3. Each function returns a ref that holds an immutable snapshot. A
+// template or a computed value that reads the ref updates when the snapshot has changed.
 import {
   inject,
   onScopeDispose,
@@ -61,9 +61,7 @@ export function useEngine(): Engine {
   return engine
 }
 
-/**
- * @param make observes the values of `inputs`; it is called again when one has become another
- */
+/** @param make observes the values of `inputs`; it is called again when one of them has changed */
 function snapshot<Value>(
   make: (engine: Engine, ...inputs: string[]) => Observed<Value>,
   ...inputs: MaybeRefOrGetter<string>[]

@@ -24,11 +24,11 @@ import {
   type ConversationDecision,
 } from '@lockstep/protocol/decide/conversations'
 import { Fault } from '@lockstep/protocol/errors'
-import { isObject, type JsonObject } from '@lockstep/protocol/free-form'
+import { equalJson, isObject, type JsonObject } from '@lockstep/protocol/free-form'
 import type { Message } from '@lockstep/protocol/message'
 import { isConversation, type HeldConversation } from '@lockstep/protocol/reduce/conversation'
 import type { HeldRun } from '@lockstep/protocol/reduce/run'
-import { previewOf } from '@lockstep/protocol/text'
+import { previewIn } from '@lockstep/protocol/text'
 
 export const isUnfinished = (held: HeldConversation): boolean =>
   isConversation(held) && UNFINISHED in held.metadata
@@ -54,6 +54,8 @@ export function decideSlice(
   if (!isConversation(held))
     throw new Fault('id_taken', { detail: 'This was here before and has been purged' })
   if (held.deleted_at !== null && !isUnfinished(held)) return undefined
+  if (!equalJson(held.encryption, slice.summary.encryption))
+    throw new Fault('id_taken', { detail: 'This is here already, encrypted in another way' })
   const known = new Set(held.messages.map(({ id }) => id))
   const missing = slice.messages.filter(({ id }) => !known.has(id))
   if (missing.length === 0) return undefined
@@ -67,7 +69,7 @@ export function decideSlice(
   const data: ConversationChanges['updated'] = {
     messages,
     message_count: message_count + messages.length,
-    preview: previewOf(messages.at(-1)!.content),
+    preview: previewIn(held, messages.at(-1)!.content),
     updated_at: importedAt > updated_at ? importedAt : updated_at,
   }
   const before = { messages: [], message_count, preview, updated_at }
@@ -88,7 +90,7 @@ function decideCreation(
     user_id,
     version: 1,
     message_count: messages.length,
-    preview: previewOf(messages.at(-1)?.content ?? ''),
+    preview: previewIn(summary, messages.at(-1)?.content ?? ''),
     messages: [...messages],
     has_more: false,
   }

@@ -58,7 +58,7 @@ interface ImportItemsOptions {
   beforeItem?: () => Promise<void>
 }
 
-/** The work that users' imports share, so that nobody's keeps others' from going on. */
+/** Imports take turns, so that no user's import keeps those of others from going on. */
 const TURNS: FairTurnsOptions = { places: 2, sliceMs: 2_000 }
 /** The most imports that wait for their turn: of one user, and in all. */
 const MAX_WAITING = { ofUser: 4, inAll: 200 }
@@ -178,7 +178,7 @@ export function createImport({
       // a dry run hasn't created the conversation that the other slices need
       if (dry && outcome === 'created') break
     }
-    // not always: a command that changes nothing costs a majority read of all unprojected entries
+    // only when needed: a command that changes nothing costs a majority read of unprojected entries
     if (needsCompletion && !dry)
       await apply(conversation, ({ held }) => decideCompletion(held, summary))
     return outcome

@@ -6,7 +6,7 @@ import type { Message } from '@lockstep/protocol/message'
 import { Fault } from '@lockstep/protocol/errors'
 import type { NormalizedItem } from '@lockstep/imports/reading/normalize'
 import { readImport } from '@lockstep/imports/reading/read-import'
-import { derivedId } from '../../log/entry.ts'
+import { derivedId } from '../../log/derived-id.ts'
 import { toByteSource, type ImportBody } from './import-body.ts'
 
 type Conversation = Extract<NormalizedItem, { kind: 'conversation' }>

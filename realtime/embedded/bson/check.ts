@@ -1,4 +1,4 @@
-// Checks bytes from outside once, so that everything behind can read them without checks.
+// Checks bytes from outside once, so that all other code can read them without checks.
 import { sizeOfValue } from './doc.ts'
 
 /** What is wrong with bytes that should be BSON. `depth`: they are nested too deeply. */

@@ -1,4 +1,5 @@
-// Exact arithmetic on Decimal128 by IEEE 754: 34 digits, half to even, exponents that are kept.
+// Exact arithmetic on Decimal128 by IEEE 754: 34 digits, rounding half to even, and exponents that
+// aren't normalized.
 import { Decimal128 } from 'bson'
 
 /** A finite decimal is `digits` * 10^`exponent`; zero has a sign too. */

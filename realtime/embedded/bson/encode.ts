@@ -85,7 +85,7 @@ class BsonWriter {
     this.#bytes.writeInt32LE(this.#length - at - 4, at)
   }
 
-  // To reserve may replace the buffer, so the place is known before the buffer is asked for.
+  // `reserve` may replace the buffer, so it must run before the buffer is read.
   #byte(value: number): void {
     const at = this.#reserve(1)
     this.#bytes[at] = value

@@ -32,13 +32,15 @@ export function isNumeric(value: unknown): boolean {
   return type === 'int' || type === 'long' || type === 'double' || type === 'decimal'
 }
 
-/** An int or a long: an int if it fits and `long` doesn't hold; undefined if it is too large. */
+/** An int if the value fits and `long` is false, otherwise a long; undefined if it is too large. */
 export function wholeOf(value: bigint, long: boolean): Int32 | Long | undefined {
   if (!long && value >= -INT32_LIMIT && value < INT32_LIMIT) return new Int32(Number(value))
   return value >= -INT64_LIMIT && value < INT64_LIMIT ? Long.fromBigInt(value) : undefined
 }
 
-/** A number other than a double as a decimal. How MongoDB rounds doubles isn't done here. */
+/**
+ * A number as a decimal. Not for doubles, because MongoDB's rounding of doubles isn't implemented.
+ */
 export function toDecimal(value: unknown): Decimal128 {
   const type = typeOf(value)
   if (type === 'decimal') return value as Decimal128

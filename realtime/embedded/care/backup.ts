@@ -39,7 +39,7 @@ async function copyOffline(dataDir: string): Promise<string> {
   return made
 }
 
-/** What another server says that has come to listen at the same address. */
+/** The error code of a server that doesn't know `backup`, such as a mongod at the same address. */
 const COMMAND_NOT_FOUND = 59
 
 /** Asks the server of a data directory for a backup; undefined if no server is there. */
@@ -97,7 +97,7 @@ function checkUnused(dataDir: string): void {
     db.close()
   } catch (error) {
     if (/locked|busy/i.test(String(error))) throw heldByAnother(dataDir)
-    // Damaged data are what a backup is for.
+    // Damaged data mustn't prevent a restore: they are the reason for it.
     if (!isDamage(error) && !(error instanceof DamagedData)) throw error
   }
 }

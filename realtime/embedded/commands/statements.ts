@@ -46,7 +46,8 @@ export async function runStatements(
         if (ordered) break
       }
       if (pace.isDue && at < statements.length - 1) {
-        // What has been done is committed now, and with it must be its outcomes.
+        // The statements so far are about to be committed, and their outcomes must be in the same
+        // commit.
         retry?.save()
         await pace.rest()
       }

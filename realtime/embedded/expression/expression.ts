@@ -38,7 +38,7 @@ export function constantOf(value: unknown): Expression {
   return { constant: true, of: () => value }
 }
 
-/** An expression of other expressions. If they are all constant, so is it, at once. */
+/** An expression of other expressions. If they are all constant, its value is computed at once. */
 export function computed(
   operands: readonly Expression[],
   compute: (values: readonly unknown[]) => unknown,

@@ -42,7 +42,7 @@ export interface SelectedRows {
   pause(): void
 }
 
-/** How much is examined between two looks at the clock, in rows. A large one counts as many. */
+/** How many rows are examined between two looks at the clock. A large row counts as several. */
 const ROWS_PER_CHECK = 32
 const BYTES_PER_ROW = 8 * 1024
 

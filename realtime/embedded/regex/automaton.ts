@@ -1,6 +1,7 @@
 // Runs a compiled pattern over texts. All ways of matching advance together, character by
-// character, and what a character leads to is remembered. No pattern can make a text take more than
-// its length times the pattern's, and hardly any takes more than the text's length.
+// character, and the state that a character leads to is remembered. So the time is at most
+// proportional to the text's length times the pattern's, and nearly always to the text's length
+// alone.
 import type { CharTest } from './characters.ts'
 import { isWord } from './characters.ts'
 import type { Assertion } from './syntax.ts'
@@ -14,9 +15,9 @@ export type Step =
 
 /** Steps and characters between two looks at the clock. */
 const WORK_PER_CHECK = 4_096
-/** What is remembered is forgotten when it is larger than this, in numbers of steps. */
+/** The remembered states are dropped when they are larger than this, in numbers of steps. */
 const MAX_REMEMBERED = 500_000
-/** What a remembered state takes besides its steps. */
+/** What a remembered state costs besides its steps, in the same unit. */
 const STATE_SIZE = 64
 const ASCII = 128
 
@@ -86,7 +87,7 @@ export class Automaton {
     this.#checkTime()
   }
 
-  /** What follows a state by a character for which it isn't remembered. */
+  /** Computes and remembers the state that `char` leads to. */
   #follow(state: State, char: number): State {
     const next = this.#reach(state, char) ? this.#matched : this.#after(char)
     if (char < ASCII) state.byAscii[char] = next
@@ -102,14 +103,19 @@ export class Automaton {
     this.#remembered = 0
   }
 
-  /** Finds the steps that wait for `char` in a state. Whether the pattern matches before it. */
+  /**
+   * Collects the steps of a state that wait for `char`. Returns whether the pattern matches before
+   * it.
+   */
   #reach({ steps, before }: State, char: number): boolean {
     this.#reached.clear()
     for (const step of steps) if (this.#add(step, before, char)) return true
     return this.#add(0, before, char)
   }
 
-  /** Adds a step with all that follow from it without a character. Whether the pattern matches. */
+  /**
+   * Adds a step and those that follow it without a character. Returns whether the pattern matches.
+   */
   #add(first: number, before: number, char: number): boolean {
     const stack = [first]
     for (let number = stack.pop(); number !== undefined; number = stack.pop()) {
@@ -123,7 +129,7 @@ export class Automaton {
     return false
   }
 
-  /** The state after `char`, of the steps that were reached before it. */
+  /** Makes the state after `char` from the steps that `#reach` has collected. */
   #after(char: number): State {
     const known = char === LAST_NEWLINE ? NEWLINE : char
     const next = new Set<number>()
@@ -151,7 +157,7 @@ const newState = (steps: Uint16Array, before: number): State => ({
   matchesAtEnd: undefined,
 })
 
-/** Steps, each once, that are forgotten at no cost. */
+/** A set of steps that can be cleared at no cost. */
 class StepSet {
   readonly #steps: Uint16Array
   readonly #position: Uint16Array
@@ -180,7 +186,7 @@ class StepSet {
   }
 }
 
-/** One character of those that no assertion about the character before tells from this one. */
+/** Maps characters that no assertion can tell apart to one of them. */
 function alike(char: number): number {
   if (char === NEWLINE) return NEWLINE
   return isWord(char) ? 97 : 32

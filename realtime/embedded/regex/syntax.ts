@@ -3,7 +3,7 @@
 import { locationRefusal, refusal } from '../errors.ts'
 import { categoryTest, foldedTest, posixTest, shorthandTest, type CharTest } from './characters.ts'
 
-/** What a place in the text must be like. */
+/** A condition on a place in the text. */
 export type Assertion =
   | 'start'
   | 'end'
@@ -144,7 +144,7 @@ class Parser {
     }
   }
 
-  /** At the end of the pattern, giving back what was matched can't help. */
+  /** At the end of the pattern, a possessive quantifier matches what an ordinary one does. */
   #isAtEnd(): boolean {
     return this.#at >= this.#text.length
   }
@@ -194,7 +194,7 @@ class Parser {
     return node.kind === 'assert' ? { kind: 'sequence', nodes: [node] } : node
   }
 
-  /** Only one character can be looked at without going back. */
+  /** A look-ahead at more than one character would need backtracking, so it is refused. */
   #lookAhead(isWanted: boolean): Node {
     const node = this.#choice()
     if (!this.#take(')')) throw invalid('missing )')

@@ -1,7 +1,14 @@
-// Moves the write-ahead log into the data file, and wipes what SQLite leaves behind there. Its
-// `secure_delete` overwrites what is deleted, but not the former places of what was moved to
-// another page or within one. A page gets into the data file by a checkpoint only, so every
-// checkpoint is made here, and wipes the unused bytes of the pages that it has moved.
+// Moves the write-ahead log (WAL) into the data file, and wipes deleted content that SQLite leaves
+// in that file.
+//
+//   commit ─► WAL: whole pages ─ checkpoint ─► data file ─ wipe the moved pages' unused bytes
+//                                                          │
+//             truncate: empty the WAL ◄────────────────────┘ flushed
+//
+// With `secure_delete`, SQLite overwrites a deleted cell. It doesn't overwrite the former place of
+// a cell that it has moved to another page or within its page, so deleted content may survive
+// there. Pages get into the data file by checkpoints only. Therefore every checkpoint is made here,
+// and wipes the unused bytes of the pages that it has moved.
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 
@@ -16,9 +23,12 @@ const LEAF_KINDS: ReadonlySet<number> = new Set([10, 13])
  * can't look like one of the kinds above.
  */
 const MAX_PAGES = 2 * 2 ** 24
-/** As many pages as SQLite lets its log have. */
+/** The size of the log at which SQLite itself would make a checkpoint. */
 const PAGES_PER_CHECKPOINT = 1_000
-/** What a small statement counts, because it shares its pages with others of its commit. */
+/**
+ * How many pages a statement counts in addition to its bytes. It is less than one, because a small
+ * statement shares its pages with others of its commit.
+ */
 const SHARED_PAGE = 0.25
 
 /** The checkpoints of an open database. */
@@ -66,14 +76,18 @@ export class Checkpoints {
     const wiper = new PageWiper(this.#fd, this.#pageBytes)
     for (const page of this.#pagesInLog(moved)) wiper.wipe(page)
     wiper.flush()
-    // Only now, so that a process that dies in between finds the pages in the log again.
+    // The log is emptied after the wipe: if the process dies before, the pages are still in the
+    // log.
     if (!truncate) return
     this.#checkpoint('TRUNCATE')
     // A page in memory isn't wiped, and would get into the log with its next change.
     this.#db.exec('PRAGMA shrink_memory')
   }
 
-  /** Wipes the unused bytes of the whole file, for data of a server that did not wipe them. */
+  /**
+   * Wipes the unused bytes of the whole file, for data from an older server, which didn't wipe
+   * them.
+   */
   wipeAll(): void {
     const wiper = new PageWiper(this.#fd, this.#pageBytes)
     wiper.wipeFreePages()

@@ -1,6 +1,6 @@
 // Watches the free space of a data directory's disk, so that a write is refused before it begins.
-// SQLite rolls a transaction back that meets a full disk, and everything in memory would be ahead
-// of the file then.
+// If a transaction meets a full disk, SQLite rolls it back, and everything in memory would then be
+// ahead of the file.
 import {
   closeSync,
   existsSync,

@@ -14,7 +14,7 @@ export class Erasures {
   constructor(store: SqliteStore, oplog: Oplog) {
     this.#store = store
     this.#oplog = oplog
-    // Not part of the format: an older server neither needs it nor minds it.
+    // This table isn't part of the format: an older server works without it and with it.
     const isNew = !store.row("SELECT 1 FROM sqlite_schema WHERE name = 'erasures'")
     if (isNew) {
       const hasData = store.row('SELECT 1 FROM collections') !== undefined

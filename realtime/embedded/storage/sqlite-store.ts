@@ -1,6 +1,12 @@
 // The only file that knows SQLite's transactions. All writes that arrive in one turn of the event
 // loop, or during the previous fsync, share one commit. A callback of `onDurable` runs after that
 // commit and never before it.
+//
+//   first write ─► BEGIN ─ more writes of this turn ─► beforeCommit hooks ─► COMMIT (fsync)
+//                                                                               │
+//   checkpoint, if one is due ◄─ onDurable callbacks ◄─ afterCommit hooks ◄─ mark (data-files.ts)
+//
+// If COMMIT or the mark fails, nothing is acknowledged any more: the server has to be restarted.
 import { backup, DatabaseSync, type StatementSync } from 'node:sqlite'
 import { Checkpoints, wipeFile } from './checkpoints.ts'
 import { checksumOf, damage } from './checksum.ts'
@@ -155,7 +161,7 @@ export class SqliteStore {
     return !this.pending && this.#relieve({ truncate: true })
   }
 
-  /** Wipes the unused bytes of data that a server has written which didn't wipe them. */
+  /** Wipes the unused bytes of data from an older server, which didn't wipe them. */
   wipeAll(): void {
     this.#checkpoints.wipeAll()
   }

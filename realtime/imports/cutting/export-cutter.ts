@@ -127,7 +127,7 @@ export class ExportCutter {
     return this.#visitClosing(chunk, byte, at)
   }
 
-  /** At the level of an export's own keys and values. */
+  /** Whether the scanner is at the level of an export's own keys and values. */
   get #isAmongKeys(): boolean {
     return this.#depth === this.#baseDepth + 1 && !this.#outerBuffer
   }

@@ -29,7 +29,7 @@ const withoutWorkers = { useWebWorkers: false }
 
 /** How most exports name the files with conversations. A large export has several, with numbers. */
 const conversationFileName = /(^|\/)conversations(-\d+)?\.json$/
-/** An archive within an archive that holds conversations, if it says so. */
+/** The name of an archive within an archive, if it says that the archive holds conversations. */
 const conversationArchiveName = /conversation[^/]*\.zip$/i
 /** The first bytes of each ZIP archive. */
 const ZIP_SIGNATURE = 'PK\u0003\u0004'
@@ -82,7 +82,7 @@ async function isArchive(file: Blob): Promise<boolean> {
 }
 
 interface FoundFiles {
-  /** Those whose name says that they hold conversations. */
+  /** Files whose name says that they hold conversations. */
   named: ExportFile[]
   /** All other JSON files. */
   others: ExportFile[]

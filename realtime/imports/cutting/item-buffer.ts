@@ -38,7 +38,7 @@ export class ItemBuffer {
     return bytes
   }
 
-  /** Only white space so far. */
+  /** Whether it has only white space so far. */
   get isBlank(): boolean {
     const isBlank = (chunk: Uint8Array) =>
       chunk.every((byte) => byte === 0x20 || (byte >= 0x09 && byte <= 0x0d))

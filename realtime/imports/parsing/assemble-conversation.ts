@@ -1,4 +1,4 @@
-// Makes a conversation of what a parser has read of it.
+// Makes a conversation from the fields and messages that a parser has read.
 import { assembleThread } from './assemble-thread.ts'
 import { mergeFields } from './field-reader.ts'
 import type { Fields } from './foreign-values.ts'

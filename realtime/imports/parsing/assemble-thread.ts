@@ -1,5 +1,5 @@
-// Makes a thread of the original messages of a conversation. Thinking belongs to the answer that
-// follows it. A message that says nothing, or that its product hides, is no message of its own: it
+// Makes a thread from the original messages of a conversation. Thinking belongs to the answer that
+// follows it. A message that says nothing, or that its product hides, doesn't become a message: it
 // is kept as metadata of the next message, of the one before it, or of the conversation. Each
 // message is visited once.
 import { limits } from '@lockstep/protocol/limits'
@@ -13,7 +13,7 @@ import { toMetadata } from './metadata.ts'
 import type { ParsedMessage } from './parsed-item.ts'
 import { separateThinking } from './thinking-text.ts'
 
-/** What stands in an answer that ended while the model was thinking, or that failed. */
+/** The text of an answer that ended while the model was thinking, or that failed. */
 const NO_ANSWER = '(No answer)'
 /** The most bytes of thinking in metadata, which has to hold other fields too. */
 const MAX_THINKING_BYTES = limits.freeFormBytes / 2
@@ -28,7 +28,7 @@ export interface AssembledThread {
 /** An original message whose text has no thinking and no markers any more. */
 interface ReadOriginal extends OriginalMessage {
   thinking: string[]
-  /** The fields that it came from. */
+  /** The fields that the thinking came from. */
   thinkingNames: string[]
   isShown: boolean
   /** Messages that belong to this one. */
@@ -81,11 +81,13 @@ interface Step {
   thoughts: ReadOriginal[]
   /** Messages that wait for one that is shown. */
   unshown: ReadOriginal[]
-  /** The time of the message above, for those without a time of their own. */
+  /** The time of the message above, for messages without a time of their own. */
   time: string
 }
 
-/** Visits all messages, parents first, and gives what isn't shown to those that are. */
+/**
+ * Visits all messages, parents first, and attaches messages that aren't shown to messages that are.
+ */
 function walk(originals: readonly ReadOriginal[], current: string | undefined) {
   const byKey = new Map(originals.map((original) => [original.key, original]))
   const children = Map.groupBy(originals, ({ parent = '' }) =>
@@ -136,7 +138,7 @@ function walk(originals: readonly ReadOriginal[], current: string | undefined) {
     }))
   }
 
-  // what no root leads to is in a cycle
+  // a message that no root leads to is in a cycle
   for (const root of [...byTime(children.get(undefined) ?? []), ...originals]) {
     if (seen.has(root)) continue
     const stack: Step[] = [

@@ -6,7 +6,7 @@
 
 const anyMarker = /[\ue200-\ue206]/
 const marker = /[ \t]?\ue200([^\ue200\ue201]*)\ue201/g
-/** A short marker, or one that was cut off. Only the names of sources belong to it for sure. */
+/** A short marker, or one that was cut off. Only names of sources are sure to belong to it. */
 const shortMarker = /[ \t]?(?:\ue200[a-z_]*)?(?:\ue202(?:turn\d+[a-z_]+\d*)?)+|\ue200[a-z_]*$/gi
 /** How ChatGPT names a source within its turn. */
 const sourceName = /^(?:turn\d+[a-z_]+\d*(?:[,\s]+|$))+$/i

@@ -32,7 +32,10 @@ export class FieldReader {
     return name === undefined ? undefined : textOf(this.take(name))
   }
 
-  /** A title. One that is too long for a title is left as well, because its end will be cut off. */
+  /**
+   * Takes a title. A title that is too long also stays in the rest, because its end will be cut
+   * off.
+   */
   takeTitle(...names: string[]): string | undefined {
     const name = names.find((name) => (textOf(this.#fields[name]) ?? '') !== '')
     const title = name === undefined ? undefined : textOf(this.#fields[name])
@@ -51,7 +54,7 @@ export class FieldReader {
     return name === undefined ? undefined : timeOf(this.take(name))
   }
 
-  /** True if one of these fields is. Takes those that are true or false. */
+  /** True if one of these fields is true. Takes the fields that are true or false. */
   takeFlag(...names: string[]): boolean {
     const flags = names.filter((name) => typeof this.#fields[name] === 'boolean')
     return flags.map((name) => this.take(name)).includes(true)
@@ -79,7 +82,10 @@ export class FieldReader {
     return keys as string[]
   }
 
-  /** The text of the first of these fields that has one, in parts or not. Its other parts stay. */
+  /**
+   * Takes the text of the first of these fields that has one, whole or in parts. Parts that aren't
+   * text stay.
+   */
   takeContent(...names: string[]): string {
     for (const name of names) {
       const { text, rest } = separateText(this.#fields[name])
@@ -90,7 +96,7 @@ export class FieldReader {
     return ''
   }
 
-  /** Takes a field except for what is given. */
+  /** Takes a field and leaves `rest` in its place. */
   replace(name: string, rest: unknown): void {
     if (isEmpty(rest)) this.#taken.add(name)
     else this.#fields[name] = rest

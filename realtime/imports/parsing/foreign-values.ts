@@ -107,7 +107,7 @@ export function separateText(value: unknown, depth = MAX_PART_DEPTH): SeparatedT
   return nothing
 }
 
-/** Texts one behind the other, without the empty ones. */
+/** Joins texts in order, without the empty ones. */
 export const joinTexts = (texts: readonly string[]): string =>
   texts.filter((text) => text !== '').join('\n\n')
 

@@ -1,5 +1,5 @@
-// What stands in a message that has no text of its own: the names of its files, pictures and tool
-// calls, so that neither people nor models meet an empty message.
+// The text of a message that has none of its own: the names of its files, pictures and tool calls,
+// so that neither people nor models meet an empty message.
 import { isObject } from '@lockstep/protocol/free-form'
 import { firstCharacters } from '@lockstep/protocol/text'
 import { listOf, textOf, type Fields } from './foreign-values.ts'

@@ -48,7 +48,7 @@ export function flattenTree(
     }
   }
   placeAll(children.get(undefined) ?? [])
-  // what no root leads to is in a cycle
+  // a node that no root leads to is in a cycle
   for (const node of withMessage) if (!placed.has(node.key)) placeAll([node])
   return messages
 }

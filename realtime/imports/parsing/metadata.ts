@@ -18,7 +18,7 @@ import type { SourceLink } from './source-links.ts'
 const MAX_BYTES = limits.freeFormBytes - 4096
 /** Values below this level are kept as JSON text. */
 const MAX_DEPTH = limits.freeFormDepth - 4
-/** Texts of a field that doesn't fit are shortened to so many characters. */
+/** Texts of a field that doesn't fit are shortened to this many characters. */
 const SHORTENED = 400
 /** A field in which more than this would be shortened is named as a whole. */
 const MAX_SHORTENED_NAMES = 10
@@ -146,7 +146,7 @@ function fit(fields: readonly KeptField[], notImported: NameList): JsonObject {
   return { ...metadata, ...(names.length > 0 && { not_imported: names }) }
 }
 
-/** The names that say what is lost with a field: for a list of objects, those of their fields. */
+/** The names of what is lost with a field; for a list of objects, the names of their fields. */
 function namesOf({ given, value }: KeptField): string[] {
   const names = new Set<string>()
   for (const element of Array.isArray(value) ? value : [])
@@ -175,7 +175,10 @@ function shorten({ given, name, value }: KeptField, names: Set<string>): KeptFie
 
 /** Names of one object, each of them once. */
 class NameSet {
-  /** The highest number tried for each name, because all fields of a large object may want one. */
+  /**
+   * The highest number tried for each name. It saves trying all of them again when many fields of
+   * an object have one name.
+   */
   readonly #wanted = new Map<string, number>()
 
   /** This name, or one with a number that nobody has. */

@@ -1,5 +1,5 @@
 // A message of another product, as a parser reads it. What the parser doesn't understand stays as
-// it is, in `rest`. `assembleThread` makes messages of these.
+// it is, in `rest`. `assembleThread` makes a thread from such messages.
 import type { Message } from '@lockstep/protocol/message'
 import type { Fields } from './foreign-values.ts'
 import type { SourceLink } from './source-links.ts'
@@ -11,7 +11,7 @@ export interface OriginalMessage {
   parent?: string | undefined
   role: Message['role']
   content: string
-  /** What stands in the message if it has no content. Without it, the message isn't shown. */
+  /** The message's text if it has no content. If there is neither, the message isn't shown. */
   label?: string | undefined
   /** Its product doesn't show it. */
   isHidden?: boolean
@@ -21,9 +21,9 @@ export interface OriginalMessage {
   updated_at?: string | undefined
   model?: string | undefined
   thinking?: string[]
-  /** How the source names thinking and text, for telling where something is missing. */
+  /** How the source names thinking, so that a person can be told where some of it is missing. */
   thinkingName?: string
-  /** Default: content. */
+  /** How the source names the text, for the same purpose. Default: content. */
   textName?: string
   thinking_ms?: number | undefined
   sources?: readonly SourceLink[]

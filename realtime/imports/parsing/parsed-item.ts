@@ -1,6 +1,7 @@
 // What each parser makes of its source: conversations as they were, named by the keys that their
 // source gave them. Ids, missing values and sizes are dealt with later, for all sources alike
 // (`normalize.ts`).
+import type { Encryption } from '@lockstep/protocol/encryption'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Message } from '@lockstep/protocol/message'
 
@@ -29,6 +30,8 @@ export interface ParsedConversation {
   archived?: boolean
   pinned?: boolean
   deleted_at?: string | null
+  /** Its texts are encrypted by the clients. */
+  encryption?: Encryption
   metadata: JsonObject
   /** In the order of their future positions. */
   messages: ParsedMessage[]

@@ -4,9 +4,9 @@ import { isObject } from '@lockstep/protocol/free-form'
 import type { FieldReader } from './field-reader.ts'
 import { isEmpty, textOf, type Fields } from './foreign-values.ts'
 
-/** The names under which files have their text, */
+/** The names of the fields in which files have their text. */
 const textNames = ['extracted_content', 'text', 'content']
-/** or an object that has it. */
+/** The names of the fields that hold an object with the text. */
 const innerNames = ['file', 'data']
 /** How deep objects in a file are looked into: `file.data.content`. */
 const MAX_DEPTH = 4

@@ -22,7 +22,7 @@ const SESSION = 'sessionId'
 /** A shorter word is not a token but, for example, a word that a model wrote. */
 const MIN_TOKEN_LENGTH = 16
 
-/** A secret has a value: whether there is one isn't secret. */
+/** Only a field with a value is a secret. Whether an account has a secret needn't be hidden. */
 export function isSecret(name: string, value: unknown): boolean {
   if (value === null || value === undefined || typeof value === 'boolean' || value === '')
     return false

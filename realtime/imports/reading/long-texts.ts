@@ -1,10 +1,11 @@
-// Makes messages of a text that is too long for one. Pictures in the text are left out first,
-// because nobody can read them. The rest goes on in further messages, so that none of it is lost.
+// Splits a text that is too long for one message over several messages. Pictures in the text are
+// left out first, because nobody can read them. The rest goes on in further messages, so that none
+// of it is lost.
+import { fitsMessage } from '@lockstep/protocol/encrypted-text'
 import { limits } from '@lockstep/protocol/limits'
-import { byteLength } from '@lockstep/protocol/text'
 
 export interface FittedText {
-  /** At least one. Together they are the text, except for what is left out. */
+  /** At least one. Together they are the text without what is left out. */
   pieces: string[]
   /** What is left out. */
   lost: string[]
@@ -19,7 +20,7 @@ const LINE_WINDOW = 8_000
 const WORD_WINDOW = 200
 
 export function fitText(text: string): FittedText {
-  if (byteLength(text) <= limits.messageBytes) return { pieces: [text], lost: [] }
+  if (fitsMessage(text)) return { pieces: [text], lost: [] }
   const left = new Map<string, { count: number; length: number }>()
   const written = text.replaceAll(
     /data:([\w.+-]{1,60}\/[\w.+-]{1,60})[\w;=.+-]{0,200},[\w+/=%-]+/g,

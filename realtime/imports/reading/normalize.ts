@@ -5,7 +5,9 @@ import * as z from 'zod'
 import { Run } from '@lockstep/protocol/agents'
 import { Summary } from '@lockstep/protocol/conversations'
 import { DEFAULT_TITLE } from '@lockstep/protocol/decide/conversations'
+import { checkTexts } from '@lockstep/protocol/decide/encryption'
 import { Draft } from '@lockstep/protocol/drafts'
+import { Fault } from '@lockstep/protocol/errors'
 import { mergePatch, type JsonObject } from '@lockstep/protocol/free-form'
 import type { ImportSource } from '@lockstep/protocol/import'
 import { limits } from '@lockstep/protocol/limits'
@@ -36,7 +38,10 @@ export type NormalizedItem =
       kind: 'conversation'
       summary: ImportedSummary
       slices: Message[][]
-      /** The names of what it lacks, without secrets, which are left out on purpose. */
+      /**
+       * The names of what the conversation lacks. Secrets aren't named, because they are left out
+       * on purpose.
+       */
       missing: string[]
     }
   | { kind: 'preferences'; preferences: JsonObject }
@@ -75,7 +80,8 @@ export function normalizeItem(item: ParsedItem, options: NormalizeOptions): Norm
     return normalizeConversation(conversation, options)
   } catch (error) {
     const issues = error instanceof z.ZodError ? error.issues : []
-    const [{ path, message } = { path: [], message: 'This could not be read' }] = issues
+    const unread = error instanceof Fault ? error.message : 'This could not be read'
+    const [{ path, message } = { path: [], message: unread }] = issues
     return {
       kind: 'failed',
       item: nameOf(conversation),
@@ -110,14 +116,19 @@ function normalizeConversation(
   )
   const summary = ImportedSummary.parse({
     id: isOwn ? parsed.key.toLowerCase() : deriveId('import', source, parsed.key),
-    title: firstCharacters(parsed.title ?? DEFAULT_TITLE, limits.titleMax),
+    title: parsed.encryption
+      ? (parsed.title ?? DEFAULT_TITLE)
+      : firstCharacters(parsed.title ?? DEFAULT_TITLE, limits.titleMax),
     metadata: mergePatch({}, { ...parsed.metadata, ...origin }),
     pinned: parsed.pinned ?? false,
     archived: parsed.archived ?? false,
     created_at: createdAt,
     updated_at: parsed.updated_at ?? newest,
     deleted_at: parsed.deleted_at ?? null,
+    ...(parsed.encryption && { encryption: parsed.encryption }),
   })
+  const { title, metadata } = summary
+  checkTexts(summary, { title, metadata }, messages)
   const missing = isOwn ? [] : missingIn([summary, ...messages])
   return { kind: 'conversation', summary, slices: toSlices(messages), missing }
 }
@@ -183,7 +194,10 @@ function withLost(metadata: JsonObject, lost: readonly string[]): JsonObject {
   return { ...merged, not_imported: [...before, ...lost] }
 }
 
-/** A change of more messages than one request may have would hold up everybody who waits for it. */
+/**
+ * A slice has at most as many messages as a request may have: a larger change would hold up
+ * everybody who waits for it.
+ */
 function toSlices(messages: readonly Message[]): Message[][] {
   const slices: Message[][] = [[]]
   let left = SLICE_BYTES

@@ -33,7 +33,7 @@ export const parseBrowser: ParseExport = function* (data, first = 0) {
   if (Object.keys(preferences).length > 0) yield { kind: 'preferences', preferences }
 }
 
-/** localStorage holds text, which whoever read it may have parsed already. */
+/** localStorage holds text. The program that read the text may have parsed it already. */
 function parseIfText(value: unknown): unknown {
   if (typeof value !== 'string') return value
   try {
@@ -132,7 +132,7 @@ function parseMessage(value: unknown, index: number): OriginalMessage {
   return { ...original, rest: withMetadata(message) }
 }
 
-/** The rest, and beside it the fields of its `metadata`. */
+/** The fields that nobody took, and the fields of `metadata`. */
 function withMetadata(reader: FieldReader): Fields {
   const metadata = isObject(reader.peek('metadata')) ? reader.take('metadata') : {}
   return mergeFields(['', metadata as Fields], ['message', reader.rest()])

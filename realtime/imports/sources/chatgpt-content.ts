@@ -1,5 +1,5 @@
-// The content of a message of ChatGPT, which has a type. What isn't text for people stays in the
-// readers.
+// The content of a message of ChatGPT, which has a type. Everything that isn't text for people
+// stays in the readers.
 import type { FieldReader } from '../parsing/field-reader.ts'
 import { isRepeated, joinTexts, listOf, objectsOf, textOf } from '../parsing/foreign-values.ts'
 import { kindLabel, labelOf } from '../parsing/message-labels.ts'
@@ -8,7 +8,7 @@ export interface ReadContent {
   text: string
   thinking: string[]
   thinking_ms: number | undefined
-  /** What stands in the message if it has no text. */
+  /** The message's text if it has none of its own. */
   label: string | undefined
   /** It is for the model, not for people. */
   isHidden: boolean
@@ -112,7 +112,7 @@ function readCode(content: FieldReader): string {
 
 const fenced = (text: string, language = ''): string => {
   if (text === '') return ''
-  // a fence is longer than those within
+  // a fence must be longer than the fences within it
   const longest = text.match(/`{3,}/g)?.reduce((most, run) => Math.max(most, run.length), 0) ?? 2
   const fence = '`'.repeat(longest + 1)
   return `${fence}${language}\n${text}\n${fence}`

@@ -1,5 +1,5 @@
-// Tells from a file which product exported it. Only as much is read as the first items take, so the
-// size of the file doesn't matter.
+// Tells from a file which product exported it. It reads only the first items, so the size of the
+// file doesn't matter.
 import { isObject } from '@lockstep/protocol/free-form'
 import { ExportCutter } from '../cutting/export-cutter.ts'
 import type { ExportFile } from '../cutting/export-file.ts'
@@ -16,8 +16,7 @@ const messagesOf = (value: unknown): Fields[] =>
   (Array.isArray(value) ? value : isObject(value) ? Object.values(value) : []).filter(isObject)
 
 /**
- * What only one product's items have. The order matters: a sign is looked for after those that are
- * surer than it.
+ * Signs that only one product's items have. The order matters: surer signs are looked for first.
  */
 const signs: readonly [SourceId, (item: Fields) => boolean][] = [
   ['chatgpt', ({ mapping }) => isObject(mapping)],
@@ -49,7 +48,7 @@ const signs: readonly [SourceId, (item: Fields) => boolean][] = [
   ['open-webui', ({ models, messages }) => Array.isArray(models) && Array.isArray(messages)],
 ]
 
-/** The product whose items look like this one; undefined if none's do. */
+/** The product whose items look like this one; undefined if there is none. */
 function sourceOfItem(item: unknown): SourceId | undefined {
   return isObject(item) ? signs.find(([, matches]) => matches(item))?.[0] : undefined
 }

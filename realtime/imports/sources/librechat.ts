@@ -25,7 +25,7 @@ function parseConversation(fields: Fields): ParsedConversation | undefined {
   const originals = nested.map(({ value, parent }, index) =>
     parseMessage(value, { parent, index, known, conversation: key }),
   )
-  // they only say which form the list has
+  // these fields only say which form the list has
   reader.takeFlag('recursive', 'branches')
   const isTree = originals.some(({ parent }) => parent !== undefined)
   return assembleConversation({

@@ -68,7 +68,7 @@ function parseConversation(item: unknown, index: number): ParsedItem {
   const parsed = ExportedConversation.safeParse(item)
   if (!parsed.success) return failed(nameOf(item, index), parsed.error)
   const { id, title, created_at, updated_at, archived, pinned, deleted_at } = parsed.data
-  const { metadata = {}, messages } = parsed.data
+  const { metadata = {}, encryption, messages } = parsed.data
   return {
     kind: 'conversation',
     conversation: {
@@ -79,6 +79,7 @@ function parseConversation(item: unknown, index: number): ParsedItem {
       archived,
       pinned,
       deleted_at,
+      ...(encryption && { encryption }),
       metadata: keepUnknown(metadata, parsed.data, conversationFields),
       messages: messages.map((message) => ({
         key: message.id,

@@ -56,7 +56,7 @@ async function readStored(
   // the conversations first: a projector writes messages first, so these are never older
   const conversations = await readConversations(database, entities)
   const named = entities.flatMap(({ user_id, id: conversation_id, entries }) => {
-    // messages that an entry has whole are in it
+    // only streamed messages are read: an entry contains its other messages as a whole
     const streamed = entries.flatMap(({ data }) =>
       typeof data?.message_id === 'string' ? [data.message_id] : [],
     )
@@ -93,8 +93,8 @@ function add(writes: Writes, { user_id, id, entries }: ConversationEntries, afte
 }
 
 /**
- * Removes what a purge leaves. Housekeeping repeats it, as a node that had stalled may have written
- * a message back.
+ * Removes the messages of a purged conversation and the content of its entries. Housekeeping
+ * repeats this, because a node that had stalled may have written a message back.
  */
 export async function sweep(
   database: Database,

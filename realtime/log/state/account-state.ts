@@ -1,6 +1,6 @@
 // Accounts and sessions are documents that are right at once; the entries of topic `account` only
-// tell of them. So the state that its commands decide on is the user's document, and what has been
-// told last.
+// tell of them. So the state that its commands decide on is the user's document and the newest
+// entry.
 import type { Op } from '@lockstep/protocol/change'
 import { findLastAccountEntry } from '../../store/account-entries.ts'
 import { findUser } from '../../store/users.ts'
@@ -10,7 +10,7 @@ import type { ChangeDocument, UserDocument } from '../../store/documents.ts'
 export interface AccountNeeds {
   /** The user's document. */
   user?: boolean
-  /** The newest entry about the entity, one of these ops if told. */
+  /** The newest entry about the entity; with `ops`, the newest that has one of these ops. */
   lastEntry?: { ops?: readonly Op<'account'>[] }
 }
 

@@ -19,8 +19,8 @@ import { tailOf, type HeadSnapshot } from './topic-state.ts'
 
 export interface LackingMessages {
   /**
-   * The ids of all messages of the conversation: another id is that of no message. Absent: not
-   * known. The set grows with the conversation.
+   * The ids of all messages of the conversation, so that no message has an id outside of the set.
+   * Absent: not known. The set grows with the conversation.
    */
   ids?: Set<string>
   /** A message that isn't held may be streaming. */

@@ -10,7 +10,9 @@ export interface WantedWord {
   /** From 1. */
   line: number
   bytes: Buffer
-  /** It may be the id of a deleted account, whose end the log remembers. */
+  /**
+   * Whether the word may be the id of a deleted account. The log keeps the ids of such accounts.
+   */
   isId: boolean
 }
 

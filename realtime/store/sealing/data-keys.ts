@@ -1,7 +1,7 @@
 // The key of each user, in a file of its own, in a folder outside of the database and its backups.
 // Whoever destroys the file makes everything unreadable that the key has sealed, in every backup.
-// Several nodes may share the folder. A key is linked into place, so of two nodes that make one at
-// once both read the same, and it is on disk before anything is sealed with it.
+// Several nodes may share the folder. A key is linked into place. So two nodes that make a key at
+// once read the same one, and the key is on disk before anything is sealed with it.
 import { createHash, createSecretKey, randomBytes, type KeyObject } from 'node:crypto'
 import {
   closeSync,
@@ -20,7 +20,7 @@ import { dirname, join } from 'node:path'
 const KEY_BYTES = 32
 /** Keys that are kept in memory. */
 const MAX_KEPT = 20_000
-/** For so long, a node may go on with a key that another one has destroyed (ms). */
+/** A node may go on for this long with a key that another node has destroyed (ms). */
 const KEPT_MS = 60_000
 /** A file with this ending says that the key was destroyed, and that none may follow. */
 const DESTROYED = '.destroyed'
@@ -76,7 +76,7 @@ export class DataKeys {
     const path = this.#pathOf(user_id)
     placeOnce(path + DESTROYED, '')
     if (existsSync(path)) {
-      // what the disk keeps of the file is no key either
+      // overwritten, so that what the disk keeps of the deleted file isn't the key
       writeFlushed(path, 'r+', randomBytes(KEY_BYTES).toString('hex'))
       rmSync(path, { force: true })
       flush(dirname(path))
@@ -111,7 +111,7 @@ function readKey(path: string): KeyObject | undefined {
   }
   const key = Buffer.from(text, 'hex')
   if (key.length !== KEY_BYTES) throw new Error(`The key in ${path} is damaged: restore it`)
-  // much faster to use than its bytes
+  // a key object is much faster to use than the bytes of the key
   return createSecretKey(key)
 }
 

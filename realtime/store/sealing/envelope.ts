@@ -1,8 +1,8 @@
-// How a value is sealed: AES-256-GCM with the user's key. The place of the value is authenticated
-// as well, so a sealed value opens nowhere else. An envelope is, in this order: its version (1
-// byte), the form of the value (1: a text in UTF-8, or the BSON of `{v: value}`), the nonce (12),
-// what is encrypted, the authentication tag (16). In the database it is binary data of the
-// user-defined subtype.
+// How a value is sealed: AES-256-GCM with the user's key. The place of the value (`SealedPlace`) is
+// authenticated as well, so a sealed value opens nowhere else. An envelope is, in this order: its
+// version (1 byte), the form of the value (1: a text in UTF-8, or the BSON of `{v: value}`), the
+// nonce (12), what is encrypted, the authentication tag (16). In the database it is binary data of
+// the user-defined subtype.
 import { createCipheriv, createDecipheriv, randomFillSync, type KeyObject } from 'node:crypto'
 import { Binary, BSON } from 'mongodb'
 
@@ -52,7 +52,7 @@ export function seal(key: KeyObject, place: SealedPlace, value: unknown): Binary
 export const isSealed = (value: unknown): value is Binary =>
   value instanceof Binary && value.sub_type === Binary.SUBTYPE_USER_DEFINED
 
-/** Throws if it was sealed with another key, for another place, or changed. */
+/** Throws if the value was sealed with another key or for another place, or was changed. */
 export function open(key: KeyObject, place: SealedPlace, { buffer, position }: Binary): unknown {
   const bytes = buffer.subarray(0, position)
   const [version, form] = bytes

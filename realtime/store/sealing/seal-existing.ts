@@ -21,7 +21,7 @@ export async function sealExisting(database: Database, stop: AbortSignal): Promi
     if (!(await sealCollectionOf(database, spec, sealer, stop))) return
   }
   await noteSealedCompletely(db)
-  // the files of the database still have what was replaced
+  // the files of the database still contain the unsealed documents
   await eraseDeleted(database)
 }
 

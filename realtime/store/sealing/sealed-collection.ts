@@ -1,6 +1,6 @@
 // A collection whose documents are sealed when they are written and opened when they are read. This
-// is the only way to them: an operation that isn't listed here fails, so none can write content as
-// it is or look into what is sealed.
+// is the only way to them: an operation that isn't listed here fails, so none can write unsealed
+// content or compare what is sealed.
 import { createSecretKey, randomBytes } from 'node:crypto'
 import type { AnyBulkWriteOperation, Collection, Document, Filter } from 'mongodb'
 import { userIdOf } from '../shard-key.ts'
@@ -35,7 +35,8 @@ export class Sealer {
     const { collection, fields, outline } = this.#spec
     const unsealed = Object.keys(fields).filter((field) => hasContent(document[field]))
     if (unsealed.length === 0) return document
-    // Nobody will be able to read what a node writes that missed the end of the account.
+    // A node that missed the end of the account may still write. A random key makes that
+    // unreadable.
     const key = this.#keys.findOrMake(ownerOf(id)) ?? createSecretKey(randomBytes(32))
     const sealed = unsealed.map((field) => [
       field,
@@ -72,7 +73,10 @@ export class Sealer {
     return collection === 'changes' ? { ...empty, stripped: true } : empty
   }
 
-  /** Throws if an update of many documents, each with another id, would write content. */
+  /**
+   * Throws if an update of many documents would write content, which is sealed for one document
+   * each.
+   */
   checkUpdate(update: Document): void {
     const written = Object.keys((update.$set as Document | undefined) ?? {})
     if (Array.isArray(update) || written.some((field) => Object.hasOwn(this.#spec.fields, field)))

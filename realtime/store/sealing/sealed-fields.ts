@@ -4,7 +4,7 @@ import type { Document } from 'mongodb'
 
 export interface SealedFields {
   collection: string
-  /** Each field, and what it is once its key has been destroyed. */
+  /** Each field, and the value that it has once the user's key has been destroyed. */
   fields: Readonly<Record<string, unknown>>
   /** Fields that tell about the sealed ones without their content. */
   outline?: (document: Document) => Document
@@ -16,7 +16,7 @@ const names = (value: unknown): string[] | null =>
   typeof value === 'object' && value !== null ? Object.keys(value) : null
 const count = (value: unknown): number | null => (Array.isArray(value) ? value.length : null)
 
-/** What `readOutlines` of changes asks the database for, where it can't look into the content. */
+/** The outline of an entry, stored beside its sealed content for `readOutlines`. */
 function outlineOf({ data = {}, before = {} }: Document): Document {
   const { patch, messages, pinned = null, archived = null, ...rest } = data as Document
   const { agent, status, session, what = null } = rest

@@ -219,5 +219,20 @@ export function agentScenes({ person, runId, goneAgent }: WalkAccount): Scene[] 
         { control: 'region "Run" > link "All runs"', sees: (page) => page.getByLabel('Status') },
       ],
     },
+    {
+      name: 'a long run history',
+      open: at('/app/agents/runs', (page) => page.getByLabel('Status')),
+      rows: [
+        {
+          control: 'region "Run history" > button "Show older"',
+          before: async (page) => {
+            const body = { agent: 'demo', input: '/demo silent fail now' }
+            for (let started = 0; started < 51; started++) await person.ask('createRun', { body })
+            await page.reload()
+          },
+          sees: 'Compare two ways',
+        },
+      ],
+    },
   ]
 }

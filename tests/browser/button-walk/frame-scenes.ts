@@ -276,6 +276,15 @@ export function phoneScenes({ conversationId }: WalkAccount): Scene[] {
       ],
     },
     {
+      name: 'the palette on a phone with a keyboard',
+      open: async (page) => {
+        await list(page)
+        await page.keyboard.press('Control+k')
+        await waitForVisible(palette(page))
+      },
+      rows: [{ control: 'dialog "Search and commands" > button "Close"', loses: palette }],
+    },
+    {
       name: 'a chat on a phone',
       open: at(`/app/c/${conversationId}`, 'Sow a little every two weeks'),
       rows: [back],

@@ -8,14 +8,16 @@ import type { Scene } from './walk.ts'
 const greeting = heading(/^Good /)
 const farewell = 'You’re signed out. Nothing of yours is left in this browser.'
 
+export async function openSignInPage(page: Page, url: string): Promise<void> {
+  // Somebody who is signed in is led to the chats, so the page is left first.
+  await page.goto('about:blank')
+  await page.context().clearCookies()
+  await page.goto(`${url}/app/sign-in`)
+  await waitForVisible(page.getByRole('heading', { name: 'Welcome back' }))
+}
+
 export function signInScenes({ url, person: { user, password } }: WalkAccount): Scene[] {
-  const signInPage = async (page: Page): Promise<void> => {
-    // Somebody who is signed in is led to the chats, so the page is left first.
-    await page.goto('about:blank')
-    await page.context().clearCookies()
-    await page.goto(`${url}/app/sign-in`)
-    await waitForVisible(page.getByRole('heading', { name: 'Welcome back' }))
-  }
+  const signInPage = (page: Page) => openSignInPage(page, url)
   const fill = async (page: Page, username: string): Promise<void> => {
     await page.getByLabel('Username').fill(username)
     await page.getByLabel('Password').fill(password)
@@ -23,7 +25,7 @@ export function signInScenes({ url, person: { user, password } }: WalkAccount): 
   /** The start page of somebody who is signed in. */
   const start = async (page: Page): Promise<void> => {
     await page.goto(`${url}/app`)
-    const signIn = page.getByRole('button', { name: 'Sign in' })
+    const signIn = page.getByRole('button', { name: 'Sign in', exact: true })
     const chats = page.getByRole('heading', { name: /^Good / })
     await waitForVisible(signIn.or(chats))
     if (await chats.isVisible()) return

@@ -279,6 +279,16 @@ export function threadScenes({ person, conversationId, chats }: WalkAccount): Sc
           sees: said('Line 1 of many'),
         },
         { control: 'main > button "Latest"', sees: said('Line 60 of many') },
+        {
+          control: 'main > button "1 new"',
+          before: async (page) => {
+            await scrollUp(page)
+            await page.getByRole('button', { name: 'Latest' }).waitFor()
+            const messages = [{ role: 'assistant' as const, content: 'Something new' }]
+            await person.ask('putConversation', { params: { id: chats.long }, body: { messages } })
+          },
+          sees: said('Something new'),
+        },
       ],
     },
     {

@@ -1,11 +1,20 @@
 // The account of the walk: what each button needs to have something to do.
 import { newId } from '@lockstep/protocol/ids'
 import type { Person } from '../../harness/person.ts'
+import type { Wire } from '../../harness/wire.ts'
 import { fillAccount } from '../app-pages.ts'
 
-export interface WalkAccount {
+export interface WalkSurroundings {
+  /** Where the page is. */
   url: string
   person: Person
+  /** The line between the page and the node. */
+  line: Wire
+  /** Every sign-in of the person becomes an hour old. */
+  forgetSignIn: () => Promise<unknown>
+}
+
+export interface WalkAccount extends WalkSurroundings {
   conversationId: string
   runId: string
   /** An agent of which only drafts are left. */
@@ -24,16 +33,24 @@ export interface WalkAccount {
     | 'drafts'
     | 'corrected'
     | 'busy'
-    | 'past',
+    | 'past'
+    | 'often'
+    | 'refused'
+    | 'deletedMeanwhile',
     string
   >
 }
 
+/** The bytes that the account may store. */
+export const storageOfWalk = 3 * 1024 ** 2
 export const agentOfWalk = '0199aaaa-0000-7000-8000-000000000001'
+/** Two devices change it. */
+export const sharedAgent = '0199aaaa-0000-7000-8000-000000000003'
 const chosenAgent = '0199aaaa-0000-7000-8000-000000000002'
 
 /** Fills a new account. */
-export async function prepareAccount(url: string, person: Person): Promise<WalkAccount> {
+export async function prepareAccount(surroundings: WalkSurroundings): Promise<WalkAccount> {
+  const { person } = surroundings
   const { conversationId, runId } = await fillAccount(person)
   const create = async (title: string, body: object = {}): Promise<string> =>
     (await person.ask('createConversation', { body: { title, ...body } })).id
@@ -79,21 +96,34 @@ export async function prepareAccount(url: string, person: Person): Promise<WalkA
     corrected: await create('Corrected by two', { messages: [user('The originl')] }),
     busy: await create('Busy', { messages: [user('Talk to me')] }),
     past: await create('What was', { messages: [user('The first words')] }),
+    often: await create('Titles and titles'),
+    refused: await create('No room', { messages: [user('Is there room?')] }),
+    deletedMeanwhile: await create('Comes and goes', { messages: [user('Still here?')] }),
   }
   const { messages } = await person.ask('getConversation', { params: { id: chats.past } })
   await person.ask('putConversation', {
     params: { id: chats.past },
     body: { messages: [{ ...user('The last words'), id: messages[0]!.id }] },
   })
+  for (let time = 1; time <= 50; time++)
+    await person.ask('putConversation', {
+      params: { id: chats.often },
+      body: { title: `Title ${time}` },
+    })
   await person.ask('putConversation', { params: { id: chats.archived }, body: { archived: true } })
   await person.ask('deleteConversation', { params: { id: chats.trashed } })
   await person.ask('putPreferences', {
-    body: { agent_settings: { [chosenAgent]: { name: 'The chosen one' } } },
+    body: {
+      agent_settings: {
+        [chosenAgent]: { name: 'The chosen one' },
+        [sharedAgent]: { name: 'The shared one' },
+      },
+    },
   })
   const goneAgent = newId()
   const keep = (place: string, text: string) =>
     person.ask('putDraft', { params: { id: newId() }, body: { place, text } })
   await keep(`agent:${goneAgent}`, JSON.stringify({ name: { from: '', to: 'Half made' } }))
   await keep(`run:${goneAgent}`, 'A task')
-  return { url, person, conversationId, runId, goneAgent, chats }
+  return { ...surroundings, conversationId, runId, goneAgent, chats }
 }

@@ -33,6 +33,11 @@ const securityTexts = new Map<string | null, TextKey>([
   ['second_step_off', 'activity.secondStepOff'],
   ['recovery_codes_made', 'activity.recoveryCodesMade'],
   ['recovery_code_used', 'activity.recoveryCodeUsed'],
+  ['provider_linked', 'activity.providerLinked'],
+  ['provider_unlinked', 'activity.providerUnlinked'],
+  ['account_locked', 'activity.accountLocked'],
+  ['account_unlocked', 'activity.accountUnlocked'],
+  ['devices_signed_out', 'activity.devicesSignedOut'],
 ])
 const otherTexts = new Map<string, TextKey>([
   ['conversations created', 'activity.created'],

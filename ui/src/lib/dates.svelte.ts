@@ -76,6 +76,9 @@ export function shortText(iso: string): string {
 export const fullText = (iso: string): string =>
   format({ dateStyle: 'medium', timeStyle: 'short' }).format(new Date(iso))
 
+/** A date without its time, for what happened long ago. */
+export const dateText = (iso: string): string => format({ dateStyle: 'long' }).format(new Date(iso))
+
 const inUnit = (value: number, unit: 'second' | 'minute' | 'hour', digits = 0): string =>
   new Intl.NumberFormat(formatLanguage(), {
     style: 'unit',

@@ -31,7 +31,7 @@ function rateLimitText(ms: number): string {
   if (seconds < 90) return t('faults.rateLimitedSeconds', { count: seconds })
   const minutes = Math.ceil(seconds / 60)
   if (minutes < 90) return t('faults.rateLimitedMinutes', { count: minutes })
-  // so long a wait ends at midnight: a quota of the day is used up
+  // only a daily quota that is used up makes anybody wait this long, until midnight (UTC)
   return t('faults.rateLimitedHours', { count: Math.ceil(minutes / 60) })
 }
 

@@ -1,4 +1,4 @@
-// How quotas are called, and how much of one is used.
+// The names of quotas, and how much of a quota is used.
 import type { Quota } from '@lockstep/protocol/usage'
 import { t, type TextKey } from './texts.ts'
 

@@ -11,7 +11,7 @@ const isWorthReturning = ({ pathname }: URL): boolean =>
 
 /**
  * The address of the sign-in page.
- * @param reason the query parameter that says why the user meets the sign-in page, if any
+ * @param reason the query parameter that says why the sign-in page is shown, if there is one
  * @param from the address that the user asked for
  */
 export function signInAddress(reason: string | undefined, from: URL | undefined): string {

@@ -88,8 +88,8 @@ export async function showLanguage(language: string, load: Load): Promise<void> 
 }
 
 /**
- * Loads the texts that only the later pages need, in the language that was asked for last: another
- * one than the shown one while that language is on its way. Rejects if they can't be loaded.
+ * Loads the texts that only the later pages need, in the language that was asked for last. While
+ * that language is being loaded, another one is shown. Rejects if they can't be loaded.
  */
 export async function loadLaterTexts(load: Load): Promise<void> {
   parts = ['start', 'later']

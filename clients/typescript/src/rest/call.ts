@@ -7,11 +7,11 @@ import { routePaths, type RouteName } from '@lockstep/protocol/route-paths'
 import type { CredentialsMode } from '../platform.ts'
 import { abortWhenSilent } from './abort-when-silent.ts'
 
-/** After so long without a byte of the response, the connection counts as dead; milliseconds. */
+/** After this long without a byte of the response, the connection counts as dead; milliseconds. */
 const READ_SILENCE = 15_000
 /**
- * The same for a write: nobody can see its body travel, and an import over a slow line takes
- * minutes.
+ * The same for a write. It is longer, because nobody can see the body travel, and an import over a
+ * slow line takes minutes.
  */
 const WRITE_SILENCE = 300_000
 

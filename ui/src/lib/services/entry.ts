@@ -1,4 +1,4 @@
-// What the pages of somebody who isn't signed in ask for. No other page loads this.
+// The REST calls of the pages for somebody who isn't signed in. No other page loads this file.
 import type { SignInMethods } from '@lockstep/protocol/account'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Problem } from '@lockstep/protocol/problem'

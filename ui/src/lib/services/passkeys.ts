@@ -42,7 +42,7 @@ export async function provePasskey(
 export const canAutofill = async (): Promise<boolean> =>
   passkeyObstacle() === undefined && (await library()).browserSupportsWebAuthnAutofill()
 
-/** Another ceremony took its place: nobody has to be told. */
+/** Whether another ceremony took this one's place. Nobody has to be told of that. */
 export const wasReplaced = (error: unknown): boolean =>
   (error as { name?: string }).name === 'AbortError'
 

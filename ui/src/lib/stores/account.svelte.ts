@@ -12,7 +12,7 @@ import { engine } from './engine.ts'
 const track = createSubscriber((update) => engine.account.subscribe(update))
 const trackEngine = createSubscriber((update) => engine.subscribe(update))
 
-/** Why somebody meets the sign-in page. */
+/** Why the sign-in page is shown. */
 export type Farewell = 'signed-out' | 'ended' | 'deleted'
 
 let isLeaving = false
@@ -41,7 +41,7 @@ class Account {
     return engine.account.sessions
   }
 
-  /** Another number after each change of the passkeys or of the second step. */
+  /** A number that changes with each change of the passkeys or of the second step. */
   get securityVersion() {
     track()
     return engine.account.securityVersion
@@ -60,7 +60,7 @@ class Account {
     return devices.size
   }
 
-  /** Those that look at a conversation right now. */
+  /** The other open pages that show this conversation now. */
   viewersOf(conversation_id: string): readonly Presence[] {
     return this.others.filter(({ viewing }) => viewing === conversation_id)
   }
@@ -82,7 +82,8 @@ class Account {
   }
 
   /**
-   * Deletes the account and everything of it. Throws Fault. @param password undefined: it has none
+   * Deletes the account and all its content. Throws Fault.
+   * @param password undefined if the account has none
    */
   async remove(password: string | undefined): Promise<void> {
     await this.#end('deleted', async () => {

@@ -11,7 +11,7 @@ const known = new Set<string>()
 const arrivals = new SvelteSet<string>()
 let isFilled = false
 
-/** Who wrote last isn't known of a chat that isn't open, so the server is asked. */
+/** The page doesn't know who wrote last in a chat that isn't open, so it asks the server. */
 async function check(id: string): Promise<void> {
   try {
     const { messages } = await engine.call('getConversation', {

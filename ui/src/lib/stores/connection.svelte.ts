@@ -48,7 +48,7 @@ class ConnectionStore {
     return this.#shown
   }
 
-  /** Whether the server can be reached, over whatever. */
+  /** Whether the server can be reached, over a WebSocket or HTTP. */
   get isConnected(): boolean {
     return this.#shown === 'live' || this.#shown === 'polling'
   }
@@ -60,8 +60,8 @@ class ConnectionStore {
   }
 
   /**
-   * What the user did and the server doesn't have yet: messages, names, settings, … Read marks,
-   * which the page saves by itself, don't count.
+   * How many changes by the user the server doesn't have yet: messages, names, settings, … Read
+   * marks don't count, because the page saves them by itself.
    */
   get waiting(): number {
     track()

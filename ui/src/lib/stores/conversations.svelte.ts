@@ -32,7 +32,7 @@ export const conversations = {
  * Resolves when no command that writes this message waits or has failed: with true if the server
  * has the text or the person has discarded it, with false if the engine ended before.
  */
-export function whenSettled(message_id: string): Promise<boolean> {
+export function whenSent(message_id: string): Promise<boolean> {
   return new Promise((resolve) => {
     const unsubscribe = topic.subscribe(check)
     function check(): void {

@@ -13,7 +13,7 @@ import type { Draft } from '@lockstep/protocol/drafts'
 /** A draft is saved when nothing has been typed for this long, and while typing after this long. */
 const pauseMs = 300
 const longestMs = 2_000
-/** So many new characters at once, as from the clipboard, are saved at once. */
+/** This many new characters at once, as from the clipboard, are saved without a pause. */
 const pastedLength = 2_000
 /** How long a field counts as being written in after its last character, while it has the focus. */
 const writingMs = 30_000
@@ -51,9 +51,13 @@ export class DraftField {
   #unsavedSince: number | undefined
   /** Rises whenever the field leaves its draft. */
   #generation = 0
-  /** Until the server has everything, or can't be reached. */
+  /**
+   * The saving that is under way. It resolves when the server has everything or can't be reached.
+   */
   #saving: Promise<void> | undefined
-  /** What the write under way will have made; its id is among `#sent` once the text is taken. */
+  /**
+   * The draft that the write under way makes. Its id is among `#sent` if the text has been taken.
+   */
   #writing: { id: string; written: Promise<Draft | undefined> } | undefined
   #isRefused = false
   /** The last attempt to save hasn't reached the server. */
@@ -125,7 +129,7 @@ export class DraftField {
 
   /** The server's drafts have changed. */
   follow(): void {
-    if (this.#saving) return // what has changed meanwhile is looked at afterwards
+    if (this.#saving) return // the end of the saving calls this again
     const drafts = this.#deps
       .drafts()
       .filter(({ id }) => !this.#sent.has(id))

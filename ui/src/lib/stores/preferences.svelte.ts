@@ -14,9 +14,9 @@ export type Theme = (typeof themes)[number]
 const densities = ['comfortable', 'compact'] as const
 export type Density = (typeof densities)[number]
 
-/** So many read marks are kept. */
+/** How many read marks are kept. */
 const maxReadMarks = 300
-/** Conversations whose picked version is remembered. */
+/** For how many conversations the picked version is remembered. */
 const maxShownVersions = 100
 
 const isObject = (value: Json | undefined): value is JsonObject =>
@@ -31,7 +31,7 @@ const oneOf = <Name extends string>(
   fallback: Name,
 ): Name => names.find((name) => name === value) ?? fallback
 
-/** What decides whether somebody or something else wrote since the user looked. */
+/** The fields that tell whether somebody or something else has written since the user looked. */
 interface ReadableConversation {
   id: string
   /** When it is marked: how many of its messages the user has seen or written. */

@@ -31,7 +31,10 @@ export const blankSettings: AgentSettings = {
   temperature: undefined,
 }
 
-/** Whatever isn't edits, as another program may have written it, counts as instructions. */
+/**
+ * A text that doesn't have the form of edits, such as one of another program, counts as
+ * instructions.
+ */
 export function readEdits(text: string): AgentEdits {
   if (text === '') return {}
   try {

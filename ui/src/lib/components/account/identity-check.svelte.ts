@@ -1,4 +1,5 @@
-// What needs a recent sign-in asks the person to confirm who they are, and then goes on by itself.
+// An action that needs a recent sign-in asks the person to confirm who they are, and then goes on
+// by itself.
 import { Fault } from '@lockstep/protocol/errors'
 
 class IdentityCheck {

@@ -41,10 +41,10 @@ export function textMatches(text: string, query: string): TextMatch[] {
 export const matchesEveryWord = (text: string, query: string): boolean =>
   wordsOf(query).every((word) => occurrences(text, word).length > 0)
 
-/** So many characters before a match tell enough of what it is in. */
+/** How many characters before a match are shown, to tell what the match is part of. */
 const leadLength = 24
 
-/** A text that is shown in one line begins so late that its first match is in sight. */
+/** For one line: leaves out the beginning of the text, so that the first match is in sight. */
 export function fromFirstMatch(text: string, query: string): string {
   const start = textMatches(text, query)[0]?.start ?? 0
   if (start <= leadLength) return text

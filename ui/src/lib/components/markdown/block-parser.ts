@@ -1,6 +1,6 @@
 // Parses the blocks of a markdown text as CommonMark defines them, with tables and task lists as on
-// GitHub. The text of paragraphs is parsed when it is shown. The invariant: a line costs what it is
-// long, times a bounded depth. Deeper nesting is text.
+// GitHub. The text of paragraphs is parsed when it is shown. The invariant: the cost of a line is
+// its length, times a bounded depth. Deeper nesting is text.
 import {
   markTask,
   type Block,
@@ -28,13 +28,13 @@ import {
 import { LineCursor } from './line-cursor.ts'
 import { scanDefinition, unescapeText } from './link-syntax.ts'
 
-/** Within so many blocks, no further one begins. */
+/** How deep blocks may nest. Within as many blocks, no further one begins. */
 const maxDepth = 20
 /** Wider tables stay text, because browsers take seconds to lay them out. */
 const maxColumns = 100
-/** Between two pauses, so many lines are read. */
+/** How many lines are read between two pauses. */
 const linesPerStep = 100
-/** So many columns of white space make a line code. */
+/** How many columns of white space make a line code. */
 const codeIndent = 4
 
 type Verbatim = { start: number; lines: string[] } & (
@@ -114,7 +114,7 @@ class BlockParser {
     return isLoosening
   }
 
-  /** Whether the line belongs to the open block. What marks this is then consumed. */
+  /** Whether the line belongs to the open block. If it does, its marker is consumed. */
   #continues(block: Open): boolean {
     const line = this.#line
     switch (block.type) {
@@ -155,8 +155,8 @@ class BlockParser {
   }
 
   /**
-   * Opens what begins on the line. Returns how many open blocks the rest of the line belongs to;
-   * undefined if there is no rest.
+   * Opens the blocks that begin on the line. Returns how many open blocks the rest of the line
+   * belongs to; undefined if there is no rest.
    */
   #startBlocks(matched: number): number | undefined {
     let height = matched

@@ -1,6 +1,6 @@
 // What the beginning of a line of markdown can mean. Each pattern reads a line once.
 
-/** Lines that begin otherwise start no block. */
+/** Lines that begin with another character start no block but a paragraph. */
 const maybeSpecial = /^[#`~*+_=<>\d|:$\\-]/
 export const mayStartBlock = (text: string): boolean => maybeSpecial.test(text)
 
@@ -77,7 +77,7 @@ const elements =
 const attribute = String.raw`\s+[a-z_:][\w.:-]*(?:\s*=\s*(?:"[^"<]*"|'[^'<]*'|[^\s"'=<>${'`'}]+))?`
 
 export interface HtmlKind {
-  /** What the line contains that ends the block; undefined if a blank line does. */
+  /** Matches the line that ends the block; undefined if a blank line ends it. */
   end: RegExp | undefined
   canInterruptParagraph: boolean
 }

@@ -4,7 +4,7 @@
 const references = /&(?:#\d{1,7}|#x[\da-f]{1,6}|[a-z][\da-z]{1,31});/gi
 /** No reference by name stands for this private character. */
 const separator = '\u{e000}'
-/** More names are forgotten, because a text can contain any number of wrong ones. */
+/** With more names than this, all are forgotten: a text can contain any number of wrong ones. */
 const maxKnown = 5_000
 
 const known = new Map<string, string>()

@@ -8,7 +8,7 @@ import type { HighlightRequest, HighlightResponse } from './highlighting-worker.
 const maxLength = 30_000
 /** In milliseconds, the loading of the highlighter and the grammar included. */
 const patience = 5_000
-/** If so many blocks took too long, nothing more is highlighted until the page is loaded anew. */
+/** If this many blocks took too long, nothing more is highlighted until the page is loaded anew. */
 const maxTimeouts = 5
 
 interface Highlighted {

@@ -3,7 +3,7 @@
 
 export type EmphasisTag = 'em' | 'strong' | 'del'
 
-/** A run of `*`, `_` or `~`. What of it opens or closes nothing stays text. */
+/** A run of `*`, `_` or `~`. Its characters that neither open nor close emphasis stay text. */
 export interface DelimiterRun {
   type: 'delimiter'
   char: string
@@ -61,7 +61,7 @@ const canPair = (opener: Entry, closer: Entry): boolean => {
   return !isAmbiguous || closer.length % 3 === 0 || (opener.length + closer.length) % 3 !== 0
 }
 
-/** The delimiters that aren't matched yet. A text has one. */
+/** The delimiters that aren't matched yet. Each text has one such stack. */
 export class DelimiterStack {
   #last: Entry | undefined
   #nextPosition = 0
@@ -104,7 +104,7 @@ export class DelimiterStack {
     while (first?.previous && first.previous.position >= bottom) first = first.previous
     if (!first || first.position < bottom) return
     const below = first.previous
-    /** By kind of closer: at and below this position is no opener for it. */
+    /** By kind of closer, the position at and below which there is no opener for it. */
     const searched = new Map<string, number>()
     let closer: Entry | undefined = first
     while (closer) {

@@ -35,7 +35,7 @@ export type Definitions = ReadonlyMap<string, LinkTarget>
 
 type Token = Inline | DelimiterRun
 
-/** Between two pauses, so many tokens are made at most. */
+/** The most tokens that are made between two pauses. */
 const tokensPerStep = 200
 
 interface Bracket {
@@ -57,13 +57,13 @@ const addressInAngles =
 const tag =
   /<(?:[a-z][a-z\d-]*(?:\s+[a-z_:][\w.:-]*(?:\s*=\s*(?:"[^"<]*"|'[^'<]*'|[^\s"'=<>`]+))?)*\s*\/?|\/[a-z][a-z\d-]*\s*)>/iy
 
-/** What encloses formulas. A single `$` doesn't: it is a currency. */
+/** The delimiters of formulas. A single `$` isn't one, because it is a currency sign. */
 const mathMarks = [
   { open: '\\(', close: '\\)', isDisplay: false },
   { open: '\\[', close: '\\]', isDisplay: true },
   { open: '$$', close: '$$', isDisplay: true },
 ]
-/** What is longer isn't a formula. */
+/** A longer text isn't a formula. */
 const maxMathLength = 2_000
 
 const markedEnds = [
@@ -84,9 +84,9 @@ class InlineParser {
   #at = 0
   /** Where the text begins that isn't a token yet. */
   #pending = 0
-  /** By length: the offsets of the runs of backticks that weren't passed yet, the next one last. */
+  /** By length, the offsets of the runs of backticks that are still to come, the next one last. */
   #backticks: Map<number, number[]> | undefined
-  /** By terminator: the offset where it comes next; -1 if it doesn't. */
+  /** By terminator, the offset at which it comes next; -1 if it doesn't come any more. */
   readonly #nextEnds = new Map<string, number>()
 
   constructor(text: string, definitions: Definitions) {

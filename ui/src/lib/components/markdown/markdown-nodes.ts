@@ -11,7 +11,7 @@ import { mathNode } from './math.ts'
 import { textChunks } from '../elements/text-chunks.ts'
 import { t } from '../../texts.ts'
 
-/** Elements within so many others are left out; their content is not. */
+/** Elements that are nested deeper than this are left out; their content stays. */
 const maxInlineDepth = 30
 /** How many inline tokens cost a browser as much as one block, list item or block of code. */
 const blockCost = 16
@@ -20,7 +20,7 @@ const codeCost = 40
 const mathCost = 40
 /** Longer text without markup is laid out in chunks. */
 const longText = 20_000
-/** Between two pauses, so many nodes are made. */
+/** How many nodes are made between two pauses. */
 const nodesPerStep = 200
 
 /** Whether the first letter is of a script that is written from right to left. */
@@ -272,7 +272,7 @@ export class BlockBuilder {
     }
     const table = createElement('table', [createElement('thead', [row]), body])
     table.style.setProperty('--columns', String(head.length))
-    // Its cells find their directions alone, so they tell nothing of the order of the columns.
+    // Each cell finds its direction by itself, so no cell tells the order of the columns.
     const dir = readsFromRight.test(head.join(' ')) ? 'rtl' : 'ltr'
     return createElement('div', [table], { class: 'table', tabindex: '0', dir })
   }

@@ -5,15 +5,18 @@ import type { Block, Definition } from './blocks.ts'
 import { BlockBuilder, unformatted } from './markdown-nodes.ts'
 import { workInSlices } from './slices.ts'
 
-/** So many inline tokens, or what costs as much, are formatted. The rest stays source. */
+/**
+ * The most inline tokens, or parts that cost as much, that are formatted in a text. The rest is
+ * shown as source.
+ */
 const maxParts = 40_000
 /** The same for one block. */
 const maxPartsOfBlock = 4_000
 /** The blocks of longer texts are laid out only near the viewport. */
 const longText = 20_000
-/** So many blocks at the beginning are shown as soon as they are made. */
+/** How many blocks at the beginning are shown as soon as they are made. */
 const firstBlocks = 30
-/** Further blocks are shown in groups, because each time the browser looks at all blocks. */
+/** Further blocks are shown in groups, because the browser looks at all blocks each time. */
 const blocksPerGroup = 500
 /** Longer lists are laid out in pieces. */
 const itemsPerPiece = 40
@@ -25,14 +28,14 @@ interface ShownBlock {
   room: number
 }
 
-/** What the text's end does not change. */
+/** The part of the result that more text at the end can't change. */
 interface Parsed {
   text: string
   blocks: Block[]
   definitions: Map<string, Definition>
 }
 
-/** The messages of a thread have one each. */
+/** Each message of a thread has a view of its own. */
 export class MarkdownView {
   readonly #root: HTMLElement
   #shown: ShownBlock[] = []

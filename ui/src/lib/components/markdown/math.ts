@@ -11,7 +11,7 @@ interface Formula {
   isDisplay: boolean
 }
 
-/** Formulas are rendered for so long before the page gets a turn; milliseconds. */
+/** Formulas are rendered for this long before the page gets a turn; milliseconds. */
 const sliceMs = 12
 
 let katex: typeof katexType | undefined

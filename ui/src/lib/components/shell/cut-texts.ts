@@ -1,6 +1,6 @@
-// A text that is cut with an ellipsis tells the whole of it in a tooltip. One listener sees to all
-// of them, so a list needs no tooltip for the many rows that fit. It begins with the import, once
-// for the document.
+// A text that is cut with an ellipsis shows the whole text in a tooltip. One listener serves all
+// such texts, so a list needs no tooltip for the many rows that fit. The listener begins when this
+// file is imported, once for the document.
 
 const longestTooltip = 600
 /** Texts whose tooltip is from here. */

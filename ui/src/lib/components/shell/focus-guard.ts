@@ -1,6 +1,6 @@
 // The focus never falls out of the page. When the focused element disappears or can no longer have
-// the focus, what is next to it gets it. A reader who clicks beside everything takes the focus away
-// on purpose; that stays as it is.
+// the focus, the nearest element that can gets the focus. A reader who clicks beside everything
+// takes the focus away on purpose; that stays as it is.
 
 const tabbable =
   'a[href]:not([tabindex="-1"]), button:not(:disabled, [tabindex="-1"]), textarea, input, [tabindex="0"]'
@@ -22,14 +22,19 @@ function nearest(ancestors: readonly HTMLElement[]): HTMLElement | undefined {
   return undefined
 }
 
-/** Returns the function that ends it. */
-export function guardFocus(): () => void {
+let isGuarded = false
+
+/** From the first call on, for as long as the document lives. */
+export function guardFocus(): void {
+  if (isGuarded) return
+  isGuarded = true
   /** The focused element and what it is in, innermost first. */
   let path: HTMLElement[] = []
-  const remember = ({ target }: FocusEvent): void => {
+  const remember = ({ target }: { target: EventTarget | null }): void => {
     path = []
     for (let at = target; at instanceof HTMLElement; at = at.parentElement) path.push(at)
   }
+  remember({ target: document.activeElement })
   const forget = (): void => {
     path = []
   }
@@ -49,9 +54,4 @@ export function guardFocus(): () => void {
   })
   document.addEventListener('focusin', remember)
   document.addEventListener('pointerdown', forget)
-  return () => {
-    observer.disconnect()
-    document.removeEventListener('focusin', remember)
-    document.removeEventListener('pointerdown', forget)
-  }
 }

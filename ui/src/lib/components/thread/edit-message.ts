@@ -1,6 +1,6 @@
 // Edits a message, and remembers the text until the server has it: if another device was first, the
 // person compares both.
-import { commands, whenSettled } from '../../stores/conversations.svelte.ts'
+import { commands, whenSent } from '../../stores/conversations.svelte.ts'
 
 /** By mutation id. */
 const edits = new Map<string, string>()
@@ -17,9 +17,9 @@ export async function edit(
   if (content === present) return true
   const { mutation_id } = commands.edit(conversation_id, id, content, { version })
   edits.set(mutation_id, content)
-  const isSettled = await whenSettled(id)
+  const isSent = await whenSent(id)
   edits.delete(mutation_id)
-  return isSettled
+  return isSent
 }
 
 /** The text of an edit that the server doesn't have. */

@@ -1,5 +1,4 @@
-// Finds messages that may be far back in a conversation, and loads what is older until they are
-// here.
+// Finds messages that may be far back in a conversation: loads older messages until they are here.
 import type { MessageView } from '@lockstep/client'
 import { commands } from '../../stores/conversations.svelte.ts'
 import { t } from '../../texts.ts'

@@ -1,0 +1,23 @@
+// Why a reply or a run ended as it did. The server says it in English, with a code for which the
+// catalogues have the text in the shown language.
+import type { JsonObject } from '@lockstep/protocol/free-form'
+import { loadCatalogue } from './load-catalogue.ts'
+import { loadLaterTexts, t, type TextKey } from './texts.ts'
+
+/** Once, because a code that no catalogue knows would ask for ever. */
+let isRequested = false
+
+/** Undefined if there is no reason. The server’s own words count until others are loaded. */
+export function reasonText({ reason, error, reason_code }: JsonObject): string | undefined {
+  const given = [reason, error].find((value) => typeof value === 'string')
+  if (typeof reason_code !== 'string') return given
+  // The code is the server's: a newer server may have one that the catalogues lack.
+  const key = `reasons.${reason_code}` as TextKey
+  const text = t(key)
+  if (text !== key) return text
+  if (!isRequested) {
+    isRequested = true
+    loadLaterTexts(loadCatalogue).catch(() => (isRequested = false))
+  }
+  return given
+}
