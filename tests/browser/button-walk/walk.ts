@@ -144,9 +144,7 @@ class Visit {
     const pattern = patternOf(row.control)
     if (scene !== this.#scene) await this.#open(scene)
     else await this.#dismissNotices(row)
-    const there = await this.#match(pattern)
-    if (there && !there.isDisabled && !row.before) return there
-    if (there === undefined) await this.#open(scene)
+    if ((await this.#match(pattern)) === undefined) await this.#open(scene)
     await row.before?.(this.#page)
     for (const end = Date.now() + patienceMs; Date.now() < end;) {
       const found = await this.#match(pattern)
