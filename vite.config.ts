@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig, type Plugin } from 'vite'
+import { limits } from '@lockstep/protocol/limits'
 import { texts } from './tools/vite-texts.ts'
 
 const target = process.env.LOCKSTEP_SERVER ?? 'http://127.0.0.1:3000'
@@ -12,19 +13,64 @@ const apiPaths =
   '^/(auth|users|conversations|agents|agent-runs|topics|healthz|readyz|metrics|openapi\\.json)(/|\\?|$)'
 
 /**
- * The server speaks WebSocket only: the client's other transports, which it can't leave out by
- * itself, stay out of the page.
+ * The server speaks WebSocket only, and texts only: the client's code for other transports and for
+ * binary packets, which it can't leave out by itself, stays out of the page.
  */
 function onlyWebSockets(): Plugin {
-  const others = /engine\.io-client\/build\/[^/]+\/transports\/(polling|webtransport)[^/]*\.js$/
+  const stubs: [RegExp, string][] = [
+    [
+      /engine\.io-client\/build\/[^/]+\/transports\/(polling|webtransport)[^/]*\.js$/,
+      'export const XHR = undefined, Fetch = undefined, WT = undefined',
+    ],
+    [/socket\.io-parser\/build\/esm\/is-binary\.js$/, noBinary('isBinary', 'hasBinary')],
+    [
+      /socket\.io-parser\/build\/esm\/binary\.js$/,
+      'export const deconstructPacket = undefined, reconstructPacket = undefined',
+    ],
+    [
+      /engine\.io-parser\/build\/esm\/encodePacket\.browser\.js$/,
+      `import { PACKET_TYPES } from './commons.js'
+      export const encodePacketToBinary = undefined
+      export const encodePacket = ({ type, data }, _binary, done) =>
+        done(PACKET_TYPES[type] + (data || ''))`,
+    ],
+    [/engine\.io-parser\/build\/esm\/contrib\/base64-arraybuffer\.js$/, noBinary('decode')],
+  ]
   return {
     name: 'only-web-sockets',
     apply: 'build',
-    load: (id) =>
-      others.test(id)
-        ? 'export const XHR = undefined, Fetch = undefined, WT = undefined'
-        : undefined,
+    load: (id) => stubs.find(([module]) => module.test(id))?.[1],
   }
+}
+
+const noBinary = (...names: string[]): string =>
+  `export const ${names.map((name) => `${name} = () => false`).join(', ')}`
+
+/**
+ * Vite's code that loads what a module imports along with it. Nothing is listed for it here
+ * (`resolveDependencies`), so loading the module is all that is left of it.
+ */
+const plainImports: Plugin = {
+  name: 'plain-imports',
+  enforce: 'pre',
+  apply: 'build',
+  load: (id) =>
+    id.endsWith('vite/preload-helper.js')
+      ? 'export const __vitePreload = (load) => load()'
+      : undefined,
+}
+
+/** The page needs few of the limits, so each stands where it is needed. */
+const onlyNeededLimits: Plugin = {
+  name: 'only-needed-limits',
+  enforce: 'pre',
+  apply: 'build',
+  transform: (code, id) =>
+    /\.(ts|svelte)$/.test(id) && /import \{[^}]*\blimits\b/.test(code)
+      ? code.replaceAll(/\blimits\.(\w+)/g, (whole, name: string) =>
+          String(new Map<string, unknown>(Object.entries(limits)).get(name) ?? whole),
+        )
+      : undefined,
 }
 
 /**
@@ -82,6 +128,8 @@ export default defineConfig({
     texts(),
     svelte({ configFile: '../svelte.config.js' }),
     onlyWebSockets(),
+    plainImports,
+    onlyNeededLimits,
     onlyWoff2,
     compressed(),
   ],

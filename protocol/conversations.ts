@@ -6,7 +6,8 @@ import { isEncryptedText } from './encrypted-text.ts'
 import { Encryption } from './encryption.ts'
 import { limits } from './limits.ts'
 import { Message, MessageInput, MessageInputs, MessageStatus } from './message.ts'
-import { FreeForm, Text, Time, Uuid } from './scalars.ts'
+import { Part } from './parts.ts'
+import { FreeForm, MessageMetadata, Text, Time, Uuid } from './scalars.ts'
 
 /**
  * An encrypted title may be longer than its plain text. decide/encryption.ts says where it may
@@ -76,15 +77,24 @@ export const conversationChanges = {
   extended: z.object({
     message_id: Uuid.describe('The message that is being written'),
     run_id: Uuid.describe('The run that writes it'),
-    offset: z.int().min(0).describe('Where `text` begins in `content`, in UTF-16 units'),
+    offset: z
+      .int()
+      .min(0)
+      .describe('Where `text` begins in `content` or in the part `part_id`, in UTF-16 units'),
     text: Text.describe('The new text'),
+    part_id: Part.options[0].shape.id.optional().describe('The part that is being written'),
+  }),
+  /** A whole part, which is new or replaces the one with its id. */
+  part: z.object({
+    message_id: Uuid.describe('The message that is being written'),
+    part: Part.describe('The whole part'),
   }),
   finished: z.object({
     message_id: Uuid.describe('The message that was written'),
     run_id: Uuid.describe('The run that wrote it'),
     status: MessageStatus.exclude(['streaming']).describe('How the message ended'),
     length: z.int().min(0).describe('The length of `content`, in UTF-16 units'),
-    metadata: FreeForm.describe('The metadata of the message'),
+    metadata: MessageMetadata.describe('The metadata of the message'),
     preview: z.string().describe('The first 140 characters of the last message'),
     updated_at: Time.describe('When its title or a message last changed'),
   }),
@@ -111,6 +121,8 @@ export interface ConversationBefore {
     }
   /** `updated_at` of the message. */
   extended: { message_updated_at: string }
+  /** `part` is null if it was new. */
+  part: { part: Part | null; message_updated_at: string }
   finished: Pick<Message, 'status' | 'metadata'> &
     Pick<Summary, 'preview' | 'updated_at'> & { message_updated_at: string }
   deleted: Pick<Summary, 'deleted_at'>

@@ -34,6 +34,12 @@ const isNested = (value: unknown): value is object =>
 export const exceedsFreeForm = (value: JsonObject): boolean =>
   byteLength(JSON.stringify(value)) > limits.freeFormBytes
 
+/** The same for a message. Its `thinking` is a text of the message, with a limit of its own. */
+export function exceedsMetadata(metadata: JsonObject): boolean {
+  const { thinking, ...rest } = metadata
+  return exceedsFreeForm(typeof thinking === 'string' ? rest : metadata)
+}
+
 /** RFC 7396: a patched copy. The arguments stay as they are. The copy shares unchanged branches. */
 export function mergePatch(target: JsonObject, patch: JsonObject): JsonObject {
   const merged: JsonObject = { ...target }

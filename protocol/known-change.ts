@@ -8,6 +8,7 @@ const ops: { [T in Topic]: Record<Op<T>, true> } = {
     created: true,
     updated: true,
     extended: true,
+    part: true,
     finished: true,
     deleted: true,
     restored: true,

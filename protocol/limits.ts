@@ -12,6 +12,8 @@ export const limits = {
   agentInstructionsMax: 60_000,
   previewMax: 140,
   messageBytes: 256 * 1024,
+  partsBytes: 2 * 1024 * 1024,
+  partIdMax: 200,
   encryptedTitleMax: 2_800,
   encryptedMessageBytes: 350 * 1024,
   freeFormBytes: 64 * 1024,

@@ -2,7 +2,9 @@ import * as z from 'zod'
 import { Version } from './cursor.ts'
 import { limits } from './limits.ts'
 import { fitsMessage } from './encrypted-text.ts'
-import { FreeForm, ReadOnly, Text, Time, Uuid } from './scalars.ts'
+import { contentOf, exceededBy, thinkingOf } from './part-texts.ts'
+import { Parts } from './parts.ts'
+import { MessageMetadata, ReadOnly, Text, Time, Uuid } from './scalars.ts'
 
 const Role = z.enum(['user', 'assistant', 'system', 'tool']).describe('Who wrote the message')
 /** Only the server sets `streaming`. The other statuses are final. */
@@ -24,6 +26,7 @@ export const Message = z
     id: Uuid.describe('The message’s id'),
     role: Role,
     content: MessageContent,
+    parts: Parts.optional(),
     position: z.int().min(1).describe('Its place in the conversation; never used again'),
     version: Version,
     status: MessageStatus,
@@ -38,7 +41,7 @@ export const Message = z
     ),
     created_at: Time.describe('When the message was written'),
     updated_at: Time.describe('When the message last changed'),
-    metadata: FreeForm,
+    metadata: MessageMetadata,
   })
   .meta({ id: 'Message' })
 export type Message = z.infer<typeof Message>
@@ -54,7 +57,10 @@ export const MessageInput = z
       'A known id makes this an edit; the server makes one if it is absent',
     ),
     role: Role,
-    content: MessageContent,
+    content: MessageContent.optional().describe(
+      'The text of the message; it may be left out if `parts` is given',
+    ),
+    parts: Parts.optional(),
     status: MessageStatus.optional().describe('How the message ended; default `complete`'),
     replaces: Uuid.nullable()
       .optional()
@@ -64,9 +70,31 @@ export const MessageInput = z
       .describe('The message that this one continues, if that is not the newest one'),
     version: Version.optional().describe('The version that the message must have, for an edit'),
     created_at: Time.optional().describe('When the message was written; default now'),
-    metadata: FreeForm.optional(),
+    metadata: MessageMetadata.optional(),
     position: ReadOnly,
     updated_at: ReadOnly,
+  })
+  .superRefine(({ content, metadata = {}, parts }, context) => {
+    const refuse = (path: string[], message: string, params?: { limit_bytes: number }) =>
+      context.addIssue({ code: 'custom', path, message, params })
+    const texts = parts
+      ? { content: contentOf(parts), metadata: { thinking: thinkingOf(parts) }, parts }
+      : { content: '', metadata }
+    const limit_bytes = exceededBy(texts)
+    if (limit_bytes)
+      return refuse(['parts'], `must have at most ${limit_bytes} bytes`, { limit_bytes })
+    if (!parts) {
+      if (content === undefined) refuse(['content'], 'must be given, or parts')
+      return
+    }
+    if (content !== undefined && content !== contentOf(parts))
+      refuse(['content'], 'must be the joined text of the text parts, or be left out')
+    const { thinking } = metadata
+    if (thinking !== undefined && (thinking ?? '') !== thinkingOf(parts))
+      refuse(
+        ['metadata', 'thinking'],
+        'must be the joined text of the reasoning parts, or be left out',
+      )
   })
   .meta({ id: 'MessageInput' })
 export type MessageInput = z.infer<typeof MessageInput>

@@ -2,7 +2,14 @@
 // run time (making ids, measuring, merging) is in files without zod: a page shouldn't load a
 // validator for data that its server has validated.
 import * as z from 'zod'
-import { exceedsFreeForm, isObject, reservedKeys, type JsonObject } from './free-form.ts'
+import {
+  exceedsFreeForm,
+  exceedsMetadata,
+  isObject,
+  reservedKeys,
+  type Json,
+  type JsonObject,
+} from './free-form.ts'
 import { limits } from './limits.ts'
 import { byteLength } from './text.ts'
 
@@ -73,42 +80,65 @@ function isPlain(value: object): boolean {
 
 /**
  * What is wrong with a value at `depth`; undefined if nothing is. Keys that a database or a
- * prototype would interpret are rejected.
+ * prototype would interpret are rejected, unless the value is `any` JSON, which is stored as text.
  */
-function fault(value: unknown, depth: number): string | undefined {
+function fault(value: unknown, depth: number, any = false): string | undefined {
   if (typeof value === 'string')
     return value.isWellFormed() ? undefined : 'must be well-formed Unicode'
   if (typeof value === 'number')
     return Number.isFinite(value) ? undefined : 'must be a finite number'
   if (value === null || typeof value === 'boolean') return undefined
   if (typeof value !== 'object' || !isPlain(value)) return 'must be JSON'
-  if (depth > limits.freeFormDepth)
-    return `must not be nested deeper than ${limits.freeFormDepth} levels`
+  const levels = any ? limits.jsonDepth : limits.freeFormDepth
+  if (depth > levels) return `must not be nested deeper than ${levels} levels`
   for (const [key, inner] of Object.entries(value)) {
     if (!Array.isArray(value)) {
-      if (key.startsWith('$') || key.includes('.') || key.includes('\0') || reservedKeys.has(key))
+      if (any) {
+        // no key is interpreted
+      } else if (
+        key.startsWith('$') ||
+        key.includes('.') ||
+        key.includes('\0') ||
+        reservedKeys.has(key)
+      )
         return `must not have keys that start with "$", contain "." or NUL, or are ${[...reservedKeys].join(' or ')}`
       if (!key.isWellFormed()) return 'must be well-formed Unicode'
     }
-    const found = fault(inner, depth + 1)
+    const found = fault(inner, depth + 1, any)
     if (found) return found
   }
   return undefined
 }
 
+const isJson = (value: unknown): value is Json => value !== undefined
+
+/** Any JSON, whatever its keys are called. */
+export const AnyJson = z
+  .custom<Json>(isJson, 'must be given')
+  .superRefine((value, context) => {
+    const message = fault(value, 1, true)
+    if (message) context.addIssue({ code: 'custom', message })
+  })
+  .describe('Any JSON')
+
 const tooBig = `must have at most ${limits.freeFormBytes} bytes`
 
-/** A free-form object, or a merge patch of one (which is such an object itself). */
-export const FreeForm = z
-  .custom<JsonObject>(isObject, 'must be an object')
-  .superRefine((value, context) => {
+const freeForm = (exceeds: (value: JsonObject) => boolean) =>
+  z.custom<JsonObject>(isObject, 'must be an object').superRefine((value, context) => {
     const message = fault(value, 1)
     if (message) context.addIssue({ code: 'custom', message })
-    else if (exceedsFreeForm(value))
+    else if (exceeds(value))
       context.addIssue({
         code: 'custom',
         message: tooBig,
         params: { limit_bytes: limits.freeFormBytes },
       })
   })
-  .describe('Free-form JSON of the client')
+
+/** A free-form object, or a merge patch of one (which is such an object itself). */
+export const FreeForm = freeForm(exceedsFreeForm).describe('Free-form JSON of the client')
+
+/** That of a message: its `thinking` follows from the parts. */
+export const MessageMetadata = freeForm(exceedsMetadata).describe(
+  'Free-form JSON of the client; `thinking` is the text of the reasoning parts',
+)

@@ -7,6 +7,7 @@ import { ReplyIds } from './conversations.ts'
 import { Cursor, Epoch, Seq, Version } from './cursor.ts'
 import { Problem } from './problem.ts'
 import { limits } from './limits.ts'
+import { Part } from './parts.ts'
 import { Uuid } from './scalars.ts'
 
 /**
@@ -53,8 +54,9 @@ export type Head = z.infer<typeof Head>
 
 /**
  * Streamed text between durable changes. It may get lost, and durable text replaces it. A run
- * without a conversation has no `message_id`. With `thinking_ms`, and then without text, the model
- * has been thinking for that long, and no text follows `offset` yet.
+ * without a conversation has no `message_id`. With `thinking_ms` and without text, the model has
+ * been thinking for that long, and no text follows `offset` yet. Text with `thinking_ms` is that of
+ * the reasoning part `part_id`, so that devices that don't know parts take it for no answer.
  */
 export const Delta = z
   .object({
@@ -64,6 +66,9 @@ export const Delta = z
     offset: z.int().min(0).describe('Where `text` begins, in UTF-16 units'),
     text: z.string().describe('The new text'),
     thinking_ms: z.int().min(0).optional().describe('How long the model has been thinking'),
+    part_id: Part.options[0].shape.id
+      .optional()
+      .describe('The part in which `offset` counts; absent for the text of the whole message'),
   })
   .meta({ id: 'Delta' })
 export type Delta = z.infer<typeof Delta>

@@ -22,6 +22,19 @@ export function firstCharacters(text: string, max: number): string {
     .join('')
 }
 
+/** The longest beginning of `text`, in whole characters, that has at most `max` bytes. */
+export function firstBytes(text: string, max: number): string {
+  if (byteLength(text) <= max) return text
+  let bytes = 0
+  let end = 0
+  for (const character of text) {
+    bytes += byteLength(character)
+    if (bytes > max) break
+    end += character.length
+  }
+  return text.slice(0, end)
+}
+
 /** The preview of a conversation whose last message has this content. */
 export const previewOf = (content: string): string => firstCharacters(content, limits.previewMax)
 

@@ -5,8 +5,10 @@ import { Time } from './scalars.ts'
 export const Quota = z
   .object({
     name: z
-      .enum(['conversations', 'bytes', 'runs_day', 'tokens_day', 'import_bytes_day'])
-      .describe('What is limited; `…_day`: in a day (UTC)'),
+      .enum(['conversations', 'devices', 'bytes', 'runs_day', 'tokens_day', 'import_bytes_day'])
+      .describe(
+        'What is limited; `…_day`: in a day (UTC); `devices`: with a WebSocket to this node',
+      ),
     used: z.int().min(0).describe('How much the user has used'),
     limit: z.int().min(0).describe('The most that the user may use'),
     resets_at: Time.nullable().describe('When `used` begins at 0 again; null: never'),

@@ -136,6 +136,10 @@ export async function startServer(
     // the gateway is created last, because it needs the commands; they end sockets through `late`
     const late: { gateway?: Gateway } = {}
     const { quotas = {} } = config
+    const gatewayOptions = options.gateway ?? {
+      ...gatewaySettings,
+      ...(config.devicesPerUser && { devicesPerUser: config.devicesPerUser }),
+    }
     const log = createLog(database, logger, {
       quotaBytes: quotas.bytes,
       onAppended: (user_id, topic) => late.gateway?.noteAppended(user_id, topic),
@@ -198,8 +202,7 @@ export async function startServer(
     const rewind = createRewind(database, log)
     const preferences = createPreferences(database, log)
     const drafts = createDrafts({
-      database,
-      log,
+      ...{ database, log, quotaBytes: quotas.bytes },
       changed: (user_id, notice) => late.gateway?.draft(user_id, notice),
     })
     const agents = createAgents({
@@ -281,6 +284,10 @@ export async function startServer(
           usage: createUsage({
             ...{ database, log, dailyQuota, conversationsPerUser },
             quotaBytes: quotas.bytes,
+            devices: {
+              most: gatewayOptions.devicesPerUser,
+              of: (user_id) => late.gateway?.devicesOf(user_id) ?? 0,
+            },
           }),
         }),
       },
@@ -312,10 +319,7 @@ export async function startServer(
       logger,
       metrics,
       security: securityLog,
-      settings: options.gateway ?? {
-        ...gatewaySettings,
-        ...(config.devicesPerUser && { devicesPerUser: config.devicesPerUser }),
-      },
+      settings: gatewayOptions,
       link,
       onPeerChange: (user_id, change) => agents.onChange(user_id, change),
     })

@@ -13,9 +13,18 @@ import type {
   Summary,
 } from '../conversations.ts'
 import { Fault } from '../errors.ts'
-import { equalJson, exceedsFreeForm, mergePatch, type JsonObject } from '../free-form.ts'
+import {
+  equalJson,
+  exceedsFreeForm,
+  exceedsMetadata,
+  mergePatch,
+  type JsonObject,
+} from '../free-form.ts'
 import { limits } from '../limits.ts'
 import type { Message, MessageInput } from '../message.ts'
+import { compose, partsOf, replaceTexts } from '../message-parts.ts'
+import { exceededBy, type Composed } from '../part-texts.ts'
+import type { Part } from '../parts.ts'
 import { isConversation, type HeldConversation } from '../reduce/conversation.ts'
 import { previewIn } from '../text.ts'
 
@@ -243,9 +252,13 @@ function changedFields(
  * Stored metadata never contains null, because RFC 7396 can't tell it from an absent key. So a
  * client can PUT back what it got by GET.
  */
-function mergedMetadata(present: JsonObject, patch: JsonObject): JsonObject {
+function mergedMetadata(
+  present: JsonObject,
+  patch: JsonObject,
+  exceeds = exceedsFreeForm,
+): JsonObject {
   const merged = mergePatch(present, patch)
-  if (exceedsFreeForm(merged))
+  if (exceeds(merged))
     throw new Fault('too_large', {
       detail: 'The metadata would become too large',
       limit_bytes: limits.freeFormBytes,
@@ -306,10 +319,11 @@ const invalid = (path: string, message: string) =>
 function addition(input: MessageInput, position: number, context: DecisionContext): Message {
   if (input.status === 'streaming')
     throw invalid('status', 'a reply streams only when the server writes it')
+  const { metadata, ...texts } = composed(undefined, input)
   return {
     id: input.id ?? context.newId(),
     role: input.role,
-    content: input.content,
+    ...texts,
     position,
     version: 1,
     status: input.status ?? 'complete',
@@ -317,8 +331,37 @@ function addition(input: MessageInput, position: number, context: DecisionContex
     ...(input.follows && { follows: input.follows }),
     created_at: input.created_at ?? context.at,
     updated_at: context.at,
-    metadata: mergedMetadata({}, input.metadata ?? {}),
+    metadata,
   }
+}
+
+/**
+ * What an input makes of a message, which is undefined if it is new. Content alone replaces the
+ * text parts, and thinking alone the reasoning parts.
+ */
+function composed(present: Message | undefined, input: MessageInput): Composed {
+  const former = present?.metadata ?? {}
+  const metadata = input.metadata ? mergedMetadata(former, input.metadata, exceedsMetadata) : former
+  const result = compose(metadata, input.parts ?? partsAfter(present, input, metadata))
+  const limit_bytes = exceededBy(result)
+  if (limit_bytes)
+    throw new Fault('too_large', { detail: 'The message would become too large', limit_bytes })
+  return result
+}
+
+function partsAfter(
+  present: Message | undefined,
+  { content }: MessageInput,
+  metadata: JsonObject,
+): readonly Part[] {
+  if (!present) return partsOf({ content: content ?? '', metadata })
+  let parts = partsOf(present)
+  if (content !== undefined && content !== present.content)
+    parts = replaceTexts(parts, 'text', content)
+  const { thinking } = metadata
+  if (thinking !== present.metadata.thinking)
+    parts = replaceTexts(parts, 'reasoning', typeof thinking === 'string' ? thinking : '')
+  return parts
 }
 
 /**
@@ -331,24 +374,16 @@ function edit(
   context: DecisionContext,
 ): Message | undefined {
   if (present.status === 'streaming') return undefined
-  if (
-    input.version === undefined
-      ? input.content === present.content
-      : input.version !== present.version
-  )
-    return undefined
-  const metadata = input.metadata
-    ? mergedMetadata(present.metadata, input.metadata)
-    : present.metadata
+  if (input.version !== undefined && input.version !== present.version) return undefined
+  const { parts: _former, ...rest } = present
+  const texts = composed(present, input)
+  const hasSameTexts =
+    texts.content === present.content && equalJson(texts.parts ?? [], present.parts ?? [])
+  if (input.version === undefined && hasSameTexts) return undefined
   const status = input.status ?? present.status
   if (status === 'streaming')
     throw invalid('status', 'a reply streams only when the server writes it')
-  if (
-    input.content === present.content &&
-    status === present.status &&
-    equalJson(metadata, present.metadata)
-  )
+  if (hasSameTexts && status === present.status && equalJson(texts.metadata, present.metadata))
     return undefined
-  const version = present.version + 1
-  return { ...present, content: input.content, status, metadata, version, updated_at: context.at }
+  return { ...rest, ...texts, status, version: present.version + 1, updated_at: context.at }
 }

@@ -13,8 +13,12 @@ import { Fault } from '../errors.ts'
 import type { JsonObject } from '../free-form.ts'
 import { limits } from '../limits.ts'
 import type { Message } from '../message.ts'
+import type { Part } from '../parts.ts'
 import { firstCharacters } from '../text.ts'
 import { DEFAULT_TITLE, type ConversationDecision } from './conversations.ts'
+
+/** The only type in an encrypted message beside `text`: its value is the JSON of the part. */
+const ENCRYPTED_PART = 'data-encrypted'
 
 type Marked = Pick<Summary, 'encryption'>
 
@@ -44,7 +48,7 @@ export function checkDecision(
 export function checkTexts(
   { encryption }: Marked,
   { title, metadata }: Pick<ConversationFields, 'title' | 'metadata'>,
-  messages: readonly Pick<Message, 'content' | 'metadata'>[],
+  messages: readonly Pick<Message, 'content' | 'metadata' | 'parts'>[],
 ): void {
   if (encryption) {
     if (title !== undefined && title !== DEFAULT_TITLE && !isEncryptedText(title))
@@ -54,6 +58,8 @@ export function checkTexts(
       if (!isEncryptedText(message.content)) throw mustBeEncrypted(`messages.${index}.content`)
       if (!isEncryptedMetadata(message.metadata))
         throw mustBeEncrypted(`messages.${index}.metadata`)
+      if (message.parts && !message.parts.every(isEncryptedPart))
+        throw mustBeEncrypted(`messages.${index}.parts`)
     }
     return
   }
@@ -71,6 +77,12 @@ export function checkTexts(
       limit_bytes: limits.messageBytes,
     })
 }
+
+/** A text, or what stands for a part of another type. */
+const isEncryptedPart = (part: Part): boolean =>
+  part.type === 'text' && 'text' in part
+    ? isEncryptedText(part.text)
+    : part.type === ENCRYPTED_PART && 'value' in part && isEncryptedText(part.value)
 
 /** An object with nothing that can be read but the mark of an import. */
 const isEncryptedMetadata = (metadata: JsonObject): boolean =>

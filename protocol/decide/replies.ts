@@ -6,11 +6,13 @@ import type { DecisionContext } from '../change.ts'
 import type { Conversation, ConversationChanges, ReplyIds } from '../conversations.ts'
 import { unreadable } from '../encrypted-text.ts'
 import { Fault } from '../errors.ts'
-import type { JsonObject } from '../free-form.ts'
-import { limits } from '../limits.ts'
+import { equalJson, type JsonObject } from '../free-form.ts'
 import type { Message } from '../message.ts'
+import { openPart, partsOf, putPart, recomposed, startsContent } from '../message-parts.ts'
+import { exceededBy, thinkingOf } from '../part-texts.ts'
+import type { Part } from '../parts.ts'
 import { isConversation, type HeldConversation } from '../reduce/conversation.ts'
-import { byteLength, previewOf } from '../text.ts'
+import { previewOf } from '../text.ts'
 import { checkLength, existing, live, next, type ConversationDecision } from './conversations.ts'
 
 /** A reply that is about to be written. */
@@ -113,30 +115,97 @@ export interface ReplyPiece {
 }
 
 /**
- * Extends the message. undefined: the text is there already. Throws `not_found` when this run
- * doesn't write the message, or no longer does.
+ * Extends the text of the message. If the message has parts and no text yet, this only adds the
+ * part for the text, and the piece has to be decided again. undefined: the text is there already.
+ * Throws `not_found` when this run doesn't write the message, or no longer does.
  */
 export function decideExtend(
   held: HeldConversation,
   piece: ReplyPiece,
 ): ConversationDecision | undefined {
-  const conversation = live(held)
-  const message = streamedBy(conversation, piece)
-  if (!message) throw new Fault('not_found', { detail: 'This reply is not being written any more' })
-  const { message_id, run_id } = piece
+  const { conversation, message } = written(held, piece)
   const end = message.content.length
   if (piece.offset > end)
     throw new Fault('invalid', { detail: 'Text of this reply is missing before this piece' })
   const text = piece.text.slice(end - piece.offset)
   if (text === '') return undefined
-  if (byteLength(message.content) + byteLength(text) > limits.messageBytes)
-    throw new Fault('too_large', {
-      detail: 'The reply would become too large',
-      limit_bytes: limits.messageBytes,
-    })
-  const data: ConversationChanges['extended'] = { message_id, run_id, offset: end, text }
+  if (!message.parts) return extension(conversation, message, { offset: end, text })
+  const open = openPart(message.parts, 'text')
+  const isOpen = message.parts.some(({ id }) => id === open.id)
+  if (!isOpen && message.content === '') return put(conversation, message, open)
+  return put(conversation, message, { ...open, text: open.text + text })
+}
+
+/**
+ * Adds a part to the message, or replaces the one with its id. undefined: the part is there
+ * already. Throws as `decideExtend` does.
+ */
+export function decidePart(
+  held: HeldConversation,
+  { part, ...reply }: Pick<ReplyPiece, 'message_id' | 'run_id'> & { part: Part },
+): ConversationDecision | undefined {
+  const { conversation, message } = written(held, reply)
+  return put(conversation, message, part)
+}
+
+function written(
+  held: HeldConversation,
+  reply: Pick<ReplyPiece, 'message_id' | 'run_id'>,
+): { conversation: Conversation; message: Message } {
+  const conversation = live(held)
+  const message = streamedBy(conversation, reply)
+  if (!message) throw new Fault('not_found', { detail: 'This reply is not being written any more' })
+  return { conversation, message }
+}
+
+/**
+ * Devices that don't know parts take a piece of a part for text of the message. So a part is
+ * written by pieces only where that is right. Elsewhere it is written as a whole, by an op that
+ * they don't know, and they load the message.
+ */
+function put(
+  conversation: Conversation,
+  message: Message,
+  part: Part,
+): ConversationDecision | undefined {
+  const parts = partsOf(message)
+  const present = parts.find(({ id }) => id === part.id)
+  if (equalJson(present, part)) return undefined
+  const isLonger =
+    part.type === 'text' && present?.type === 'text' && part.text.startsWith(present.text)
+  if (isLonger && startsContent(parts, part.id)) {
+    const offset = present.text.length
+    const part_id = message.parts ? part.id : undefined
+    return extension(conversation, message, { offset, text: part.text.slice(offset), part_id })
+  }
+  if (!present && parts.length === 0 && part.type === 'text')
+    return extension(conversation, message, { offset: 0, text: part.text })
+  checkSize(recomposed(message, putPart(parts, part)))
+  const before = { part: present ?? null, message_updated_at: message.updated_at }
+  return { op: 'part', ...next(conversation), data: { message_id: message.id, part }, before }
+}
+
+function extension(
+  conversation: Conversation,
+  message: Message,
+  piece: { offset: number; text: string; part_id?: string },
+): ConversationDecision {
+  checkSize({ ...message, content: message.content + piece.text })
+  const data: ConversationChanges['extended'] = {
+    message_id: message.id,
+    run_id: String(message.metadata.run_id),
+    offset: piece.offset,
+    text: piece.text,
+    ...(piece.part_id !== undefined && { part_id: piece.part_id }),
+  }
   const before = { message_updated_at: message.updated_at }
   return { op: 'extended', ...next(conversation), data, before }
+}
+
+function checkSize(message: Message): void {
+  const limit_bytes = exceededBy(message)
+  if (limit_bytes)
+    throw new Fault('too_large', { detail: 'The reply would become too large', limit_bytes })
 }
 
 /**
@@ -149,14 +218,14 @@ export function decideRetract(
   { message_id, run_id }: Pick<ReplyPiece, 'message_id' | 'run_id'>,
   context: DecisionContext,
 ): ConversationDecision | undefined {
-  const conversation = live(held)
-  const message = streamedBy(conversation, { message_id, run_id })
-  if (!message) throw new Fault('not_found', { detail: 'This reply is not being written any more' })
+  const { conversation, message } = written(held, { message_id, run_id })
   if (message.content === '') return undefined
   const { message_count, preview, updated_at } = conversation
   const retracted: Message = {
-    ...message,
-    content: '',
+    ...recomposed(
+      message,
+      partsOf(message).filter(({ type }) => type !== 'text'),
+    ),
     version: message.version + 1,
     updated_at: context.at,
   }
@@ -264,12 +333,14 @@ function finish(
   context: DecisionContext,
 ): ConversationDecision {
   const isLast = message.position >= conversation.message_count
+  const { thinking: _thinking, ...known } = metadata
+  const thinking = thinkingOf(partsOf(message))
   const data: ConversationChanges['finished'] = {
     message_id: message.id,
     run_id: String(message.metadata.run_id),
     status,
     length: message.content.length,
-    metadata: { ...message.metadata, ...metadata },
+    metadata: { ...message.metadata, ...known, ...(thinking !== '' && { thinking }) },
     preview: isLast ? previewOf(message.content) : conversation.preview,
     updated_at: context.at,
   }

@@ -28,11 +28,12 @@ export function decideRewind(
   const replaced = conversation.messages.filter((message) =>
     differs(message, earlier.get(message.id)),
   )
-  const messages = replaced.map((message) => {
-    const { content, status, metadata } = earlier.get(message.id)!
+  const messages = replaced.map(({ parts: _parts, ...message }) => {
+    const { content, status, metadata, parts } = earlier.get(message.id)!
     return {
       ...message,
       content,
+      ...(parts && { parts }),
       status,
       metadata,
       version: message.version + 1,
@@ -48,6 +49,7 @@ const differs = (message: Message, earlier: Message | undefined): boolean =>
   earlier.status !== 'streaming' &&
   (message.content !== earlier.content ||
     message.status !== earlier.status ||
+    !equalJson(message.parts ?? [], earlier.parts ?? []) ||
     !equalJson(message.metadata, earlier.metadata))
 
 function fieldsOf(conversation: Conversation, then: Conversation): ConversationFields {

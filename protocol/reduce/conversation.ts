@@ -5,6 +5,8 @@ import type { ChangeOf, WireChange } from '../change.ts'
 import type { Conversation } from '../conversations.ts'
 import { isKnownOf } from '../known-change.ts'
 import type { Message } from '../message.ts'
+import { partsOf, putPart, recomposed, replaceTexts, whole } from '../message-parts.ts'
+import type { Part } from '../parts.ts'
 
 /**
  * What is left of a purged conversation. Its id stays used, and its version keeps late changes out.
@@ -37,7 +39,7 @@ export function reduceConversation(held: HeldConversation, change: WireChange): 
     return { id: change.entity_id, user_id, version: change.version, purged: true }
   }
   if (change.stripped || !change.data) return held
-  if (change.op === 'created') return change.data
+  if (change.op === 'created') return { ...change.data, messages: change.data.messages.map(whole) }
   if (change.op === 'restored') {
     const summary = change.data
     if (!isConversation(held))
@@ -62,14 +64,23 @@ function changedFields(held: Conversation, change: PartialChange): Partial<Conve
   switch (change.op) {
     case 'updated': {
       const { messages, ...fields } = change.data
-      return messages ? { ...fields, messages: mergeMessages(held, messages) } : fields
+      return messages ? { ...fields, messages: mergeMessages(held, messages.map(whole)) } : fields
     }
     case 'extended': {
-      const { message_id, offset, text } = change.data
+      const { message_id, ...piece } = change.data
       return {
         messages: replaceMessage(held.messages, message_id, (message) => ({
-          ...message,
-          content: extend(message.content, offset, text),
+          ...extendMessage(message, piece),
+          version: message.version + 1,
+          updated_at: change.at,
+        })),
+      }
+    }
+    case 'part': {
+      const { message_id, part } = change.data
+      return {
+        messages: replaceMessage(held.messages, message_id, (message) => ({
+          ...recomposed(message, putPart(partsOf(message), part)),
           version: message.version + 1,
           updated_at: change.at,
         })),
@@ -77,13 +88,9 @@ function changedFields(held: Conversation, change: PartialChange): Partial<Conve
     }
     case 'finished': {
       const { message_id, status, metadata, preview, updated_at } = change.data
-      const messages = replaceMessage(held.messages, message_id, (message) => ({
-        ...message,
-        status,
-        metadata,
-        version: message.version + 1,
-        updated_at,
-      }))
+      const messages = replaceMessage(held.messages, message_id, (message) =>
+        whole({ ...message, status, metadata, version: message.version + 1, updated_at }),
+      )
       return { messages, preview, updated_at }
     }
     case 'deleted':
@@ -102,6 +109,31 @@ function changedFields(held: Conversation, change: PartialChange): Partial<Conve
  */
 export function extend(content: string, offset: number, text: string): string {
   return offset <= content.length ? content + text.slice(content.length - offset) : content
+}
+
+interface Piece {
+  offset: number
+  text: string
+  part_id?: string
+}
+
+/** A piece without a part goes on after the text of the message. */
+function extendMessage(message: Message, { offset, text, part_id }: Piece): Message {
+  if (!message.parts) return { ...message, content: extend(message.content, offset, text) }
+  if (part_id === undefined) {
+    const added = extend(message.content, offset, text).slice(message.content.length)
+    if (added === '') return message
+    const last = message.parts.findLast((part) => part.type === 'text')
+    const parts = last
+      ? putPart(message.parts, { ...last, text: last.text + added })
+      : replaceTexts(message.parts, 'text', added)
+    return recomposed(message, parts)
+  }
+  const extended = (part: Part): Part =>
+    part.id === part_id && (part.type === 'text' || part.type === 'reasoning')
+      ? { ...part, text: extend(part.text, offset, text) }
+      : part
+  return recomposed(message, message.parts.map(extended))
 }
 
 function replaceMessage(

@@ -15,7 +15,7 @@ import { errors } from '@lockstep/protocol/error-codes'
 import { Fault } from '@lockstep/protocol/errors'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import { limits } from '@lockstep/protocol/limits'
-import { byteLength } from '@lockstep/protocol/text'
+import { byteLength, firstBytes } from '@lockstep/protocol/text'
 import type { Logger } from '../observability/logger.ts'
 import { ProviderDeadlines } from './provider-deadlines.ts'
 import {
@@ -25,29 +25,9 @@ import {
   type ReasonCode,
   type Usage,
 } from './provider.ts'
+import { ReplyParts, type PendingWrite } from './reply-parts.ts'
+import type { ProducedEnding, TextSink } from './text-sink.ts'
 import type { ReplyTimings } from './timings.ts'
-
-export interface ProducedEnding {
-  status: 'complete' | 'stopped' | 'interrupted' | 'failed'
-  /** Is merged into the metadata of the message or run. */
-  metadata: JsonObject
-}
-
-/**
- * Takes the text of a reply. `extend` and `finish` may be repeated with the same arguments. They
- * reject with a Fault that isn't retryable if the reply may not be written any more.
- */
-export interface TextSink {
-  extend(offset: number, text: string): Promise<void>
-  /** Takes back all text: the next offset is 0 again. May be repeated. */
-  retract(): Promise<void>
-  finish(ending: ProducedEnding): Promise<void>
-  /**
-   * Shows the text that starts at `offset` to the devices, or that the model has been thinking at
-   * `offset` for `thinkingMs`, which takes back what was shown from `offset` on. It may get lost.
-   */
-  delta(offset: number, text: string, thinkingMs?: number): void
-}
 
 /** How a reply ends. */
 export interface EndRequest {
@@ -59,8 +39,13 @@ export interface EndRequest {
   alreadyEnded?: true
 }
 
-/** This much of the thinking is kept (UTF-16 units). */
+/** This much of the thinking is in the metadata of a run, which has no parts (UTF-16 units). */
 const THINKING_KEPT = 8_000
+/**
+ * A reasoning part is written as a whole each time, so a long one less often: so many units of it a
+ * millisecond.
+ */
+const REWRITTEN_PER_MS = 16
 /**
  * Devices are told this often that the model is thinking (ms). They count the time themselves, but
  * a device that joins later must learn of it.
@@ -93,9 +78,12 @@ export class Producer {
   #writeTimer: NodeJS.Timeout | undefined
   #writing: Promise<void> | undefined
   #lastWrite = -Infinity
-  #thinking = ''
+  readonly #parts = new ReplyParts()
+  #partsWritten = 0
   /** When the first and the last thinking arrived, and when devices were last told of it. */
   #thought: { from: number; to: number; shown: number } | undefined
+  /** Thoughts have been shown at an offset beyond the text. */
+  #thoughtsAhead = false
   #firstTextAt: number | undefined
   #usage: Usage | undefined
   #truncation: ReasonCode | undefined
@@ -125,7 +113,7 @@ export class Producer {
   get metadata(): JsonObject {
     return {
       ...(this.#thought && {
-        thinking: this.#thinking.slice(0, THINKING_KEPT).toWellFormed().trim(),
+        thinking: this.#parts.thinking.slice(0, THINKING_KEPT).toWellFormed().trim(),
         thinking_ms: Math.round(this.#thought.to - this.#thought.from),
       }),
       ...(this.#usage && { usage: { ...this.#usage } }),
@@ -223,10 +211,12 @@ export class Producer {
 
   #addThinking(text: string): void {
     if (!this.#thought && text.trim() === '') return // models that don't think send empty thinking
-    if (this.#thinking.length < THINKING_KEPT) this.#thinking += text
     const now = performance.now()
     this.#thought ??= { from: now, to: now, shown: -Infinity }
     this.#thought.to = now
+    this.#parts.addThinking(text, Math.round(now - this.#thought.from))
+    this.#deltaTimer ??= setTimeout(() => this.#showText(), this.#timings.deltaMs)
+    this.#scheduleWrite()
     if (now - this.#thought.shown < THINKING_SHOWN_MS) return
     this.#thought.shown = now
     this.#showThinking()
@@ -235,7 +225,7 @@ export class Producer {
   #turnIntoThinking(): void {
     const now = performance.now()
     const from = this.#thought?.from ?? this.#firstTextAt ?? now
-    this.#thinking += this.#text + this.#halfPair
+    this.#parts.turnTextIntoThinking(this.#halfPair, Math.round(now - from))
     this.#thought = { from, to: now, shown: now }
     this.#mustRetract = this.#durable > 0 || this.#writing !== undefined
     this.#text = ''
@@ -243,7 +233,10 @@ export class Producer {
     this.#bytes = 0
     this.#shown = 0
     this.#firstTextAt = undefined
-    if (!this.#mustRetract) return this.#showThinking()
+    if (!this.#mustRetract) {
+      this.#showThinking()
+      return this.#scheduleWrite()
+    }
     clearTimeout(this.#writeTimer)
     this.#writeTimer = undefined
     this.#scheduleWrite()
@@ -266,9 +259,10 @@ export class Producer {
     this.#halfPair = endsInPair ? text.slice(-1) : ''
     text = (endsInPair ? text.slice(0, -1) : text).toWellFormed()
     const bytesLeft = limits.messageBytes - this.#bytes
-    const fitting = byteLength(text) <= bytesLeft ? text : firstBytes(text, bytesLeft)
+    const fitting = firstBytes(text, bytesLeft)
     if (fitting !== '') {
       this.#text += fitting
+      this.#parts.addText(fitting)
       this.#bytes += byteLength(fitting)
       this.#deltaTimer ??= setTimeout(() => this.#showText(), this.#timings.deltaMs)
       this.#scheduleWrite()
@@ -278,21 +272,37 @@ export class Producer {
 
   #showText(): void {
     this.#deltaTimer = undefined
-    if (this.#leaseLost || this.#mustRetract || this.#shown >= this.#text.length) return
+    if (this.#leaseLost || this.#mustRetract) return
+    this.#showThoughts()
+    if (this.#shown >= this.#text.length) return
     const offset = this.#shown
     this.#shown = this.#text.length
     this.#sink.delta(offset, this.#text.slice(offset))
   }
 
+  /** Devices that don't know parts learn before the next text where that goes on. */
+  #showThoughts(): void {
+    if (!this.#thought) return
+    const ms = Math.round(this.#thought.to - this.#thought.from)
+    for (const { part_id, offset, text } of this.#parts.takeUnshown()) {
+      this.#sink.delta(offset, text, ms, part_id)
+      this.#thoughtsAhead ||= offset > this.#shown
+    }
+    if (!this.#thoughtsAhead || this.#shown >= this.#text.length) return
+    this.#thoughtsAhead = false
+    this.#sink.delta(this.#shown, '', ms)
+  }
+
   get #hasUnwritten(): boolean {
-    return this.#mustRetract || this.#durable < this.#text.length
+    return this.#mustRetract || this.#durable < this.#text.length || this.#parts.hasUnwritten
   }
 
   #scheduleWrite(): void {
     if (this.#ended || this.#writeTimer || this.#writing || !this.#hasUnwritten) return
     const due = this.#mustRetract
       ? 0
-      : Math.max(this.#lastWrite, this.#firstTextAt ?? 0) + this.#timings.durableMs
+      : Math.max(this.#lastWrite, this.#firstTextAt ?? this.#thought?.from ?? 0) +
+        this.#writeInterval
     this.#writeTimer = setTimeout(
       () => {
         this.#writeTimer = undefined
@@ -305,21 +315,38 @@ export class Producer {
     )
   }
 
-  /** Writes the text so far to the log. Resolves to false if it couldn't be written. */
+  get #writeInterval(): number {
+    const { durableMs } = this.#timings
+    return this.#durable < this.#text.length
+      ? durableMs
+      : Math.max(durableMs, this.#parts.thinkingLength / REWRITTEN_PER_MS)
+  }
+
+  /** Writes what there is so far to the log. Resolves to false if it couldn't be written. */
   async #write(): Promise<boolean> {
     this.#lastWrite = performance.now()
     let outcome = this.#mustRetract ? await this.#retract() : 'done'
-    const offset = this.#durable
-    const text = this.#text.slice(offset)
-    if (outcome === 'done' && text !== '') {
-      outcome = await this.#persist(() => this.#sink.extend(offset, text))
-      if (outcome === 'done') this.#durable = offset + text.length
-    }
+    for (const pending of outcome === 'done' ? this.#parts.unwritten(this.#durable) : [])
+      if (outcome === 'done') outcome = await this.#writeOne(pending)
     // refused: the reply has ended, or its conversation is in the trash, where the reply can still
     // be ended
     if (outcome === 'refused') this.end({ status: 'stopped', alreadyEnded: true })
     if (outcome === 'gave up') this.loseLease()
     return outcome === 'done'
+  }
+
+  async #writeOne(pending: PendingWrite): Promise<'done' | 'refused' | 'gave up'> {
+    if (pending.kind === 'part') {
+      const { part } = pending
+      const n = ++this.#partsWritten
+      const outcome = await this.#persist(() => this.#sink.part(part, n))
+      if (outcome === 'done') this.#parts.noteWritten(part)
+      return outcome
+    }
+    const { offset, text } = pending
+    const outcome = await this.#persist(() => this.#sink.extend(offset, text))
+    if (outcome === 'done') this.#durable = offset + text.length
+    return outcome
   }
 
   async #retract(): Promise<'done' | 'refused' | 'gave up'> {
@@ -359,16 +386,4 @@ export class Producer {
       metadata: { ...this.metadata, ...(code && { reason: reasons[code], reason_code: code }) },
     }
   }
-}
-
-/** The longest beginning of `text`, in whole characters, that has at most `max` bytes. */
-function firstBytes(text: string, max: number): string {
-  let bytes = 0
-  let end = 0
-  for (const character of text) {
-    bytes += byteLength(character)
-    if (bytes > max) break
-    end += character.length
-  }
-  return text.slice(0, end)
 }

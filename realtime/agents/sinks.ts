@@ -4,7 +4,7 @@ import { Fault } from '@lockstep/protocol/errors'
 import type { Delta } from '@lockstep/protocol/sync'
 import type { Runs } from '../commands/agents.ts'
 import type { Replies, ReplyAddress } from '../commands/replies.ts'
-import type { TextSink } from './producer.ts'
+import type { TextSink } from './text-sink.ts'
 
 /** Shows streamed text to the user's devices. It may get lost. */
 export type ShowDelta = (user_id: string, topic: 'conversations' | 'agents', delta: Delta) => void
@@ -24,20 +24,24 @@ export function messageSink(
   let cause: string | undefined
   return {
     extend: (offset, text) => replies.extend(address, { offset, text }, cause),
+    part: (part, n) => replies.part(address, part, `producer ${n}`),
     async retract() {
       await replies.retract(address)
       cause = 'producer after retraction'
     },
     finish: (ending) => replies.finish(address, ending),
-    delta(offset, text, thinking_ms) {
-      const delta = { entity_id, message_id, run_id, offset, text, thinking_ms }
+    delta(offset, text, thinking_ms, part_id) {
+      const delta = { entity_id, message_id, run_id, offset, text, thinking_ms, part_id }
       showDelta(user_id, 'conversations', delta)
     },
     isOpen: () => replies.isOpen(address),
   }
 }
 
-/** The output of a run only grows: after a retraction new text follows the retracted text. */
+/**
+ * The output of a run is text, and only grows: after a retraction new text follows the
+ * retracted text.
+ */
 export function runSink(
   runs: Runs,
   { user_id, run_id }: Pick<ReplyAddress, 'user_id' | 'run_id'>,
@@ -51,19 +55,22 @@ export function runSink(
       await runs.extend(user_id, run_id, { offset: base + offset, text })
       written = Math.max(written, base + offset + text.length)
     },
+    part: () => Promise.resolve(),
     retract() {
       base = written
       return Promise.resolve()
     },
     finish: (ending) => runs.finish(user_id, run_id, ending),
-    delta: (offset, text, thinking_ms) =>
+    delta(offset, text, thinking_ms, part_id) {
+      if (part_id !== undefined) return
       showDelta(user_id, 'agents', {
         entity_id: run_id,
         run_id,
         offset: base + offset,
         text,
         thinking_ms,
-      }),
+      })
+    },
     isOpen: () => runs.isOpen(user_id, run_id),
   }
 }
@@ -76,6 +83,9 @@ export function sequentialSink(sinks: readonly ReplySink[]): ReplySink {
   return {
     async extend(offset, text) {
       for (const sink of sinks) await sink.extend(offset, text)
+    },
+    async part(part, n) {
+      for (const sink of sinks) await sink.part(part, n)
     },
     async retract() {
       for (const sink of sinks) await sink.retract()

@@ -72,6 +72,7 @@ const sentences: { [T in Topic]: Record<Op<T>, Sentence> } = {
     created: ({ messages }) => (messages ? `Created with ${counted(messages)}` : 'Created'),
     updated: updatedConversation,
     extended: () => 'A reply went on',
+    part: () => 'A reply went on',
     finished: ({ label }) => (label === null ? 'A reply ended' : `A reply ended: ${label}`),
     deleted: () => 'Moved to the trash',
     restored: () => 'Restored from the trash',

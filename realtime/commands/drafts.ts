@@ -8,6 +8,8 @@ import { limits } from '@lockstep/protocol/limits'
 import { applySplice } from '@lockstep/protocol/splice'
 import type { Log } from '../log/log.ts'
 import { readConversation } from '../store/conversations.ts'
+import { byteLength } from '@lockstep/protocol/text'
+import { noRoom, storedBytesOf } from '../log/storage-quota.ts'
 import type { Database } from '../store/database.ts'
 import {
   countDrafts,
@@ -49,7 +51,7 @@ export interface DraftUseCases {
   ): Promise<DraftPosition & { isNew: boolean }>
   /**
    * Adds a draft with the times that it has, unless there is one with its id. A dry run only says
-   * whether it would be added. Throws `invalid` if the user has too many drafts.
+   * whether it would be added. Faults: `invalid` for too many drafts, `too_large`.
    */
   add(
     user_id: string,
@@ -63,11 +65,15 @@ export interface DraftUseCases {
 export interface DraftsDeps {
   database: Database
   log: Pick<Log, 'projectToHead'>
+  /** The most bytes that a user may store. Absent: any number. */
+  quotaBytes?: number
   /** Tells the user's devices. */
   changed(user_id: string, notice: DraftNotice): void
 }
 
-export function createDrafts({ database, log, changed }: DraftsDeps): DraftUseCases {
+export function createDrafts(deps: DraftsDeps): DraftUseCases {
+  const { database, log, quotaBytes, changed } = deps
+
   async function get(user_id: string, id: string): Promise<Draft> {
     const draft = await readDraft(database, user_id, id)
     if (!draft) throw noDraft()
@@ -94,6 +100,13 @@ export function createDrafts({ database, log, changed }: DraftsDeps): DraftUseCa
     if (conversation && 'encryption' in conversation) throw mustBeEncrypted('text')
   }
 
+  /** What makes a draft smaller is never refused. */
+  async function checkRoom(user_id: string, from: string, to: string): Promise<void> {
+    const more = byteLength(to) - byteLength(from)
+    if (quotaBytes === undefined || more <= 0) return
+    if ((await storedBytesOf(database, user_id)) + more > quotaBytes) throw noRoom(quotaBytes)
+  }
+
   return {
     get,
 
@@ -101,6 +114,7 @@ export function createDrafts({ database, log, changed }: DraftsDeps): DraftUseCa
       if (await readDraft(database, user_id, draft.id)) return false
       await checkText(user_id, draft)
       await checkCount(user_id)
+      await checkRoom(user_id, '', draft.text)
       if (dry_run) return true
       const isAdded = await writeDraft(database, user_id, undefined, { ...draft, version: 1 })
       if (isAdded) changed(user_id, { draft_id: draft.id, version: 1 })
@@ -126,6 +140,7 @@ export function createDrafts({ database, log, changed }: DraftsDeps): DraftUseCa
         const text = textAfter(held, write)
         await checkText(user_id, { place: write.place, text })
         if (!held) await checkCount(user_id)
+        await checkRoom(user_id, held?.text ?? '', text)
         const at = new Date().toISOString()
         const draft: Draft = {
           id,

@@ -12,6 +12,7 @@ import type { ConversationDecision } from '@lockstep/protocol/decide/conversatio
 import {
   decideExtend,
   decideFinish,
+  decidePart,
   decideReply,
   decideRetract,
   decideStop,
@@ -25,6 +26,7 @@ import {
 import { Fault } from '@lockstep/protocol/errors'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Message } from '@lockstep/protocol/message'
+import type { Part } from '@lockstep/protocol/parts'
 import type { HeldConversation } from '@lockstep/protocol/reduce/conversation'
 import { derivedId } from '../log/derived-id.ts'
 import { SERVER_DEVICE, type CommandContext } from '../log/entry.ts'
@@ -87,6 +89,8 @@ export interface Replies {
     piece: Pick<ReplyPiece, 'offset' | 'text'>,
     cause?: string,
   ): Promise<void>
+  /** Adds a part, or replaces the one with its id. Throws as `extend`. */
+  part(address: ReplyAddress, part: Part, cause: string): Promise<void>
   /** Takes back all text. Throws `not_found` when this run doesn't write the message any more. */
   retract(address: ReplyAddress): Promise<void>
   /** Ends the message for its run, once; also in the trash. Throws `not_found` after a purge. */
@@ -184,9 +188,25 @@ export function createReplies(database: Database, log: Log): Replies {
       cause = 'producer',
     ) {
       const piece = { message_id, run_id, offset, text }
-      const context = byServer(user_id, 'extended', cause, run_id, offset)
       const entity = { conversation_id, messages: [message_id] }
-      await append(context, entity, ['extended', piece], (held) => decideExtend(held, piece))
+      const write = (...step: string[]) =>
+        append(
+          byServer(user_id, 'extended', cause, run_id, offset, ...step),
+          entity,
+          ['extended', piece],
+          (held) => decideExtend(held, piece),
+        )
+      const { data } = await write()
+      // the part for the text is there now
+      if (data && 'part' in data) await write('text')
+    },
+
+    async part({ user_id, conversation_id, message_id, run_id }, part, cause) {
+      const context = byServer(user_id, 'part', cause, run_id)
+      const entity = { conversation_id, messages: [message_id] }
+      await append(context, entity, ['part', part], (held) =>
+        decidePart(held, { message_id, run_id, part }),
+      )
     },
 
     async retract({ user_id, conversation_id, message_id, run_id }) {

@@ -143,7 +143,8 @@ export function createSecurity(deps: SecurityDeps): SecurityUseCases {
         detail: 'This isn’t the code that the app shows now. Check the clock of the phone',
         issues: [{ path: 'code', message: 'is not the code that the app shows now' }],
       })
-    if (!(await open.use())) throw new Fault('invalid', { detail: 'This was done: begin again' })
+    if (!(await open.use()))
+      throw new Fault('invalid', { detail: 'This has already been confirmed: begin again' })
     return { secret: await proofs.seal(secret), step }
   }
 

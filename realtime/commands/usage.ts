@@ -20,6 +20,8 @@ export interface UsageDeps {
   conversationsPerUser: number | undefined
   /** Undefined: any number. */
   quotaBytes: number | undefined
+  /** The devices of a user on this node, and the most that there may be. */
+  devices: { most: number; of: (user_id: string) => number }
 }
 
 const daily: Record<Counted, Quota['name']> = {
@@ -34,6 +36,7 @@ export const createUsage = ({
   dailyQuota,
   conversationsPerUser = wireLimits.conversationsPerUser,
   quotaBytes,
+  devices,
 }: UsageDeps): UsageUseCases => ({
   async get(user_id) {
     await log.projectToHead(user_id, 'conversations')
@@ -44,6 +47,7 @@ export const createUsage = ({
         limit: conversationsPerUser,
         resets_at: null,
       },
+      { name: 'devices', used: devices.of(user_id), limit: devices.most, resets_at: null },
     ]
     if (quotaBytes !== undefined)
       quotas.push({

@@ -113,6 +113,8 @@ export interface Gateway {
    * it after a while, on all nodes.
    */
   renewSockets(session_id: string): void
+  /** How many devices of the user have a socket on this node. */
+  devicesOf(user_id: string): number
   /** The sessions of the user that have a socket on any node. */
   onlineSessions(user_id: string): Promise<Set<string>>
   /**
@@ -325,6 +327,7 @@ export function startGateway(deps: GatewayDeps): Gateway {
           .emit('draining', { reconnect_within_ms: RENEW_WITHIN_MS })
       setTimeout(() => disconnectSessions([session_id]), 2 * RENEW_WITHIN_MS).unref()
     },
+    devicesOf: (user_id) => devices.count(user_id),
     onlineSessions: peers.onlineSessions,
     compareHeads: headComparison.compareAll,
     async drain(reconnectWithinMs) {

@@ -15,6 +15,10 @@ export class UserDevices {
     this.#most = most
   }
 
+  count(user_id: string): number {
+    return this.#transports.get(user_id)?.size ?? 0
+  }
+
   /**
    * Counts the device until its transport closes. False if the user has the most devices already.
    */

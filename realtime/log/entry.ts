@@ -8,6 +8,7 @@ import { byteLength, firstCharacters } from '@lockstep/protocol/text'
 import type { Topic } from '@lockstep/protocol/topics'
 import { changeId, storedBytes, topicKey } from '../store/changes.ts'
 import type { ChangeDocument } from '../store/documents.ts'
+import { packContent, unpackContent } from '../store/packed-parts.ts'
 
 /** Largest entry as it is stored. A document and an event of the change stream may have 16 MB. */
 const ENTRY_BYTES = 12 * 1024 * 1024
@@ -95,7 +96,8 @@ export function toEntry(
     ...(namesFields(decision) && { fields: fieldsOf(decision.data) }),
   }
   const envelope = storedBytes(entry)
-  entry.data = decision.data
+  const isPacked = topic === 'conversations'
+  entry.data = isPacked ? packContent(decision.data) : decision.data
   const bytes = storedBytes(entry)
   if (bytes > ENTRY_BYTES) throw tooLarge()
   const sized = (entry: ChangeDocument, bytes: number): ChangeDocument => ({
@@ -104,7 +106,8 @@ export function toEntry(
     total_bytes: total_bytes + bytes,
   })
   if (!decision.before) return sized(entry, bytes)
-  const whole = { ...entry, before: decision.before }
+  const { before } = decision
+  const whole = { ...entry, before: isPacked ? packContent(before) : before }
   const all = storedBytes(whole)
   return all > ENTRY_BYTES ? sized(entry, bytes) : sized(whole, all)
 }
@@ -154,7 +157,7 @@ export function toChange(entry: ChangeDocument): WireChange {
     actor,
     mutation_id,
   }
-  if (data) change.data = data
+  if (data) change.data = topic === 'conversations' ? unpackContent(data) : data
   if (stripped) change.stripped = true
   return change
 }

@@ -128,7 +128,7 @@ export const isProjectable = (entry: Pick<ChangeDocument, 'topic' | 'op'>): bool
 
 export const needsNewerServer = (): Fault =>
   new Fault('unavailable', {
-    detail: 'A newer version of this server has to follow first',
+    detail: 'A newer version of the server wrote a change and has to process it first',
     retry_after_ms: 1_000,
   })
 

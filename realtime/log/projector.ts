@@ -39,7 +39,7 @@ export interface ProjectorDeps {
 
 /** True if the documents lack only text of running replies. */
 export const onlyStreams = ({ tail }: TopicHead): boolean =>
-  tail.every(({ op }) => op === 'extended')
+  tail.every(({ op }) => op === 'extended' || op === 'part')
 
 interface Work extends TopicEntries {
   result: PromiseWithResolvers<void>
@@ -171,7 +171,10 @@ export class Projector {
     }
     if (durable) return
     await advanceHeads(database, advances, { durable }).catch((error: unknown) =>
-      logger.debug({ err: error }, 'heads were not advanced: others will project once more'),
+      logger.debug(
+        { err: error },
+        'heads were not advanced: other nodes will project the same entries again',
+      ),
     )
   }
 

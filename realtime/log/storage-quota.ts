@@ -1,11 +1,13 @@
 // How much a user may store. Each entry stores how many bytes its topic's entries have had up to
 // this one. So the bytes of the topic that a command appends to are exact, whichever nodes append.
-// The bytes of the user's other topics may be a few seconds old.
+// The bytes of the user's other topics may be a few seconds old. Drafts are in no log; their bytes
+// count as those of another topic.
 import { Fault } from '@lockstep/protocol/errors'
 import { topics } from '@lockstep/protocol/topics'
 import { topicKey } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 import type { ChangeDocument } from '../store/documents.ts'
+import { draftBytesOf } from '../store/drafts.ts'
 import { readHeads } from '../store/heads.ts'
 import type { TopicHead } from './head-cache.ts'
 
@@ -30,10 +32,14 @@ interface TopicBytes {
 /** The bytes by topic key, as of the projected heads. */
 async function readBytes(database: Database, user_id: string): Promise<Map<string, TopicBytes>> {
   const keys = topics.map((topic) => topicKey(user_id, topic))
-  const heads = await readHeads(database, keys)
-  return new Map(
+  const [heads, drafts] = await Promise.all([
+    readHeads(database, keys),
+    draftBytesOf(database, user_id),
+  ])
+  const bytes = new Map<string, TopicBytes>(
     heads.map(({ _id, total_bytes: total = 0, freed_bytes: freed = 0 }) => [_id, { total, freed }]),
   )
+  return bytes.set('drafts', { total: drafts, freed: 0 })
 }
 
 /** The bytes that a user stores. */
@@ -41,6 +47,12 @@ export async function storedBytesOf(database: Database, user_id: string): Promis
   const all = await readBytes(database, user_id)
   return all.values().reduce((sum, { total, freed }) => sum + Math.max(0, total - freed), 0)
 }
+
+export const noRoom = (quotaBytes: number): Fault =>
+  new Fault('too_large', {
+    detail: `Your account may store ${quotaBytes} bytes, and this would be more: purge conversations and drafts that you don’t need`,
+    limit_bytes: quotaBytes,
+  })
 
 export interface StorageQuotaDeps {
   database: Database
@@ -81,10 +93,7 @@ export function createStorageQuota({
       if (fits(entry, head, await recentBytes(head.user_id))) return undefined
       await project(head)
       if (fits(entry, head, await newBytes(head.user_id))) return undefined
-      return new Fault('too_large', {
-        detail: `Your account may store ${quotaBytes} bytes, and this would be more: purge conversations that you don’t need`,
-        limit_bytes: quotaBytes,
-      })
+      return noRoom(quotaBytes)
     },
   }
 }

@@ -4,15 +4,20 @@
 import type { DataOf } from '@lockstep/protocol/change'
 import type { Conversation, ConversationBefore } from '@lockstep/protocol/conversations'
 import { Fault } from '@lockstep/protocol/errors'
+import type { JsonObject } from '@lockstep/protocol/free-form'
 import { isKnownOp } from '@lockstep/protocol/known-change'
 import type { Message } from '@lockstep/protocol/message'
+import { partsOf, putPart, recomposed, replaceTexts, whole } from '@lockstep/protocol/message-parts'
+import { thinkingOf } from '@lockstep/protocol/part-texts'
 import { findLastEntryAt, readUndoable, type ReversibleEntry } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
+import { unpackContent } from '../store/packed-parts.ts'
 
 /** The fields of an entry's data that undoing needs. Only these are read from the database. */
 interface UndoData {
   updated: { messages?: Pick<Message, 'id'>[] }
-  extended: Pick<DataOf<'conversations', 'extended'>, 'message_id' | 'offset'>
+  extended: Pick<DataOf<'conversations', 'extended'>, 'message_id' | 'offset' | 'part_id'>
+  part: DataOf<'conversations', 'part'>
   finished: Pick<DataOf<'conversations', 'finished'>, 'message_id'>
   deleted: object
   restored: object
@@ -36,7 +41,7 @@ const isUndoable = (entry: ReversibleEntry): entry is ReversibleEntry & Replaced
   isKnownOp({ topic: 'conversations', op: entry.op })
 
 export const wasNotThere = () =>
-  new Fault('not_found', { detail: 'There is no such conversation at that moment' })
+  new Fault('not_found', { detail: 'No such conversation existed at that moment' })
 
 /**
  * How to read the entries of a conversation in (seq, head], newest first. Throws `not_found` if the
@@ -68,7 +73,7 @@ export async function changedBy(
       for (const { id } of entry.data.messages ?? [])
         if (replaced.has(id)) changed.add(id)
         else changed.delete(id) // this entry added the message
-    } else if (entry.op === 'extended' || entry.op === 'finished')
+    } else if (entry.op === 'extended' || entry.op === 'part' || entry.op === 'finished')
       changed.add(entry.data.message_id)
   }
   return changed
@@ -91,7 +96,13 @@ export async function undoAll(
  * Pure: the conversation before its newest entry. `held` may have any of the messages. Throws
  * `not_found` if the entry has lost the data that undoing it needs.
  */
-export function undo(held: Conversation, entry: ReversibleEntry): Conversation {
+export function undo(held: Conversation, stored: ReversibleEntry): Conversation {
+  const { data, before } = stored
+  const entry = {
+    ...stored,
+    ...(data && { data: unpackContent(data) }),
+    ...(before && { before: unpackContent(before) }),
+  }
   if (!isUndoable(entry)) throw wasNotThere()
   return { ...held, ...replacedBy(held, entry), version: entry.version - 1 }
 }
@@ -101,24 +112,36 @@ function replacedBy(held: Conversation, entry: Replaced): Partial<Conversation> 
     case 'updated': {
       const { messages: replaced = [], ...fields } = entry.before
       const written = new Set(entry.data.messages?.map(({ id }) => id))
-      const earlier = new Map(replaced.map((message) => [message.id, message]))
+      const earlier = new Map(replaced.map((message) => [message.id, whole(message)]))
       const messages = held.messages.flatMap((message) =>
         written.has(message.id) ? (earlier.get(message.id) ?? []) : [message],
       )
       return { ...fields, messages }
     }
     case 'extended': {
-      const { message_id, offset } = entry.data
+      const { message_id, offset, part_id } = entry.data
       const updated_at = entry.before.message_updated_at
-      return withMessage(held, message_id, ({ content }) => ({
-        content: content.slice(0, offset),
+      return withMessage(held, message_id, (message) => ({
+        ...shortened(message, offset, part_id),
         updated_at,
       }))
     }
+    case 'part': {
+      const { message_id, part } = entry.data
+      const { part: former, message_updated_at } = entry.before
+      return withMessage(held, message_id, (message) => {
+        // without parts, the message is the text of this one
+        const present = message.parts ?? [part]
+        const parts = former ? putPart(present, former) : present.filter(({ id }) => id !== part.id)
+        return { ...recomposed(message, parts), updated_at: message_updated_at }
+      })
+    }
     case 'finished': {
       const { status, metadata, message_updated_at, ...fields } = entry.before
-      const message = { status, metadata, updated_at: message_updated_at }
-      return { ...fields, ...withMessage(held, entry.data.message_id, () => message) }
+      // entries from before there were parts have the thinking only here
+      const earlier = (message: Message) =>
+        withThinkingOf(metadata, { ...message, status, updated_at: message_updated_at })
+      return { ...fields, ...withMessage(held, entry.data.message_id, earlier) }
     }
     case 'deleted':
     case 'restored':
@@ -128,16 +151,30 @@ function replacedBy(held: Conversation, entry: Replaced): Partial<Conversation> 
   }
 }
 
+function withThinkingOf(metadata: JsonObject, message: Message): Message {
+  const thinking = typeof metadata.thinking === 'string' ? metadata.thinking : ''
+  const parts = partsOf(message)
+  const then = { ...message, metadata }
+  return thinkingOf(parts) === thinking
+    ? then
+    : recomposed(then, replaceTexts(parts, 'reasoning', thinking))
+}
+
+/** The message without the text from `offset` on. */
+function shortened(message: Message, offset: number, part_id: string | undefined): Message {
+  if (part_id === undefined) return { ...message, content: message.content.slice(0, offset) }
+  const parts = partsOf(message).map((part) =>
+    part.id === part_id && 'text' in part ? { ...part, text: part.text.slice(0, offset) } : part,
+  )
+  return recomposed(message, parts)
+}
+
 /** Gives the message with this id its former value. A message that isn't held stays unheld. */
 function withMessage(
   { messages }: Conversation,
   id: string,
-  earlier: (message: Message) => Partial<Message>,
+  earlier: (message: Message) => Message,
 ): Partial<Conversation> {
-  const back = (message: Message) => ({
-    ...message,
-    ...earlier(message),
-    version: message.version - 1,
-  })
+  const back = (message: Message) => ({ ...earlier(message), version: message.version - 1 })
   return { messages: messages.map((message) => (message.id === id ? back(message) : message)) }
 }

@@ -167,7 +167,13 @@ export const readUndoable = (
       ...(sealing ? { data: 1 } : undoableData),
     })
 
-const undoableData = { 'data.messages.id': 1, 'data.message_id': 1, 'data.offset': 1 }
+const undoableData = {
+  'data.messages.id': 1,
+  'data.message_id': 1,
+  'data.offset': 1,
+  'data.part_id': 1,
+  'data.part': 1,
+}
 
 export type ReversibleEntry = Pick<
   ChangeDocument,

@@ -115,7 +115,12 @@ export interface TombstoneDocument {
 
 export type ConversationDocument = LiveConversationDocument | TombstoneDocument
 
-export interface MessageDocument extends Omit<Message, 'id' | 'created_at' | 'updated_at'> {
+export interface MessageDocument extends Omit<
+  Message,
+  'id' | 'created_at' | 'updated_at' | 'parts'
+> {
+  /** See packed-parts.ts. */
+  parts?: string
   /** `<user>:<conversation>:<id>` */
   _id: string
   user_id: string
@@ -145,6 +150,8 @@ export interface DraftDocument {
   user_id: string
   place: string
   text: string
+  /** How much of the user's room it takes. Drafts from before it was counted have none. */
+  bytes?: number
   created_at: Date
   updated_at: Date
   version: number

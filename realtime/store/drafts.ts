@@ -1,6 +1,7 @@
 // Drafts as documents. They aren't projected: the document is all there is. Its `version` makes
 // each write a compare-and-swap, so that two devices never replace each other's text unseen.
 import type { Draft } from '@lockstep/protocol/drafts'
+import { byteLength } from '@lockstep/protocol/text'
 import type { Database } from './database.ts'
 import type { DraftDocument } from './documents.ts'
 import { readPage } from './paging.ts'
@@ -46,6 +47,15 @@ export const readDrafts = (
 export const countDrafts = ({ drafts }: Database, user_id: string): Promise<number> =>
   drafts.countDocuments(userFilter(user_id), idIndexHint)
 
+/** The bytes of all of a user's drafts. */
+export async function draftBytesOf({ drafts }: Database, user_id: string): Promise<number> {
+  const found = await drafts
+    .find(userFilter(user_id), idIndexHint)
+    .project<{ bytes?: number }>({ bytes: 1 })
+    .toArray()
+  return found.reduce((sum, { bytes = 0 }) => sum + bytes, 0)
+}
+
 /**
  * False if the draft no longer has the version of `held`, or exists although `held` is undefined.
  */
@@ -56,7 +66,8 @@ export async function writeDraft(
   { id, place, text, created_at, updated_at, version }: Draft,
 ): Promise<boolean> {
   const key = idFilter(draftKey(user_id, id))
-  const fields = { place, text, updated_at: new Date(updated_at), version }
+  const bytes = byteLength(text)
+  const fields = { place, text, bytes, updated_at: new Date(updated_at), version }
   if (held) {
     const { matchedCount } = await drafts.updateOne(
       { ...key, version: held.version },

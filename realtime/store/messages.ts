@@ -3,11 +3,13 @@
 import type { Link } from '@lockstep/protocol/branch'
 import { limits } from '@lockstep/protocol/limits'
 import type { Message, MessageStatus } from '@lockstep/protocol/message'
+import { whole } from '@lockstep/protocol/message-parts'
 import { byteLength } from '@lockstep/protocol/text'
 import type { Database } from './database.ts'
 import type { MessageDocument } from './documents.ts'
 import { eraseDeleted } from './erasure.ts'
 import { writeGuarded } from './guarded-writes.ts'
+import { packParts, unpackParts } from './packed-parts.ts'
 import { readPage } from './paging.ts'
 import { idsFilter, idFilter, idIndexHint } from './shard-key.ts'
 import { findSealedText } from './sealing/find-sealed-text.ts'
@@ -25,11 +27,13 @@ export function toMessage({
   created_at,
   updated_at,
   metadata,
+  parts,
 }: MessageDocument): Message {
-  return {
+  return whole({
     id: _id.slice(_id.lastIndexOf(':') + 1),
     role,
     content,
+    ...(parts !== undefined && { parts: unpackParts(parts) }),
     position,
     version,
     status,
@@ -38,7 +42,7 @@ export function toMessage({
     created_at: created_at.toISOString(),
     updated_at: updated_at.toISOString(),
     metadata,
-  }
+  })
 }
 
 /** The conversation that a message belongs to. */
@@ -167,14 +171,15 @@ export const writeMessages = (
   writeGuarded(
     messages,
     written.map(({ user_id, conversation_id, message, seq }) => {
-      const { id, created_at, updated_at, ...rest } = message
+      const { id, created_at, updated_at, parts, ...rest } = message
+      const packed = parts && { parts: packParts(parts) }
       const times = { created_at: new Date(created_at), updated_at: new Date(updated_at) }
       return {
         filter: {
           ...idFilter(messageKey({ user_id, conversation_id, id })),
           seq: { $lt: seq },
         },
-        replacement: { user_id, conversation_id, ...rest, ...times, seq },
+        replacement: { user_id, conversation_id, ...rest, ...packed, ...times, seq },
       }
     }),
   )

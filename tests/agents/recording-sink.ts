@@ -1,11 +1,13 @@
 // Runs one producer on its own: with a provider that a test scripts, and a sink that can be slow,
 // unavailable or closed.
 import { expect } from 'vitest'
-import { Producer, type ProducedEnding, type TextSink } from '../../realtime/agents/producer.ts'
+import { Producer } from '../../realtime/agents/producer.ts'
 import type { ProviderEvent } from '../../realtime/agents/provider.ts'
+import type { ProducedEnding, TextSink } from '../../realtime/agents/text-sink.ts'
 import { replyTimings, type ReplyTimings } from '../../realtime/agents/timings.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import { Fault } from '@lockstep/protocol/errors'
+import type { Part } from '@lockstep/protocol/parts'
 
 const logger = createLogger('silent')
 export const quick: ReplyTimings = {
@@ -30,6 +32,9 @@ export class RecordingSink implements TextSink {
   readonly writes: { at: number; text: string }[] = []
   readonly deltas: { offset: number; text: string }[] = []
   readonly thinking: { offset: number; text: string; thinkingMs: number }[] = []
+  /** The thoughts that devices have seen, by part. */
+  readonly thoughts = new Map<string, string>()
+  readonly parts: Part[] = []
   /** Is called before each write and may throw. */
   beforeWrite: () => void | Promise<void> = () => undefined
 
@@ -41,6 +46,11 @@ export class RecordingSink implements TextSink {
     this.text += text.slice(this.text.length - offset)
     this.writes.push({ at: performance.now(), text })
   }
+  async part(part: Part): Promise<void> {
+    await this.beforeWrite()
+    if (this.ending) throw refused()
+    this.parts.push(part)
+  }
   async retract(): Promise<void> {
     await this.beforeWrite()
     if (this.ending) throw refused()
@@ -51,8 +61,13 @@ export class RecordingSink implements TextSink {
     await this.beforeWrite()
     this.ending ??= ending
   }
-  delta(offset: number, text: string, thinkingMs?: number): void {
+  delta(offset: number, text: string, thinkingMs?: number, part_id?: string): void {
     expect(text.isWellFormed()).toBe(true)
+    if (part_id !== undefined) {
+      const before = this.thoughts.get(part_id) ?? ''
+      expect(offset).toBe(before.length)
+      return void this.thoughts.set(part_id, before + text)
+    }
     if (thinkingMs !== undefined) {
       this.shown = this.shown.slice(0, offset)
       return void this.thinking.push({ offset, text, thinkingMs })

@@ -3,6 +3,7 @@
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import type { Message } from '@lockstep/protocol/message'
+import type { Part } from '@lockstep/protocol/parts'
 import type { Delta } from '@lockstep/protocol/sync'
 import { Follower, storedState } from '../harness/follower.ts'
 import { eventually } from '../harness/eventually.ts'
@@ -252,14 +253,26 @@ test.concurrent(
       text: '',
       thinking_ms: 0,
     })
-    expect(await device.next('delta')).toMatchObject({
-      offset: 0,
-      text: '',
-      thinking_ms: expect.any(Number),
-    })
+    await device.until(
+      'delta',
+      ({ part_id, text, thinking_ms = 0 }) => part_id === undefined && !text && thinking_ms > 500,
+    )
+    let seen = ''
+    for (const { part_id, offset, text } of device.inbox.all<Delta>('delta')) {
+      if (part_id === undefined) continue
+      expect({ part_id, offset }).toEqual({ part_id: 'reasoning', offset: seen.length })
+      seen += text
+    }
     await device.done('stop', { conversation_id: id, message_id })
-    const { content, metadata } = await last(person, id)
+    const { content, metadata, parts } = await last(person, id)
     expect(content).toBe('')
+    const [{ text, ms }] = parts as [Extract<Part, { type: 'reasoning' }>]
+    expect({ thinking: text, thinking_ms: ms }).toEqual({
+      thinking: metadata.thinking,
+      thinking_ms: metadata.thinking_ms,
+    })
+    expect(text.startsWith(seen)).toBe(true)
+    expect(seen).toMatch(/^They/)
     expect(metadata).toMatchObject({
       agent: 'demo',
       thinking: expect.stringMatching(/^They wrote/),

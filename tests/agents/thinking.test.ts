@@ -26,11 +26,23 @@ test('thinking is shown at once and then about once a second, at the end of the 
   })
   await done
   expect(sink.thinking[0]).toEqual({ offset: 2, text: '', thinkingMs: 0 })
-  const times = sink.thinking.map(({ thinkingMs }) => thinkingMs)
+  // the last one ends the thinking for devices that know no parts
+  const times = sink.thinking.slice(0, -1).map(({ thinkingMs }) => thinkingMs)
   expect(times.length).toBeGreaterThan(1)
   for (const [index, time] of times.slice(1).entries())
     expect(time - times[index]!).toBeGreaterThan(990)
   expect(sink.shown).toBe('So be it.')
+  const thoughts = 'Hm. '.repeat(150).trim()
+  expect([...sink.thoughts]).toEqual([['reasoning', thoughts]])
+  expect(sink.parts.at(-1)).toEqual({
+    id: 'reasoning',
+    type: 'reasoning',
+    text: thoughts,
+    ms: sink.ending!.metadata.thinking_ms,
+  })
+  for (const part of sink.parts) expect(thoughts).toMatch('text' in part ? part.text : '')
+  // at most one write of it an interval, however many pieces come
+  expect(sink.parts.length).toBeLessThan(80)
 })
 
 test('the ending of a stopped reply has its thinking', async () => {

@@ -34,7 +34,7 @@ import {
 } from './attackers.ts'
 
 const often = { rate: 1e6, burst: 1e6 }
-/** The operator's other servers have it; no user does. */
+/** The key of the operator's other servers; no user has it. */
 const serviceKey = `lsk_${randomBytes(32).toString('base64url')}`
 const shared = sharedNodes(1, {
   serviceKeys: [createHash('sha256').update(serviceKey).digest('hex')],

@@ -1,5 +1,4 @@
-// Reads whose cost grows with what a user has stored, many at once: a second user doesn't feel
-// them.
+// Reads whose cost grows with what a user has stored: many at once don't slow a second user down.
 import { expect, test } from 'vitest'
 import { searchPattern } from '@lockstep/protocol/search-text'
 import { excerptsOf } from '../../realtime/commands/search-excerpts.ts'

@@ -176,7 +176,8 @@ describe('a session', () => {
     const revoked = await device.until('change', ({ op }) => op === 'session_revoked')
     expect(revoked.data).toEqual({ session_id: alice.session.id, replaced_by: session.id })
 
-    // who has the new cookie by now goes on; who doesn't, is told to come again, and gets nothing
+    // a device that has the new cookie goes on; one that doesn't is told to come again, and gets
+    // nothing
     await device.next('draining')
     await device.disconnected(6_000)
     const stale = await request(`${shared.node.url}/users/me`, 'GET', undefined, { cookie: copy })

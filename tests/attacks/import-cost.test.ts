@@ -1,5 +1,6 @@
-// An import is the most expensive thing that a person can ask for. Whatever it holds, others don't
-// feel it: it is read in a thread, within a share of the processor, in turns with others' imports.
+// An import is the most expensive thing that a person can ask for. Whatever the file holds, it
+// doesn't slow others down: it is read in a thread, within a share of the processor, in turns with
+// others' imports.
 import { describe, expect, test } from 'vitest'
 import { flattenTree, type TreeNode } from '@lockstep/imports/parsing/message-tree'
 import type { ImportSource } from '@lockstep/protocol/import'

@@ -102,6 +102,26 @@ describe('QUOTA_BYTES', () => {
     expect([again.status, again.body.id]).toEqual([200, first.body.id])
   })
 
+  test('counts drafts as well: they are too_large at once, and take room from everything else', async () => {
+    const person = await signUp(nodes[0]!)
+    const [here, there] = everywhere(person) as [Person, Person]
+    const write = (at: Person, bytes: number, id = newId()) =>
+      at.rest('PUT', `/users/me/drafts/${id}`, { place: 'new', text: 'x'.repeat(bytes) })
+    const [first, ...more] = Array.from({ length: 4 }, () => newId())
+    for (const id of [first!, ...more]) expect((await write(here, 240_000, id)).status).toBe(201)
+    const stored = (await used(there)).bytes!.used
+    expect(stored).toBeGreaterThan(959_000)
+    const refused = { status: 413, body: { code: 'too_large', limit_bytes: quotas.bytes } }
+    expect(await write(there, 50_000)).toMatchObject(refused)
+    const body = { messages: [message(50_000)] }
+    expect(await there.rest('POST', '/conversations', body)).toMatchObject(refused)
+    // shortening and removing go on, and free what they took
+    expect((await write(there, 100_000, first)).status).toBe(200)
+    await here.ask('deleteDraft', { params: { id: more[0]! } })
+    expect((await used(here)).bytes!.used).toBeLessThan(stored - 370_000)
+    expect((await there.rest('POST', '/conversations', body)).status).toBe(201)
+  })
+
   test('counts what two nodes append at the same time, and no byte twice', async () => {
     const person = await signUp(nodes[0]!)
     const bodies = Array.from({ length: 16 }, () => ({ messages: [message(100_000)] }))
@@ -134,6 +154,15 @@ describe('QUOTA_BYTES', () => {
     expect(left).toBeLessThan(5_000)
     expect(left).toBeGreaterThan(0)
   })
+})
+
+test('the devices of a user on a node are told with how many there may be', async () => {
+  const person = await signUp(nodes[0]!)
+  expect((await used(person)).devices).toEqual({ used: 0, limit: 50, resets_at: null })
+  const devices = [await person.device('account'), await person.device('account')]
+  expect((await used(person)).devices!.used).toBe(2)
+  for (const device of devices) device.close()
+  await eventually(async () => (await used(person)).devices!.used === 0)
 })
 
 describe('quotas of a day', () => {

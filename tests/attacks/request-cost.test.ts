@@ -110,9 +110,8 @@ describe('a stranger', () => {
         })
         turns.push(longestMs)
       }
-      // The first one also loads what is loaded when it is needed, and in some the collector of
-      // this process runs, which has everything that earlier tests have left. What a body costs, it
-      // costs each time.
+      // The first turn also loads code, and in some turns the garbage collector runs for what
+      // earlier tests left. The cost of the body is in every turn.
       expect(turns.toSorted((a, b) => a - b)[10]).toBeLessThan(MAX_TURN_MS)
       const small = written({ field: undefined, form: 'keys', key: 9, bytes: 16_000 })
       const { status, body } = await send(path, small)

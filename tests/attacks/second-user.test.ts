@@ -1,5 +1,6 @@
-// What a second user feels of everything that another one can ask for. A search finds what costs
-// the processor most; then it is sent many times at once. `npm run attacks` prints the table.
+// How long a second user waits while another one sends whatever can be asked for. A search finds
+// the request that costs the processor most; then that request is sent many times at once. `npm run
+// attacks` prints the table.
 import { expect, test } from 'vitest'
 import { limits } from '@lockstep/protocol/limits'
 import { freshDatabase } from '../harness/database.ts'
@@ -15,7 +16,10 @@ import { longestTurn, MAX_TURN_MS } from './turn-meter.ts'
 const isPrinted = process.env.ATTACKS === 'print'
 /** More than in `npm test`: by `npm run fuzz` and `npm run attacks`. */
 const isLong = isPrinted || isLongForm
-/** One of so many is searched and sent at once; of the others, the valid request is measured. */
+/**
+ * One attack in this many is searched and sent at once. For the others, the valid request is
+ * measured.
+ */
 const SEARCHED_OF = isLong ? 1 : 4
 /** Shapes that the search tries for each. */
 const STEPS = isLong ? Math.ceil(Number(process.env.FUZZ_SEEDS ?? 400) / 100) : 1

@@ -188,7 +188,7 @@ describe('signing out here', () => {
     expect(await isIn(browser)).toBe(false)
   })
 
-  test('ends there if the provider can’t or shall not be asked, or the session is another’s', async () => {
+  test('ends there if the provider can’t or must not be asked, or the session is another’s', async () => {
     await using silent = await setup.start({
       oidc: { issuer: provider.issuer, ...client, withoutLogout: true },
     })

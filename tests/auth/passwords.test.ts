@@ -59,7 +59,7 @@ describe('passwords', () => {
     )
   })
 
-  test('that are new queue apart from those that are compared', async () => {
+  test('that are new wait in a queue of their own, apart from those that are compared', async () => {
     const passwords = createPasswords(cheap)
     const hash = await passwords.hash('correct horse')
     const signUps = Array.from({ length: 500 }, () => passwords.hash('correct horse'))

@@ -72,7 +72,7 @@ describe('SIGN_UP', () => {
       { $set: { uses: 1, expires_at: new Date() } },
     )
     expect((await register(node, name(), { invitation: secret })).status).toBe(422)
-    // who has an account isn't concerned
+    // an account that exists can still sign in
     expect((await signIn(node, all.taken, password)).user.username).toBe(all.taken)
   })
 

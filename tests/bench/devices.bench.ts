@@ -126,7 +126,7 @@ test('everybody comes back at once', async () => {
   for (const device of devices) device.close()
 })
 
-/** Devices of a user that write so many changes each, all at the same time. */
+/** Each of the user's devices writes `changes` changes, all devices at the same time. */
 async function writeBy(
   devices: number,
   subject: Subject,

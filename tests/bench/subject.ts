@@ -124,7 +124,7 @@ export interface JoinOptions {
   at?: number
   /** The device holds everything up to here. */
   since?: Cursor
-  /** It waits for so many changes after that. */
+  /** How many changes after `since` the device waits for. */
   behind?: number
 }
 

@@ -82,7 +82,7 @@ test('the sign-up page says who may make an account, and lets in whoever may', a
   await database.close()
 })
 
-test('who is locked out, or has forgotten the password, is told what to do; the operator’s link sets a new one', async () => {
+test('somebody who is locked out, or has forgotten the password, is told what to do; the operator’s link sets a new one', async () => {
   await using fresh = freshDatabase()
   const database = await openDatabase(fresh.url)
   await using node = await startNode(fresh)

@@ -79,7 +79,7 @@ test('G2: the Enter that ends a composition sends nothing', async () => {
   await page.waitForURL(/\/app\/c\//)
 })
 
-/** A conversation with so many messages that a page of the server doesn't hold them. */
+/** A conversation with more messages than one page of the server holds. */
 async function longConversation(person: Awaited<ReturnType<typeof signUp>>): Promise<string> {
   const { id } = await person.ask('createConversation', {
     body: {
@@ -149,7 +149,7 @@ test('G3: on any page, nothing leaves its card at 768 pixels, and forced colours
   }
 })
 
-/** What has an edge that is a shadow, which forced colours drop, and no border in its place. */
+/** Elements whose edge is only a shadow, which forced colours drop, with no border in its place. */
 async function withoutEdges(page: Page): Promise<string[]> {
   await page.evaluate(() => {
     for (const element of document.querySelectorAll<HTMLElement>('body *'))

@@ -4,7 +4,7 @@
 // mirror.
 import type { Page } from 'playwright-core'
 
-/** A finger needs so many CSS pixels in both directions. */
+/** The least width and height that a finger needs, in CSS pixels. */
 const smallestTarget = 44
 
 /** The faults of the page as it is shown now, one line each. */

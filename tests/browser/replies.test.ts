@@ -85,7 +85,7 @@ test('a reply that content rules ended early says so, and can’t be continued',
   expect(await page.getByRole('button', { name: 'Continue' }).count()).toBe(0)
 })
 
-test('every device shows how long the model has been thinking, also a device that opens later', async () => {
+test('every device shows how long the model has been thinking, and what, also a device that opens later', async () => {
   const alice = await signUp(shared.node, 'alice')
   const left = await windows.open(shared.node.url, '/app', { person: alice })
   const id = await startConversation(left, '/demo think 60')
@@ -96,6 +96,12 @@ test('every device shows how long the model has been thinking, also a device tha
   const thinkingTime = right.getByText(/^Thinking… \d+s$/)
   await waitForVisible(thinkingTime)
   expect(Number(/\d+/.exec((await thinkingTime.textContent())!)![0])).toBeGreaterThanOrEqual(3)
+  for (const page of [left, right]) {
+    const thoughts = page.getByTestId('thoughts')
+    const before = (await thoughts.textContent())!
+    expect(before).toMatch(/^They wrote/)
+    await waitForVisible(thoughts.filter({ hasText: new RegExp(`^${RegExp.escape(before)}.`) }))
+  }
   await right.getByRole('button', { name: 'Stop' }).click()
   for (const page of [left, right]) {
     await waitForVisible(page.getByText(/^Thought for \d+(\.\d)?s$/))

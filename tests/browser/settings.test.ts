@@ -134,6 +134,7 @@ test('whoever has used 90 % of a limit is told so, and sees in the settings how 
   const row = (name: string) => page.locator(`[data-quota="${name}"]`)
   await waitForVisible(row('conversations').getByText('9 of 10'))
   await waitForVisible(row('bytes').getByText('of 3 MB'))
+  await waitForVisible(row('devices').getByText('of 50'))
   await waitForVisible(row('runs_day').getByText('0 of 40 · resets'))
   expect(await row('conversations').getByRole('meter').getAttribute('aria-label')).toBe('Chats')
   expect(await violations(page)).toEqual([])

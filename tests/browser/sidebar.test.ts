@@ -121,7 +121,7 @@ test('what a person writes, imports or watches is never unread, and what somebod
   })
   for (const title of ['Asked elsewhere', 'Here long before', 'Brought along', 'My own program'])
     await waitForVisible(listedConversation(list, title))
-  // The mark of the other device has come, so what could still turn up would have.
+  // The mark of the other device has come, so anything unread would be shown by now.
   await expect
     .poll(async () => (await alice.ask('getPreferences')).preferences.read)
     .toMatchObject({ counts: { [id]: 4 } })

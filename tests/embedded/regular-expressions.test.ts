@@ -10,7 +10,7 @@ const runs = inForm(300, Number(process.env.FUZZ_SEEDS))
 const characters = ['a', 'b', 'B', ' ', 'é', '😀', '\n', '_']
 const text = fc.array(fc.constantFrom(...characters), { maxLength: 14 }).map((all) => all.join(''))
 
-/** A pattern for both: what stands for the end of a text differs. */
+/** A pattern in both notations, which write the end of a text differently. */
 interface Pattern {
   ours: string
   theirs: string
@@ -56,11 +56,11 @@ test(`a pattern matches the same texts as in JavaScript (${runs} patterns)`, () 
         try {
           regex = new Regex(ours, '', () => undefined)
         } catch (error) {
-          // a repetition of what may be an assertion, which the engine says it doesn't support
+          // the engine refuses to repeat something that may be an assertion, and says so
           return expect(String(error)).toContain('not supported')
         }
         const expected = new RegExp(theirs, 'u')
-        // one expression is used for many texts, and remembers
+        // each text twice: an expression keeps states from earlier texts
         for (const candidate of [...texts, ...texts])
           expect(regex.test(candidate), JSON.stringify([ours, candidate])).toBe(
             expected.test(candidate),

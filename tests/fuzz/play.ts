@@ -1,6 +1,7 @@
 // Plays the steps of a history one after the other, without waiting for the effects of a step.
 import { setTimeout as pause } from 'node:timers/promises'
 import { newId } from '@lockstep/protocol/ids'
+import type { Part } from '@lockstep/protocol/parts'
 import { isConversation, type HeldConversation } from '@lockstep/protocol/reduce/conversation'
 import { isRun } from '@lockstep/protocol/reduce/run'
 import type { Conversation } from '@lockstep/protocol/conversations'
@@ -116,7 +117,8 @@ function playOnConversation(
   const view = conversations.get(id)
   switch (step.do) {
     case 'append': {
-      const sent = conversations.append(id, { role: 'user', content: step.text })
+      const parts = step.text.length % 2 === 0 ? partsOf(step.text) : undefined
+      const sent = conversations.append(id, { role: 'user', content: step.text, parts })
       return give(
         sent,
         has(({ messages }) => messages.some((message) => message.id === sent.id)),
@@ -189,7 +191,14 @@ function playOnConversation(
 }
 
 /** A prompt that makes the demo agent answer at once, at this many words per second. */
-const demoPrompt = (rate: number) => `/demo silent list rate ${rate}`
+/** Some replies think first, so that they have parts. */
+const demoPrompt = (rate: number) =>
+  `/demo ${rate > 1_000 ? 'think 0.3' : 'silent'} list rate ${rate}`
+
+const partsOf = (text: string): Part[] => [
+  { id: 'data', type: 'data-fuzz', value: { [`$${text}`]: text } },
+  { id: 'text', type: 'text', text },
+]
 
 const has = (shows: (conversation: Conversation) => boolean) => (held: HeldConversation) =>
   isConversation(held) && shows(held)

@@ -86,7 +86,7 @@ function dropsSilently(node: ClusterNode, isDropped: (payload: string) => boolea
     isDropped(String(payload)) ? Promise.resolve(1) : send(channel, payload)
 }
 
-test('GATE-5 a publish that Redis drops without a sign is healed no later than before', async () => {
+test('GATE-5 a change that Redis drops without an error reaches its devices no later than before', async () => {
   expect(timings.announce + 2 * timings.grace).toBeLessThan(FORMER_HEAL_MS)
   const announce = 300
   await using cluster = await startScriptedCluster(2, {

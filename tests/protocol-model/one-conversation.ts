@@ -8,10 +8,17 @@ import {
   decideConversations,
   type ConversationDecision,
 } from '@lockstep/protocol/decide/conversations'
-import { decideExtend, decideFinish, decideReply } from '@lockstep/protocol/decide/replies'
+import {
+  decideExtend,
+  decideFinish,
+  decidePart,
+  decideReply,
+} from '@lockstep/protocol/decide/replies'
 import { Fault } from '@lockstep/protocol/errors'
-import type { JsonObject } from '@lockstep/protocol/free-form'
-import type { MessageInput } from '@lockstep/protocol/message'
+import type { Json, JsonObject } from '@lockstep/protocol/free-form'
+import { MessageInput } from '@lockstep/protocol/message'
+import { contentOf } from '@lockstep/protocol/part-texts'
+import type { Part } from '@lockstep/protocol/parts'
 import {
   isConversation,
   reduceConversation,
@@ -31,7 +38,12 @@ export type Command = {
   [Name in keyof Commands]: { name: Name; payload: Commands[Name] }
 }[keyof Commands]
 /** A command of a user, or a step of a reply. */
-export type Step = Command | { name: 'begin' } | { name: 'piece'; text: string } | { name: 'end' }
+export type Step =
+  | Command
+  | { name: 'begin' }
+  | { name: 'piece'; text: string }
+  | { name: 'part'; part: Part }
+  | { name: 'end' }
 
 /** Freezes a value deeply, so that a decision or reducer that changes its arguments fails. */
 export function frozen<T>(value: T): T {
@@ -131,6 +143,7 @@ export class OneConversation {
     const reply = { message_id: streaming.id, run_id: String(streaming.metadata.run_id) }
     if (step.name === 'piece')
       return decideExtend(held, { ...reply, offset: streaming.content.length, text: step.text })
+    if (step.name === 'part') return decidePart(held, { ...reply, part: step.part })
     return decideFinish(
       held,
       { ...reply, status: 'complete', metadata: { thinking_ms: 12 } },
@@ -144,24 +157,61 @@ const content = fc.oneof(
   fc.string({ unit: 'grapheme', maxLength: 200 }),
 )
 const metadata = fc.dictionary(
-  fc.constantFrom('a', 'b'),
+  fc.constantFrom('a', 'b', 'thinking'),
   fc.oneof(fc.constant(null), fc.integer(), fc.string()),
   {
     maxKeys: 2,
   },
 )
 const someId = fc.integer({ min: 1, max: 6 }).map(messageId)
-const messageInput: fc.Arbitrary<MessageInput> = fc.record(
-  {
-    id: someId,
-    role: fc.constantFrom('user' as const, 'assistant' as const),
-    content,
-    version: fc.integer({ min: 1, max: 3 }),
-    replaces: fc.oneof(fc.constant(null), someId),
-    metadata,
-  },
-  { requiredKeys: ['role', 'content'] },
+const partId = fc.constantFrom('a', 'b', 'text', 'reasoning')
+// Assertion: both types are JSON.
+const anyJson = fc.oneof(
+  fc.jsonValue() as fc.Arbitrary<Json>,
+  fc.constantFrom<Json[]>({ $where: 1, 'a.b': [null] }, null),
 )
+/** A part of any type. */
+const part: fc.Arbitrary<Part> = fc.oneof(
+  fc.record({ id: partId, type: fc.constant('text' as const), text: content }),
+  fc.record(
+    { id: partId, type: fc.constant('reasoning' as const), text: content, ms: fc.nat() },
+    { requiredKeys: ['id', 'type', 'text'] },
+  ),
+  fc.record(
+    {
+      id: partId,
+      type: fc.constant('tool' as const),
+      name: fc.constant('search'),
+      call_id: fc.string({ unit: 'grapheme' }),
+      arguments: anyJson,
+      state: fc.constantFrom('calling' as const, 'done' as const, 'denied' as const),
+      result: anyJson,
+    },
+    { requiredKeys: ['id', 'type', 'name', 'call_id', 'arguments', 'state'] },
+  ),
+  fc.record({ id: partId, type: fc.constant('source' as const), url: fc.webUrl() }),
+  fc.record({ id: partId, type: fc.constant('data-chart' as const), value: anyJson }),
+)
+const parts = fc.uniqueArray(part, { minLength: 1, maxLength: 4, selector: ({ id }) => id })
+const messageInput: fc.Arbitrary<MessageInput> = fc
+  .record(
+    {
+      id: someId,
+      role: fc.constantFrom('user' as const, 'assistant' as const),
+      content,
+      parts,
+      version: fc.integer({ min: 1, max: 3 }),
+      replaces: fc.oneof(fc.constant(null), someId),
+      metadata,
+    },
+    { requiredKeys: ['role', 'content'] },
+  )
+  .map(({ content, ...input }) => ({
+    ...input,
+    content: input.parts ? contentOf(input.parts) : content,
+    ...(input.parts && { metadata: { a: 1 } }),
+  }))
+  .map((input) => MessageInput.parse(input))
 const messages = fc.uniqueArray(messageInput, {
   maxLength: 4,
   selector: ({ id }) => id ?? Symbol(),
@@ -203,6 +253,7 @@ export const steps: fc.Arbitrary<Step[]> = fc
         { weight: 2, arbitrary: plain('restore') },
         { weight: 3, arbitrary: fc.constant<Step>({ name: 'begin' }) },
         { weight: 3, arbitrary: content.map((text): Step => ({ name: 'piece', text })) },
+        { weight: 3, arbitrary: part.map((part): Step => ({ name: 'part', part })) },
         { weight: 2, arbitrary: fc.constant<Step>({ name: 'end' }) },
       ),
       { maxLength: 25 },

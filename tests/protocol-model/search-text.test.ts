@@ -1,4 +1,4 @@
-// What the search takes for equal. The pattern is used by the database and by the page.
+// Which texts the search treats as equal. The pattern is used by the database and by the page.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { searchPattern } from '@lockstep/protocol/search-text'

@@ -13,7 +13,7 @@ beforeAll(async () => {
   alice = await signUp(shared.node, 'alice')
 })
 
-/** Looks as a text that hides so many bytes. */
+/** Looks like an encrypted text of this many bytes. */
 const encrypted = (bytes: number): string => `enc1.${randomBytes(bytes + 28).toString('base64url')}`
 const encryptionFor = (owner: string) => ({
   version: 1 as const,

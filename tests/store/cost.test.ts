@@ -1,4 +1,5 @@
-// What each use case asks of the database: a table that fails when one more command creeps in.
+// Which commands each use case sends to the database, as a table. The test fails if a use case
+// sends one more.
 import { setTimeout } from 'node:timers/promises'
 import { MongoClient } from 'mongodb'
 import { afterAll, beforeAll, expect, test } from 'vitest'

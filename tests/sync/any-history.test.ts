@@ -225,7 +225,7 @@ class History {
         return void (id && this.#reply(id, step.text))
       case 'epoch':
         server.newEpoch()
-        for (const device of this.user.devices) device.wire.cut() // nodes restart behind it
+        for (const device of this.user.devices) device.wire.cut() // as when the nodes restart
         return
       case 'expire':
         return server.expire('conversations', step.resets)

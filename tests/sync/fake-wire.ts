@@ -25,7 +25,7 @@ export class FakeWire {
   readonly #time: VirtualTime
   readonly #session_id: string
   readonly #sockets = new Set<FakeSocket>()
-  /** How many requests came instead of what a socket would carry. */
+  /** How many polls came in place of a socket. */
   polls = 0
   #online = true
   /** Whether something on the way lets HTTP pass and no WebSocket. */

@@ -1,5 +1,5 @@
-// A scratch copy of those parts of the repository that the guides change. It lies beside nothing
-// else: its links to the workspace's packages lead into the copy, those to other packages into the
+// A scratch copy of those parts of the repository that the guides change, in a folder of its own.
+// Links to the workspace's packages lead into the copy; links to other packages lead into the
 // repository.
 import fs from 'node:fs'
 import { tmpdir } from 'node:os'

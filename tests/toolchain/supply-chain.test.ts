@@ -1,5 +1,5 @@
-// What others have written: every package is locked with its checksum, the Node that runs it all
-// included, none brings more by a script, and every licence is allowed and listed.
+// Third-party packages, including the Node that runs everything: each is locked with its checksum,
+// none downloads more by an install script, and every licence is allowed and listed.
 import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
 import { root } from '../../tools/pack-manifest.ts'

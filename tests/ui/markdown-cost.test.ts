@@ -1,4 +1,4 @@
-// Reading markdown costs what the text is long, whatever the text contains.
+// The cost of reading markdown grows with the length of the text, whatever the text contains.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { inForm } from '../harness/long-form.ts'

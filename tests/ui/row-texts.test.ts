@@ -14,7 +14,7 @@ test.each([
   expect(previewText({ preview: '', message_count: 2 }, { content: '', status })).toBe(text)
 })
 
-test('nothing is said to be written unless the page knows it', () => {
+test('a row says that a reply is being written only if the page knows it', () => {
   expect(previewText({ preview: '', message_count: 2 }, undefined)).toBe('No text')
   expect(previewText({ preview: '', message_count: 0 }, undefined)).toBe('No messages yet')
 })

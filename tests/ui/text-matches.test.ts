@@ -20,7 +20,7 @@ test('what the server’s search finds is marked, also where case changes the le
   expect(matched('STRASSE straße', 'straße')).toEqual(['STRASSE', 'straße'])
 })
 
-test('a line begins so late that its first match is in sight', () => {
+test('a line leaves out its beginning, so that its first match is in sight', () => {
   const words = (count: number) => 'word '.repeat(count)
   expect(fromFirstMatch(`${words(3)}match`, 'match')).toBe(`${words(3)}match`)
   expect(fromFirstMatch(`${words(9)}match ${words(9)}`, 'match')).toBe(

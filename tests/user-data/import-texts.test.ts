@@ -143,7 +143,7 @@ describe('secrets', () => {
     ])
   })
 
-  test('are not what only sounds like them', () => {
+  test('are not fields whose names only look like those of secrets', () => {
     const fields = { max_tokens: 5, token: 'the', hasApiKey: true, keys: ['a'], tokenCount: 3 }
     expect(toMetadata({}, fields)).toEqual(fields)
   })

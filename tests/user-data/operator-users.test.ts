@@ -23,7 +23,7 @@ test('lockstep users lock signs an account out at once and keeps it out, until i
   await expect(alice.device('account')).rejects.toMatchObject({
     data: { code: 'unauthenticated' },
   })
-  // only who knows the password learns that the account is locked
+  // only somebody who knows the password learns that the account is locked
   expect(await login(name, alice.password)).toMatchObject({
     status: 401,
     body: {

@@ -141,7 +141,105 @@ const cases: Record<string, (conversation: Conversation) => void> = {
 
 test.each(Object.entries(cases))('%s', (name, check) => {
   const conversation = read(name)
-  for (const { role, content } of conversation.messages)
+  for (const { role, content, metadata, parts = [] } of conversation.messages) {
     if (role !== 'system') expect(content.trim()).not.toBe('')
+    // thinking and pages are parts as well, wherever the product had them
+    const texts = (type: string) =>
+      parts.flatMap((part) => (part.type === type && 'text' in part ? [part.text] : []))
+    if (metadata.thinking !== undefined) expect(texts('reasoning')).toEqual([metadata.thinking])
+    if (parts.length > 0) expect(texts('text').join('')).toBe(content)
+    const pages = parts.filter(({ type }) => type === 'source')
+    const sources = Array.isArray(metadata.sources) ? metadata.sources : []
+    expect(pages).toHaveLength(sources.filter((one) => isObject(one) && one.url).length)
+  }
   check(conversation)
+})
+
+const toolShapes: [ImportSource, object][] = [
+  [
+    'claude',
+    {
+      uuid: 'c',
+      chat_messages: [
+        {
+          ...{ uuid: 'm', sender: 'assistant' },
+          content: [
+            { type: 'tool_use', id: 'x', name: 'find', input: { q: 'fern', api_key: 'sk-hidden' } },
+            { type: 'tool_result', tool_use_id: 'x', content: 'A fern' },
+            { type: 'text', text: 'Found.' },
+          ],
+        },
+      ],
+    },
+  ],
+  [
+    'librechat',
+    {
+      conversationId: 'c',
+      messages: [
+        {
+          ...{ messageId: 'm', isCreatedByUser: false, sender: 'A' },
+          content: [
+            {
+              type: 'tool_call',
+              tool_call: {
+                ...{ id: 'x', name: 'find', output: 'A fern' },
+                args: '{"q": "fern", "api_key": "sk-hidden"}',
+              },
+            },
+            { type: 'text', text: 'Found.' },
+          ],
+        },
+      ],
+    },
+  ],
+  [
+    'open-webui',
+    {
+      chat: {
+        messages: [
+          {
+            ...{ id: 'm', role: 'assistant', content: 'Found.' },
+            tool_calls: [
+              {
+                id: 'x',
+                type: 'function',
+                function: { name: 'find', arguments: '{"q": "fern", "api_key": "sk-hidden"}' },
+              },
+            ],
+          },
+        ],
+      },
+    },
+  ],
+  [
+    'chat-ui',
+    {
+      messages: [
+        {
+          ...{ id: 'm', from: 'assistant', content: 'Found.' },
+          updates: [
+            {
+              ...{ type: 'tool', subtype: 'call', uuid: 'x' },
+              call: { name: 'find', parameters: { q: 'fern', api_key: 'sk-hidden' } },
+            },
+            { type: 'tool', subtype: 'result', uuid: 'x', result: 'A fern' },
+          ],
+        },
+      ],
+    },
+  ],
+]
+
+test.each(toolShapes)('a tool call of %s becomes a part, without secrets', (source, data) => {
+  const { messages } = firstConversationIn(source, [data])
+  const { content, parts = [] } = messages[0]!
+  expect(content).toBe('Found.')
+  expect(parts[0]).toMatchObject({
+    ...{ id: 'tool-1', type: 'tool', name: 'find', call_id: 'x', state: 'done' },
+    arguments: { q: 'fern' },
+    ...(source !== 'open-webui' && { result: 'A fern' }),
+  })
+  expect(parts[1]).toEqual({ id: 'text', type: 'text', text: 'Found.' })
+  expect(JSON.stringify(messages)).not.toContain('sk-hidden')
 })

@@ -94,7 +94,7 @@ function findIgnoredEdit(
   if (!held || !isConversation(held)) return undefined
   for (const { id, content } of messages) {
     const current = held.messages.find((message) => message.id === id)
-    if (current && current.content !== content)
+    if (current && content !== undefined && current.content !== content)
       return toProblem(new Fault('version_conflict', { current }))
   }
   return undefined

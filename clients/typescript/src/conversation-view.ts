@@ -4,6 +4,7 @@ import type { Conversation, Summary } from '@lockstep/protocol/conversations'
 import { summaryOf } from '@lockstep/protocol/decide/conversations'
 import type { Message } from '@lockstep/protocol/message'
 import type { PendingStatus } from './outbox.ts'
+import { streamedMessage } from './streamed-message.ts'
 import type { StreamedText } from './streamed-text.ts'
 import type {
   ConversationView,
@@ -68,10 +69,10 @@ function messageView(
     return { ...message, delivery: deliveryOf([command]), mutation_id }
   }
   if (message.status === 'streaming') {
-    const content = streamedText.append(message.id, message.content)
-    const thinking_since = streamedText.thinkingSince(message.id, content.length)
+    const streamed = streamedMessage(message, streamedText)
+    const thinking_since = streamedText.thinkingSince(message.id, streamed.content.length)
     const thinking = thinking_since !== undefined && { thinking_since }
-    return { ...message, content, delivery: 'sent', ...thinking }
+    return { ...streamed, delivery: 'sent', ...thinking }
   }
   let view = messageViews.get(message)
   if (!view) messageViews.set(message, (view = { ...message, delivery: 'sent' }))

@@ -16,10 +16,10 @@ import {
 } from './conversation-model.ts'
 import { conversationView, listOf, newestFirst, summaryView } from './conversation-view.ts'
 import { MessageWindows } from './message-windows.ts'
-import { loadOlderMessages } from './older-messages.ts'
 import { PagedLists } from './paged-lists.ts'
 import type { Call } from './rest/call.ts'
 import { listConversations } from './rest/conversations.ts'
+import { addPiece } from './streamed-message.ts'
 import { StreamedText } from './streamed-text.ts'
 import { TopicClient } from './topic-client.ts'
 import { TopicReplica } from './topic-replica.ts'
@@ -129,6 +129,8 @@ export class ConversationsClient
     if (present) return present
     const load = async () => {
       const { entities, lifetime } = await this.topic.whenLoaded()
+      // the first pages do without it
+      const { loadOlderMessages } = await import('./older-messages.ts')
       await loadOlderMessages(entities, lifetime, this.#call, id)
     }
     const loading = load().finally(() => this.#olderLoads.delete(id))
@@ -285,7 +287,7 @@ export class ConversationsClient
     if (!this.#windows.has(entity_id)) return
     const message = held.messages.findLast(({ id }) => id === message_id)
     if (message && message.status !== 'streaming') return
-    if (!this.#streamedText.add(message_id, delta, message?.content.length ?? 0)) return
+    if (!addPiece(this.#streamedText, message, message_id, delta)) return
     this.#views.delete(entity_id)
     this.topic.notify()
   }

@@ -1,11 +1,14 @@
 // Streamed text that the log doesn't have yet, by the message or run that it belongs to. A piece
 // may get lost, come twice or come out of order. Therefore only text that follows the durable text
 // without a gap is shown, and durable text always wins. Thinking at an offset takes back the
-// streamed text from there on.
+// streamed text from there on. Each part that is streamed by itself has a stream of its own.
 import type { Delta } from '@lockstep/protocol/sync'
 
 const MAX_STREAMS = 32
 const MAX_EARLY_PIECES = 200
+
+/** The key of a part's stream. */
+export const partKey = (message_id: string, part_id: string): string => `${message_id}:${part_id}`
 
 interface Piece {
   offset: number
@@ -66,9 +69,18 @@ export class StreamedText {
     return thinking && length <= thinking.offset ? thinking.since : undefined
   }
 
+  /** The ids of the parts of a message that are streamed by themselves. */
+  partIds(message_id: string): string[] {
+    const prefix = partKey(message_id, '')
+    return [...this.#streams.keys()]
+      .filter((key) => key.startsWith(prefix))
+      .map((key) => key.slice(prefix.length))
+  }
+
   /** The log has the whole text. */
   end(key: string): void {
     this.#streams.delete(key)
+    for (const id of this.partIds(key)) this.#streams.delete(partKey(key, id))
   }
 
   clear(): void {

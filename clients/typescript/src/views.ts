@@ -104,7 +104,10 @@ export interface ListView {
   readonly loaded: boolean
 }
 
-/** A message. While it is streaming, `content` includes the text that the log doesn't have yet. */
+/**
+ * A message. While it is streaming, `content`, `parts` and `metadata.thinking` include what the log
+ * doesn't have yet.
+ */
 export interface MessageView extends Message {
   readonly delivery: Delivery
   /** The newest command that writes the message, unless it was `sent`. */

@@ -52,10 +52,14 @@ export function decideSlice(
 ): ConversationDecision | undefined {
   if (held === undefined) return decideCreation(slice, context)
   if (!isConversation(held))
-    throw new Fault('id_taken', { detail: 'This was here before and has been purged' })
+    throw new Fault('id_taken', {
+      detail: 'An item with this id was here before and has been purged',
+    })
   if (held.deleted_at !== null && !isUnfinished(held)) return undefined
   if (!equalJson(held.encryption, slice.summary.encryption))
-    throw new Fault('id_taken', { detail: 'This is here already, encrypted in another way' })
+    throw new Fault('id_taken', {
+      detail: 'An item with this id is here already, encrypted in another way',
+    })
   const known = new Set(held.messages.map(({ id }) => id))
   const missing = slice.messages.filter(({ id }) => !known.has(id))
   if (missing.length === 0) return undefined

@@ -169,7 +169,7 @@ export function createImport({
         if (isFull && held === undefined) throw quotaReached()
         wasUnfinished = isUnfinished(held)
         if (!isFirst && !isConversation(held))
-          throw new Fault('id_taken', { detail: 'It was removed during the import' })
+          throw new Fault('id_taken', { detail: 'The item was removed during the import' })
         return decideSlice(held, { summary, messages, isPartial }, context)
       })
       if (wasUnfinished) needsCompletion = true

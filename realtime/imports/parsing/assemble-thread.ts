@@ -3,6 +3,9 @@
 // is kept as metadata of the next message, of the one before it, or of the conversation. Each
 // message is visited once.
 import { limits } from '@lockstep/protocol/limits'
+import { partsOf } from '@lockstep/protocol/message-parts'
+import type { Composed } from '@lockstep/protocol/part-texts'
+import type { Part } from '@lockstep/protocol/parts'
 import { byteLength, firstCharacters } from '@lockstep/protocol/text'
 import { withoutMarkers } from './citation-markers.ts'
 import { mergeFields } from './field-reader.ts'
@@ -236,8 +239,26 @@ function toNode(original: ReadOriginal): TreeNode {
     lost,
   )
   const times = { ...(created_at && { created_at }), ...(updated_at && { updated_at }) }
-  const message = { role, content, ...(status && { status }), ...times, metadata }
+  const parts = partsWith(original, { content, metadata })
+  const message = { role, content, ...(status && { status }), ...times, metadata, ...parts }
   return { key, parent, message }
+}
+
+/** The parts of a message that has more than text and thinking: tools before it, sources after. */
+function partsWith(
+  { tools = [], sources = [] }: ReadOriginal,
+  texts: Composed,
+): { parts: Part[] } | undefined {
+  const pages = sources.flatMap(({ url, title }, index): Part[] =>
+    url === undefined
+      ? []
+      : [{ id: `source-${index + 1}`, type: 'source', url, ...(title && { title }) }],
+  )
+  if (tools.length + pages.length === 0) return undefined
+  const own = partsOf(texts)
+  const thinking = own.filter(({ type }) => type === 'reasoning')
+  const text = own.filter(({ type }) => type === 'text')
+  return { parts: [...thinking, ...tools, ...text, ...pages] }
 }
 
 function firstBytes(text: string, max: number): string {

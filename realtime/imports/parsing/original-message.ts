@@ -1,6 +1,7 @@
 // A message of another product, as a parser reads it. What the parser doesn't understand stays as
 // it is, in `rest`. `assembleThread` makes a thread from such messages.
 import type { Message } from '@lockstep/protocol/message'
+import type { Part } from '@lockstep/protocol/parts'
 import type { Fields } from './foreign-values.ts'
 import type { SourceLink } from './source-links.ts'
 
@@ -27,6 +28,8 @@ export interface OriginalMessage {
   textName?: string
   thinking_ms?: number | undefined
   sources?: readonly SourceLink[]
+  /** The calls of tools that it has made. */
+  tools?: readonly Part[]
   /** Every field that the parser didn't understand. */
   rest: Fields
 }

@@ -4,6 +4,7 @@
 import type { Encryption } from '@lockstep/protocol/encryption'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Message } from '@lockstep/protocol/message'
+import type { Part } from '@lockstep/protocol/parts'
 
 export interface ParsedMessage {
   /** Identifies the message within its conversation. */
@@ -19,6 +20,8 @@ export interface ParsedMessage {
   created_at?: string
   updated_at?: string
   metadata: JsonObject
+  /** Its parts, if there are others than its text and its thinking. */
+  parts?: readonly Part[]
 }
 
 export interface ParsedConversation {

@@ -22,7 +22,7 @@ export function readEnvelope(request: ByteSource): Envelope {
   const { size } = request
   const { from, to } = data ?? { from: size, to: size }
   if (from + size - to > MAX_BYTES)
-    throw new Fault('invalid', { detail: 'It has more fields than source, data and dry_run' })
+    throw new Fault('invalid', { detail: 'The body has more fields than source, data and dry_run' })
   const before = textIn(request, 0, from)
   const after = textIn(request, to, size)
   const value = size === 0 ? {} : parseJson(before + (data ? 'null' : '') + after)

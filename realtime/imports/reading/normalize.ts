@@ -12,6 +12,9 @@ import { mergePatch, type JsonObject } from '@lockstep/protocol/free-form'
 import type { ImportSource } from '@lockstep/protocol/import'
 import { limits } from '@lockstep/protocol/limits'
 import { Message } from '@lockstep/protocol/message'
+import { compose, partsOf, replaceTexts } from '@lockstep/protocol/message-parts'
+import { contentOf, exceededBy, type Composed } from '@lockstep/protocol/part-texts'
+import type { Part } from '@lockstep/protocol/parts'
 import { byteLength, firstCharacters } from '@lockstep/protocol/text'
 import type { ParsedConversation, ParsedItem, ParsedMessage } from '../parsing/parsed-item.ts'
 import { isSecretName } from '../parsing/secrets.ts'
@@ -166,11 +169,15 @@ function normalizeMessages(
     time = message.created_at ?? time
     known.add(id)
     const { pieces, lost } = fitText(message.content)
-    for (const [n, content] of pieces.entries())
+    for (const [n, content] of pieces.entries()) {
+      const metadata = {
+        ...(n === 0 ? withLost(message.metadata, lost) : {}),
+        ...(pieces.length > 1 && { imported_part: { number: n + 1, of: pieces.length } }),
+      }
       messages.push({
         id: n === 0 ? id : idOf(key, `${index} part ${n + 1}`),
         role: message.role,
-        content,
+        ...textsOf({ content, metadata }, n === 0 ? message.parts : undefined),
         position: messages.length + 1,
         version: 1,
         status: message.status === 'streaming' ? 'interrupted' : (message.status ?? 'complete'),
@@ -178,13 +185,20 @@ function normalizeMessages(
         ...(n === 0 && !isReplacedKnown && isFollowedKnown && { follows: followed }),
         created_at: time,
         updated_at: message.updated_at ?? time,
-        metadata: {
-          ...(n === 0 ? withLost(message.metadata, lost) : {}),
-          ...(pieces.length > 1 && { imported_part: { number: n + 1, of: pieces.length } }),
-        },
       })
+    }
   }
   return messages
+}
+
+/** Parts that are too large stay in the metadata, as far as they fit there. */
+function textsOf(texts: Composed, parts: readonly Part[] | undefined): Composed {
+  const { content, metadata } = texts
+  const plain = compose(metadata, partsOf(texts))
+  if (!parts) return plain
+  const all = content === contentOf(parts) ? parts : replaceTexts(parts, 'text', content)
+  const composed = compose(metadata, all)
+  return exceededBy(composed) ? plain : composed
 }
 
 function withLost(metadata: JsonObject, lost: readonly string[]): JsonObject {

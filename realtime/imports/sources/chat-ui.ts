@@ -9,6 +9,7 @@ import { chainOriginals, type OriginalMessage } from '../parsing/original-messag
 import { labelOf } from '../parsing/message-labels.ts'
 import type { ParsedConversation, ParseExport } from '../parsing/parsed-item.ts'
 import { linksIn } from '../parsing/source-links.ts'
+import { toolPartsIn } from '../parsing/tool-calls.ts'
 
 export const parseChatUi: ParseExport = (data, first) =>
   parseConversations(data, parseConversation, first)
@@ -56,6 +57,7 @@ function parseMessage(value: unknown, index: number, known: ReadonlySet<string>)
     created_at: message.takeTime('createdAt'),
     updated_at: message.takeTime('updatedAt'),
     status: message.takeFlag('interrupted') ? 'interrupted' : undefined,
+    tools: toolPartsIn(updates.filter(isTool)),
     sources: linksIn([message.peek('webSearch'), updates]),
   }
   return { ...original, rest: message.rest() }

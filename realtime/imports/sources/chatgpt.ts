@@ -4,11 +4,12 @@ import { isObject } from '@lockstep/protocol/free-form'
 import { assembleConversation } from '../parsing/assemble-conversation.ts'
 import { parseConversations } from '../parsing/conversation-list.ts'
 import { FieldReader, mergeFields } from '../parsing/field-reader.ts'
-import { timeOf, type Fields } from '../parsing/foreign-values.ts'
+import { textOf, timeOf, type Fields } from '../parsing/foreign-values.ts'
 import type { OriginalMessage } from '../parsing/original-message.ts'
 import { labelOf } from '../parsing/message-labels.ts'
 import type { ParsedConversation, ParseExport } from '../parsing/parsed-item.ts'
 import { linksIn } from '../parsing/source-links.ts'
+import { toolPartsIn } from '../parsing/tool-calls.ts'
 import { readContent } from './chatgpt-content.ts'
 
 export const parseChatgpt: ParseExport = (data, first) =>
@@ -57,6 +58,8 @@ function parseMessage(key: string, given: Fields, around: Fields): Omit<Original
   const isFlaggedHidden = metadata.peek('is_visually_hidden_from_conversation') === true
   const isAnalysis = role === 'assistant' && message.peek('channel') === 'analysis'
   const { text, thinking, thinking_ms, label, isHidden } = readContent(content, metadata)
+  const recipient = role === 'assistant' ? textOf(message.peek('recipient')) : undefined
+  const isCall = recipient !== undefined && recipient !== 'all'
   const sources = ['content_references', 'citations', 'search_result_groups']
   return {
     role,
@@ -71,6 +74,7 @@ function parseMessage(key: string, given: Fields, around: Fields): Omit<Original
     updated_at: message.takeTime('update_time'),
     model: metadata.takeText('model_slug'),
     status: message.peek('status') === 'in_progress' ? 'interrupted' : undefined,
+    tools: isCall ? toolPartsIn([{ type: 'tool_use', id: key, name: recipient, input: text }]) : [],
     sources: linksIn(sources.map((name) => metadata.peek(name))),
     rest: mergeFields(
       ['node', around],

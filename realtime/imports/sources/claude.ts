@@ -17,6 +17,7 @@ import { labelOf } from '../parsing/message-labels.ts'
 import type { ParsedConversation, ParseExport } from '../parsing/parsed-item.ts'
 import { takePastedTexts } from '../parsing/pasted-texts.ts'
 import { linksIn } from '../parsing/source-links.ts'
+import { toolPartsIn } from '../parsing/tool-calls.ts'
 import { readParts } from './content-parts.ts'
 
 export const parseClaude: ParseExport = (data, first) =>
@@ -70,6 +71,7 @@ function parseMessage(value: unknown, index: number, known: ReadonlySet<string>)
     created_at: message.takeTime('created_at'),
     updated_at: message.takeTime('updated_at'),
     model: message.takeText('model'),
+    tools: toolPartsIn(parts.others),
     sources: linksIn(parts.rest.map((part) => part.citations)),
   }
   return {

@@ -10,6 +10,7 @@ import { labelOf } from '../parsing/message-labels.ts'
 import type { ParsedConversation, ParseExport } from '../parsing/parsed-item.ts'
 import { takePastedTexts } from '../parsing/pasted-texts.ts'
 import { linksIn } from '../parsing/source-links.ts'
+import { toolPartsIn } from '../parsing/tool-calls.ts'
 import { readParts } from './content-parts.ts'
 
 export const parseLibrechat: ParseExport = (data, first) =>
@@ -108,6 +109,7 @@ function parseMessage(
     updated_at: message.takeTime('updatedAt'),
     model: message.takeText('model'),
     status: isFailed ? 'failed' : isUnfinished ? 'interrupted' : undefined,
+    tools: toolPartsIn(parts.others),
     sources: linksIn([message.peek('attachments'), message.peek('webSearch')]),
   }
   return {

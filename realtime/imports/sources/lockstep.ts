@@ -4,6 +4,8 @@ import { Run } from '@lockstep/protocol/agents'
 import { Summary } from '@lockstep/protocol/conversations'
 import { exceedsFreeForm, isObject, type JsonObject } from '@lockstep/protocol/free-form'
 import { Message } from '@lockstep/protocol/message'
+import { contentOf } from '@lockstep/protocol/part-texts'
+import { Parts } from '@lockstep/protocol/parts'
 import { FreeForm, Text } from '@lockstep/protocol/scalars'
 import { nameOf, notThisSource } from '../parsing/conversation-list.ts'
 import { isEmpty, objectsOf, type Fields } from '../parsing/foreign-values.ts'
@@ -13,7 +15,7 @@ import type { ParsedItem, ParseExport } from '../parsing/parsed-item.ts'
 /** Another Lockstep may have had other limits. */
 const ExportedMessage = Message.partial()
   .required({ id: true, role: true })
-  .extend({ content: Text })
+  .extend({ content: Text, parts: z.unknown().optional() })
   .loose()
 const ExportedConversation = Summary.partial()
   .required({ id: true })
@@ -89,11 +91,18 @@ function parseConversation(item: unknown, index: number): ParsedItem {
         created_at: message.created_at,
         updated_at: message.updated_at,
         metadata: keepUnknown(message.metadata ?? {}, message, messageFields),
+        ...partsIn(message),
         ...(message.replaces && { replaces: message.replaces }),
         ...(message.follows && { follows: message.follows }),
       })),
     },
   }
+}
+
+/** Parts of a newer version are left out: the text and the thinking are there without them. */
+function partsIn({ parts, content }: z.infer<typeof ExportedMessage>) {
+  const { success, data } = Parts.safeParse(parts)
+  return success && contentOf(data) === content ? { parts: data } : undefined
 }
 
 /** Fields that this version doesn't know, such as those of a newer one, are kept as metadata. */

@@ -10,6 +10,7 @@ import { labelOf } from '../parsing/message-labels.ts'
 import type { ParsedConversation, ParseExport } from '../parsing/parsed-item.ts'
 import { takePastedTexts } from '../parsing/pasted-texts.ts'
 import { linksIn } from '../parsing/source-links.ts'
+import { toolPartsIn } from '../parsing/tool-calls.ts'
 
 export const parseOpenWebui: ParseExport = (data, first) =>
   parseConversations(data, parseConversation, first)
@@ -96,6 +97,7 @@ function parseMessage(value: unknown, key: string, known: ReadonlySet<string>): 
     thinkingName: 'reasoning_content',
     created_at: message.takeTime('timestamp'),
     model: message.takeText('model'),
+    tools: toolPartsIn(message.peek('tool_calls')),
     sources: linksIn([message.peek('sources'), message.peek('citations')]),
     status: isFailed ? 'failed' : message.peek('done') === false ? 'interrupted' : undefined,
   }

@@ -132,8 +132,8 @@ const sizes = new WeakMap<Message, number>()
 function bytesOf(message: Message): number {
   let size = sizes.get(message)
   if (size === undefined) {
-    const { content, metadata } = message
-    size = 400 + 2 * (content.length + JSON.stringify(metadata).length)
+    const { content, metadata, parts = [] } = message
+    size = 400 + 2 * (content.length + JSON.stringify([metadata, parts]).length)
     sizes.set(message, size)
   }
   return size

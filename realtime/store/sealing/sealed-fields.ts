@@ -45,7 +45,11 @@ export const sealedFields = {
     fields: { title: '', preview: '', metadata: {} },
     guard: 'seq',
   },
-  messages: { collection: 'messages', fields: { content: '', metadata: {} }, guard: 'seq' },
+  messages: {
+    collection: 'messages',
+    fields: { content: '', parts: undefined, metadata: {} },
+    guard: 'seq',
+  },
   agent_runs: {
     collection: 'agent_runs',
     fields: { input: '', output: '', metadata: {} },

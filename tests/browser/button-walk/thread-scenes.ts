@@ -21,6 +21,17 @@ import type { Row, Scene } from './walk.ts'
 
 const isGone = heading('This chat no longer exists')
 
+const followSource: NonNullable<Row['press']> = async (control, page) => {
+  await page
+    .context()
+    .route('https://example.com/**', (route) => route.fulfill({ body: 'The source itself' }))
+  const opened = page.waitForEvent('popup')
+  await control.click()
+  const source = await opened
+  await source.getByText('The source itself').waitFor()
+  await source.close()
+}
+
 /** Presses what opens the editor of a title, and gives it this title. */
 const renamingTo =
   (text: string): NonNullable<Row['press']> =>
@@ -165,6 +176,24 @@ export function threadScenes({ person, conversationId, chats }: WalkAccount): Sc
       ],
     },
     {
+      name: 'the cards of a message',
+      open: thread(chats.tools),
+      rows: [
+        {
+          control: 'article "Assistant" > DisclosureTriangle "weather done"',
+          sees: (page) => page.getByText('Not a cloud'),
+        },
+        {
+          control: 'article "Assistant" > DisclosureTriangle "chart"',
+          sees: (page) => page.getByText('"degrees"'),
+        },
+        {
+          control: 'article "Assistant" > link "The sky"',
+          press: followSource,
+        },
+      ],
+    },
+    {
       name: 'versions of a message',
       open: thread(chats.versions),
       rows: [
@@ -254,18 +283,7 @@ export function threadScenes({ person, conversationId, chats }: WalkAccount): Sc
         { control: 'article "*" > DisclosureTriangle "1 source"', sees: 'An example' },
         {
           control: 'article "*" > link "An example"',
-          press: async (control, page) => {
-            await page
-              .context()
-              .route('https://example.com/**', (route) =>
-                route.fulfill({ body: 'The source itself' }),
-              )
-            const opened = page.waitForEvent('popup')
-            await control.click()
-            const source = await opened
-            await source.getByText('The source itself').waitFor()
-            await source.close()
-          },
+          press: followSource,
         },
       ],
     },

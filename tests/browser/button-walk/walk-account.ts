@@ -25,6 +25,7 @@ export interface WalkAccount extends WalkSurroundings {
     | 'interrupted'
     | 'cut'
     | 'imported'
+    | 'tools'
     | 'archived'
     | 'trashed'
     | 'long'
@@ -44,7 +45,7 @@ export interface WalkAccount extends WalkSurroundings {
 /** The bytes that the account may store. */
 export const storageOfWalk = 3 * 1024 ** 2
 export const agentOfWalk = '0199aaaa-0000-7000-8000-000000000001'
-/** Two devices change it. */
+/** The agent that two devices change. */
 export const sharedAgent = '0199aaaa-0000-7000-8000-000000000003'
 const chosenAgent = '0199aaaa-0000-7000-8000-000000000002'
 
@@ -81,6 +82,24 @@ export async function prepareAccount(surroundings: WalkSurroundings): Promise<Wa
             sources: [{ url: 'https://example.com/source', title: 'An example' }],
           },
         }),
+      ],
+    }),
+    tools: await create('With tools', {
+      messages: [
+        user('What is the weather?'),
+        {
+          role: 'assistant',
+          parts: [
+            {
+              ...{ id: 'call', type: 'tool', name: 'weather', call_id: 'c1', state: 'done' },
+              arguments: { place: 'Lisbon' },
+              result: { sky: 'Not a cloud' },
+            },
+            { id: 'text', type: 'text', text: 'It is **sunny**.' },
+            { id: 'page', type: 'source', url: 'https://example.com/sky', title: 'The sky' },
+            { id: 'chart', type: 'data-chart', value: { degrees: [21, 24] } },
+          ],
+        },
       ],
     }),
     archived: await create('Put away'),

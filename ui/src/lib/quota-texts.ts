@@ -4,6 +4,7 @@ import { t, type TextKey } from './texts.ts'
 
 const names: Record<Quota['name'], TextKey> = {
   conversations: 'usage.conversations',
+  devices: 'usage.devices',
   bytes: 'usage.bytes',
   runs_day: 'usage.runsDay',
   tokens_day: 'usage.tokensDay',

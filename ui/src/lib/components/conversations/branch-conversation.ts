@@ -51,16 +51,17 @@ async function readAll(call: Call, id: string, seq: number) {
 
 function copies(messages: readonly Message[]): MessageInput[] {
   const ids = new Map(messages.map(({ id }) => [id, newId()]))
-  return messages.map(({ id, role, content, status, replaces, follows, created_at, metadata }) => ({
+  return messages.map(({ id, role, content, parts, status, replaces, follows, ...rest }) => ({
     id: ids.get(id)!,
     role,
     content,
+    ...(parts && { parts }),
     // A reply that was being written at that moment isn't written any further in the copy.
     status: status === 'streaming' ? 'stopped' : status,
     replaces: (replaces !== null && ids.get(replaces)) || null,
     follows: (follows !== undefined && ids.get(follows)) || null,
-    created_at,
-    metadata,
+    created_at: rest.created_at,
+    metadata: rest.metadata,
   }))
 }
 

@@ -34,7 +34,8 @@ const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []
 const fieldsOf = (value: unknown): Record<string, unknown> =>
   typeof value === 'object' && value !== null ? { ...value } : {}
 
-function webAddress(text: string): URL | undefined {
+/** The address, if a person may follow it. */
+export function webAddress(text: string): URL | undefined {
   const url = URL.parse(text)
   return url && /^https?:$/.test(url.protocol) ? url : undefined
 }

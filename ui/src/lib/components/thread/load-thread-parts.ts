@@ -5,11 +5,21 @@ import type { Message } from '@lockstep/protocol/message'
 
 export const loadThreadMissing = () => import('./ThreadMissing.svelte')
 export const loadMessageEditor = () => import('./MessageEditor.svelte')
+export const loadMessageParts = () => import('./MessageParts.svelte')
 export const loadImportNotes = () => import('./ImportNotes.svelte')
 
 /** Whether an import left something to show beside the text of a message or conversation. */
 export const hasImportNotes = ({ sources, not_imported, imported_part }: Message['metadata']) =>
   [sources, not_imported, imported_part].some((value) => value !== undefined)
+
+/** Whether MessageParts.svelte shows the message. An import's sources are in its notes already. */
+export const hasCards = ({ parts = [], metadata }: Message): boolean =>
+  parts.some(
+    ({ type }) =>
+      type !== 'text' &&
+      type !== 'reasoning' &&
+      (type !== 'source' || metadata.sources === undefined),
+  )
 
 /** Whether ThreadBanner.svelte has something to say about the conversation. */
 export const hasBanner = ({ deleted_at, archived, metadata }: SummaryView): boolean =>

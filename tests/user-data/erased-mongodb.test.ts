@@ -1,0 +1,113 @@
+// `lockstep erased` where the data are in MongoDB: it reads every document of every collection, and
+// the oplog, through the driver. The database of the tests speaks the same wire protocol.
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { MongoClient } from 'mongodb'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { newId } from '@lockstep/protocol/ids'
+import { runProgram } from '../../realtime/program.ts'
+import { eventually } from '../harness/eventually.ts'
+import { signUp, type Person } from '../harness/person.ts'
+import { sharedNodes } from '../harness/shared-node.ts'
+
+const shared = sharedNodes()
+let folder: string
+beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), 'lockstep-erased-'))))
+afterAll(() => rm(folder, { recursive: true }))
+
+interface Printed {
+  place: string
+  searched?: string
+  found_lines?: Record<string, number>
+  closed_accounts?: Record<string, number>
+  problem?: string
+}
+
+async function erased(url: string, ...words: string[]) {
+  const [printed, told]: [string[], string[]] = [[], []]
+  const env = { MONGODB_URL: url, DATA_DIR: folder, NODE_ENV: 'test' }
+  const code = await runProgram(['erased'], env, {
+    print: (line) => void printed.push(line),
+    tell: (line) => void told.push(line),
+    readInput: () => Promise.resolve(words.join('\n')),
+    onInterrupt: () => ({ [Symbol.dispose]: () => undefined }),
+  })
+  const places = printed.map((line) => JSON.parse(line) as Printed)
+  const found = places.filter(({ found_lines }) => found_lines).map(({ place }) => place)
+  return { code, places, found, told: told.join('\n'), printed: printed.join('\n') }
+}
+
+async function write(person: Person, word: string): Promise<void> {
+  const messages = [{ role: 'user' as const, content: `${word} and more` }]
+  await person.ask('createConversation', { body: { title: word, messages } })
+  await person.ask('putPreferences', { body: { word } })
+  const text = `${word} not sent`
+  await person.rest('PUT', `/users/me/drafts/${newId()}`, { place: 'new', text })
+  // reads bring the documents up to the log
+  await person.ask('listConversations')
+  await person.ask('getPreferences')
+}
+
+test('in MongoDB, lockstep erased finds words in every collection and the oplog, and nothing after a deletion', async () => {
+  const { url } = shared.database
+  const [alice, bob] = [
+    await signUp(shared.node, 'aliceaardvark'),
+    await signUp(shared.node, 'bob'),
+  ]
+  const [gone, kept] = ['Quokkaerased', 'Ibiskeptalive']
+  await write(alice, gone)
+  await write(bob, kept)
+  // the database of the tests shows its oplog to nobody, so here are entries as MongoDB writes them
+  await using client = await MongoClient.connect(url)
+  const oplog = client.db('local').collection('oplog.rs')
+  const ns = `${client.db().databaseName}.messages`
+  const operation = { op: 'i', ns, o: { content: gone } }
+  const ofOthers = { op: 'i', ns: `${client.db().databaseName}-2.messages`, o: { content: kept } }
+  await oplog.insertMany([
+    { ...operation },
+    { op: 'c', ns: 'admin.$cmd', o: { applyOps: [operation] } },
+    ofOthers,
+  ])
+  const inOplog = (result: Awaited<ReturnType<typeof erased>>) =>
+    result.places.find(({ place }) => place === 'MongoDB: oplog')
+  expect(inOplog(await erased(url, gone, kept))).toMatchObject({
+    searched: '2 documents',
+    found_lines: { 1: 2 },
+  })
+  const before = await erased(url, gone)
+  expect(before.code).toBe(1)
+  for (const name of ['changes', 'conversations', 'drafts', 'messages', 'users', 'oplog'])
+    expect(before.found).toContain(`MongoDB: ${name}`)
+
+  await oplog.deleteMany({ $or: [{ ns: { $in: [ns, ofOthers.ns] } }, { 'o.applyOps.ns': ns }] })
+  await alice.ask('deleteMe', { body: { password: alice.password } })
+  const { id, username } = alice.user
+  const after = await eventually(async () => {
+    const result = await erased(url, gone, username, id)
+    return result.code === 0 && result
+  })
+  expect(after.told).toMatch(/none has any of the words/)
+  // what remains of a closed account has its id, and is named
+  const left = after.places.filter(({ closed_accounts }) => closed_accounts)
+  expect(left.map(({ place }) => place).toSorted()).toEqual(['MongoDB: changes', 'MongoDB: heads'])
+  for (const { place, searched } of after.places)
+    expect(searched, place).toMatch(/^\d+ (documents|bytes)$/)
+  expect(after.printed).not.toMatch(new RegExp(`${id}|${gone}`))
+  // the words of others are found as before
+  const others = await erased(url, gone, kept)
+  expect(others).toMatchObject({ code: 1 })
+  expect(others.places.some(({ found_lines }) => found_lines?.[1])).toBe(false)
+  expect(others.places.some(({ found_lines }) => found_lines?.[2])).toBe(true)
+})
+
+test('in MongoDB, what can’t be searched is no proof', async () => {
+  const url = shared.database.url.replace('mongodb://', 'mongodb://nobody:wrong@')
+  const result = await erased(url, 'anything')
+  expect(result.code).toBe(1)
+  expect(result.places[0]).toMatchObject({
+    place: 'MongoDB',
+    problem: expect.stringMatching(/\w/) as string,
+  })
+  expect(result.told).toMatch(/1 places? could not be searched/)
+})
