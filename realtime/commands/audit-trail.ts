@@ -6,7 +6,7 @@ import type { Database } from '../store/database.ts'
 import { findUser, findUserByName } from '../store/users.ts'
 import type { SignInContext, SignInResult } from './sign-in.ts'
 
-/** Refusals that have a line. */
+/** The faults that already have a line in the security log. */
 const withLine = new WeakSet<object>()
 
 /** Whether this refusal is in the security log already. */
@@ -49,7 +49,7 @@ export const ofResult = ({ user, session }: SignInResult): SecurityEvent => ({
 })
 
 export function createAuditTrail(database: Database, security: SecurityLog): AuditTrail {
-  /** A look-up that fails costs the line its name, not the answer. */
+  /** If the look-up fails, the line has no name, and the caller still gets the answer. */
   const nameOf = async (user_id: string): Promise<string | null> =>
     (await findUser(database, user_id).catch(() => null))?.username ?? null
 

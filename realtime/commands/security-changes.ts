@@ -7,7 +7,7 @@ import type { SecurityLog } from '../observability/security-log.ts'
 import type { Log } from '../log/log.ts'
 import { createAccountLog, type CommandIdentity, type Told } from './account-log.ts'
 
-/** After these, whoever was let in by a session or a token has to show that it still counts. */
+/** The changes that may have ended the session or token of an open socket. */
 const ending: readonly unknown[] = [
   'account_locked',
   'devices_signed_out',
@@ -25,7 +25,7 @@ export interface SecurityChanges {
   first(context: CommandContext, identity: CommandIdentity): Promise<Told | undefined>
 }
 
-/** @param security what happens beside a command is noted here */
+/** @param security Notes the changes that are a side effect of another command. */
 export function createSecurityChanges(log: Log, security?: SecurityLog): SecurityChanges {
   const accountLog = createAccountLog(log)
   const tell: SecurityChanges['tell'] = async (context, identity, what) => {

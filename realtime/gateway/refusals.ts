@@ -1,5 +1,5 @@
-// What is refused to sockets: at the handshake, and of what they ask later. Those that somebody
-// isn't allowed are in the security log, the others in the log alone.
+// Notes what sockets are refused, at the handshake and later. Refusals for want of a right are in
+// the security log, the others only in the server's log.
 import type { IncomingMessage } from 'node:http'
 import type { ErrorCode } from '@lockstep/protocol/error-codes'
 import type { Fault } from '@lockstep/protocol/errors'

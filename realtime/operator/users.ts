@@ -97,7 +97,7 @@ const changes: Record<UserAction, Change> = {
   },
   async 'end-sessions'(user, deps) {
     await endSessions(user, deps.ofUser)
-    // the tokens that ended with them are in no entry
+    // the tokens end too, but no entry of the log says so
     await tell(user, 'devices_signed_out', deps)
     return listed(user)
   },

@@ -16,7 +16,7 @@ export async function findTokensByHash(
   return new Map(found.filter((token) => isLive(token, now)).map((token) => [token.hash, token]))
 }
 
-/** Whose each of these tokens is and when it ends; null: never. Ended ones are left out. */
+/** The owner of each token, and when the token ends (null: never). Ended tokens are left out. */
 export async function findLiveTokens(
   { tokens }: Database,
   ids: readonly string[],

@@ -149,7 +149,7 @@ test('G3: on any page, nothing leaves its card at 768 pixels, and forced colours
   }
 })
 
-/** What has an edge that is a shadow, which forced colours drop, and no border in its place. */
+/** Elements whose edge is only a shadow, which forced colours drop, with no border in its place. */
 async function withoutEdges(page: Page): Promise<string[]> {
   await page.evaluate(() => {
     for (const element of document.querySelectorAll<HTMLElement>('body *'))

@@ -38,7 +38,7 @@ export function securityScenes(account: WalkAccount): Scene[] {
     await press(page, 'I’ve saved them')
     await waitForHidden(page.getByRole('group', { name: 'Your recovery codes' }))
   }
-  /** Long after the sign-in, new codes ask who wants them. */
+  /** Long after the sign-in, a person who wants new codes is asked for a proof first. */
   const askedWho =
     (fill?: (page: Page) => Promise<unknown>): NonNullable<Row['before']> =>
     async (page) => {
@@ -199,7 +199,7 @@ export function securityScenes(account: WalkAccount): Scene[] {
   ]
 }
 
-/** It has verified its user, and it doesn't fill in the field of the name by itself. */
+/** Adds an authenticator that has verified its user and doesn't fill in the name by itself. */
 async function addAuthenticator(page: Page): Promise<void> {
   const cdp = await page.context().newCDPSession(page)
   await cdp.send('WebAuthn.enable')
@@ -214,7 +214,7 @@ async function addAuthenticator(page: Page): Promise<void> {
     },
   })
   await page.addInitScript(() => {
-    // An empty page has none.
+    // about:blank has no `PublicKeyCredential`
     if ('PublicKeyCredential' in window)
       PublicKeyCredential.isConditionalMediationAvailable = () => Promise.resolve(false)
   })

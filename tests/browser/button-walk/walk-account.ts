@@ -45,7 +45,7 @@ export interface WalkAccount extends WalkSurroundings {
 /** The bytes that the account may store. */
 export const storageOfWalk = 3 * 1024 ** 2
 export const agentOfWalk = '0199aaaa-0000-7000-8000-000000000001'
-/** Two devices change it. */
+/** The agent that two devices change. */
 export const sharedAgent = '0199aaaa-0000-7000-8000-000000000003'
 const chosenAgent = '0199aaaa-0000-7000-8000-000000000002'
 

@@ -4,10 +4,10 @@ import type { JsonObject } from '@lockstep/protocol/free-form'
 import { loadCatalogue } from './load-catalogue.ts'
 import { loadLaterTexts, t, type TextKey } from './texts.ts'
 
-/** Once, because a code that no catalogue knows would ask for ever. */
+/** The texts are requested once: a code that no catalogue knows would request them for ever. */
 let isRequested = false
 
-/** Undefined if there is no reason. The server’s own words count until others are loaded. */
+/** Undefined if there is no reason. Until the catalogue is loaded, the text is the server’s own. */
 export function reasonText({ reason, error, reason_code }: JsonObject): string | undefined {
   const given = [reason, error].find((value) => typeof value === 'string')
   if (typeof reason_code !== 'string') return given

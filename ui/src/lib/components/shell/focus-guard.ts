@@ -24,7 +24,7 @@ function nearest(ancestors: readonly HTMLElement[]): HTMLElement | undefined {
 
 let isGuarded = false
 
-/** From the first call on, for as long as the document lives. */
+/** Starts the guard, which lives as long as the document. Further calls do nothing. */
 export function guardFocus(): void {
   if (isGuarded) return
   isGuarded = true
