@@ -18,7 +18,7 @@ const letters = Object.fromEntries(
     [...'åƀçðéƒĝĥîĵķļɱñöþǫŕšţûṽŵẋýžÅƁÇÐÉƑĜĤÎĴĶĻṀÑÖÞǪŔŠŢÛṼŴẊÝŽ'][index]!,
   ]),
 )
-const toPseudo = (text: string): string =>
+export const toPseudo = (text: string): string =>
   text.replace(/[a-z]/gi, (letter) => letters[letter] ?? letter)
 
 type Catalogue = Record<string, Record<string, string>>

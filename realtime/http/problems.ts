@@ -48,8 +48,8 @@ export function frameworkFault(error: FastifyError, request: FastifyRequest): Fa
       // @fastify/static refuses paths that lead out of its folder with these statuses
       if ([400, 403, 404].includes(error.statusCode ?? 0)) return new Fault('not_found')
       // the client disconnected while it was sending: not an error of the server, and nobody reads
-      // the response
-      return (error as NodeJS.ErrnoException).code === 'ECONNRESET'
+      // the response. A connection to the database that broke has the same code.
+      return request.raw.errored && (error as NodeJS.ErrnoException).code === 'ECONNRESET'
         ? new Fault('invalid', { status: 400 })
         : undefined
   }

@@ -3,7 +3,6 @@
 import type { Locator, Page } from 'playwright-core'
 import { newId } from '@lockstep/protocol/ids'
 import type { Person } from '../harness/person.ts'
-import { composer } from './user-actions.ts'
 
 export interface AppPage {
   /** The name of the page's screenshots. */
@@ -123,16 +122,27 @@ export async function fillAccount(
   return { conversationId: garden.id, runId: run.id }
 }
 
-/** Every page for a signed-in user. The ids are those that `fillAccount` returns. */
-export function appPages(ids: { conversationId: string; runId: string }): AppPage[] {
-  const heading = (name: string) => (page: Page) => page.getByRole('heading', { name }).first()
+/**
+ * Every page for a signed-in user. The ids are those that `fillAccount` returns. `say` gives the
+ * page's words in the language that it is shown in.
+ */
+export function appPages(
+  ids: { conversationId: string; runId: string },
+  say = (text: string): string => text,
+): AppPage[] {
+  const named = (name: string) => (page: Page) => page.getByRole('heading', { name }).first()
+  const heading = (text: string) => named(say(text))
   return [
     {
       name: 'chats',
       path: '/app',
       ready: (page) => page.getByRole('link', { name: /The garden in spring/ }),
     },
-    { name: 'new-chat', path: '/app/new', ready: composer },
+    {
+      name: 'new-chat',
+      path: '/app/new',
+      ready: (page) => page.getByRole('textbox', { name: say('Message') }),
+    },
     {
       name: 'thread',
       path: `/app/c/${ids.conversationId}`,
@@ -141,9 +151,9 @@ export function appPages(ids: { conversationId: string; runId: string }): AppPag
     {
       name: 'history',
       path: `/app/c/${ids.conversationId}/history`,
-      ready: (page) => page.getByRole('button', { name: /^Started a chat/ }),
+      ready: (page) => page.getByRole('button', { name: say('Started a chat') }),
     },
-    { name: 'agents', path: '/app/agents', ready: heading('Editor') },
+    { name: 'agents', path: '/app/agents', ready: named('Editor') },
     {
       name: 'runs',
       path: '/app/agents/runs',
@@ -164,7 +174,7 @@ export function appPages(ids: { conversationId: string; runId: string }): AppPag
     {
       name: 'devices',
       path: '/app/settings/devices',
-      ready: (page) => page.getByText('This device'),
+      ready: (page) => page.getByText(say('This device')),
     },
     { name: 'activity', path: '/app/settings/activity', ready: heading('Activity') },
     { name: 'data', path: '/app/settings/data', ready: heading('Export') },

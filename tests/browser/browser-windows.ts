@@ -1,7 +1,7 @@
 // All tests of a worker share one headless Chromium and open windows in it. Each window is a
 // browser context of its own, so it shares no cookies with the others and stands for a separate
-// browser. A window records errors and violations of the Content-Security-Policy, because no page
-// may cause any.
+// browser. The pool hands a window that is like new to a later test of the file. A window records
+// errors and violations of the Content-Security-Policy, because no page may cause any.
 import { existsSync } from 'node:fs'
 import {
   chromium,
@@ -12,6 +12,7 @@ import {
 } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 import type { Person } from '../harness/person.ts'
+import { WindowPool, type PooledWindow } from './window-pool.ts'
 
 /** Playwright's own, which a second `--enable-features` would replace, and the last one. */
 const features = [
@@ -78,11 +79,13 @@ export async function openContext(
 ): Promise<BrowserContext> {
   // There is no GPU here, so animations would take a fifth of the browser's processor time.
   const context = await browser.newContext({ ...desktop, reducedMotion: 'reduce', ...options })
-  if (person) {
-    const [name = '', value = ''] = person.cookie.split(/=(.*)/s)
-    await context.addCookies([{ name, value, url, httpOnly: true, sameSite: 'Lax' }])
-  }
+  if (person) await context.addCookies([cookieFor(url, person)])
   return context
+}
+
+function cookieFor(url: string, { cookie }: Person) {
+  const [name = '', value = ''] = cookie.split(/=(.*)/s)
+  return { name, value, url, httpOnly: true, sameSite: 'Lax' as const }
 }
 
 type WindowOptions = BrowserContextOptions & {
@@ -100,11 +103,21 @@ export async function openWindow(
 ): Promise<OpenedWindow> {
   const context = await openContext(browser, url, options)
   const page = await context.newPage()
+  const errors = await collectErrors(page, () => alsoExpected)
+  await page.goto(url + path)
+  return { page, errors }
+}
+
+/** Collects the errors of a page, and its violations of the Content-Security-Policy. */
+async function collectErrors(
+  page: Page,
+  alsoExpected: () => RegExp | undefined,
+): Promise<string[]> {
   const errors: string[] = []
   page.on('pageerror', (error) => errors.push(error.stack ?? error.message))
   page.on('console', (message) => {
     const text = message.text()
-    const isExpected = expectedErrors.test(text) || alsoExpected?.test(text)
+    const isExpected = expectedErrors.test(text) || alsoExpected()?.test(text)
     if (message.type() === 'error' && !isExpected) errors.push(`${text} ${message.location().url}`)
   })
   await page.exposeFunction('reportViolation', (text: string) => errors.push(text))
@@ -120,16 +133,21 @@ export async function openWindow(
       },
     )
   })
-  await page.goto(url + path)
-  return { page, errors }
+  return errors
 }
 
 export interface Windows {
   browser: Browser
   /**
    * Opens a window, see `openWindow`. An error in the window fails the test that runs at that time.
+   * The window is closed when that test ends, unless it `lasts` until the file ends. It may have
+   * served an earlier test, unless it `isNew`.
    */
-  open: (url: string, path: string, options?: Parameters<typeof openWindow>[3]) => Promise<Page>
+  open: (
+    url: string,
+    path: string,
+    options?: WindowOptions & { lasts?: boolean; isNew?: boolean },
+  ) => Promise<Page>
 }
 
 /**
@@ -137,24 +155,51 @@ export interface Windows {
  * with the worker.
  */
 let runningBrowser: Promise<Browser> | undefined
+const pool = new WindowPool()
 
 /** Registers hooks that give the tests of a file their browser. Call it at the top of the file. */
 export function sharedBrowser(): Windows {
-  const openedWindows: OpenedWindow[] = []
+  let opened: PooledWindow[] = []
+  const lasting = new Set<PooledWindow>()
   const windows = {} as Windows
   beforeAll(async () => {
-    windows.browser = await (runningBrowser ??= launch())
-    windows.open = async (url, path, options) => {
-      const opened = await openWindow(windows.browser, url, path, options)
-      openedWindows.push(opened)
-      return opened.page
+    const browser = (windows.browser = await (runningBrowser ??= launch()))
+    windows.open = async (url, path, options = {}) => {
+      const { person, alsoExpected, lasts, isNew, ...contextOptions } = options
+      const key = JSON.stringify(contextOptions)
+      const pooled =
+        (isNew ? undefined : pool.take(key)) ?? (await create(browser, key, contextOptions))
+      pooled.alsoExpected = alsoExpected
+      opened.push(pooled)
+      if (lasts) lasting.add(pooled)
+      await pool.visit(pooled, url + path, person && cookieFor(url, person))
+      return pooled.page
     }
   })
   // Errors must fail a test, not a hook of the file: after a failed hook the remaining hooks would
   // not run, and nodes and databases would be left running.
-  afterEach(() => {
-    expect(openedWindows.flatMap(({ errors }) => errors.splice(0))).toEqual([])
+  afterEach(async () => {
+    const errors = opened.flatMap(({ errors }) => errors.splice(0))
+    const done = opened.filter((pooled) => !lasting.has(pooled))
+    opened = [...lasting]
+    await Promise.all(done.map((pooled) => pool.giveBack(pooled)))
+    expect(errors).toEqual([])
   })
-  afterAll(() => Promise.all(openedWindows.map(({ page }) => page.context().close())))
+  afterAll(async () => {
+    await Promise.all(opened.map((pooled) => pool.giveBack(pooled)))
+    await pool.close()
+  })
   return windows
+}
+
+async function create(
+  browser: Browser,
+  key: string,
+  options: BrowserContextOptions,
+): Promise<PooledWindow> {
+  const context = await openContext(browser, '', options)
+  const page = await context.newPage()
+  const errors = await collectErrors(page, () => pooled.alsoExpected)
+  const pooled = await pool.add(key, context, page, errors)
+  return pooled
 }

@@ -76,6 +76,7 @@ test.each(Object.entries(parts))(
       page = await windows.open(url, '/app', {
         person,
         permissions: ['clipboard-read', 'clipboard-write'],
+        lasts: true,
       })
     const shown =
       scenesOf === phoneScenes

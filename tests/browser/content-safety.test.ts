@@ -5,7 +5,7 @@ import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { appPages, fillAccount } from './app-pages.ts'
 import { sharedBrowser } from './browser-windows.ts'
-import { waitForVisible } from './user-actions.ts'
+import { navigateTo, waitForVisible } from './user-actions.ts'
 import { payloads } from './xss-payloads.ts'
 
 const shared = sharedNodes()
@@ -81,11 +81,11 @@ test('no known payload runs script, makes a request, or leaves a handler or a da
 test('every page works under a Content-Security-Policy without inline scripts and inline styles', async () => {
   const alice = await signUp(shared.node, 'alice')
   const ids = await fillAccount(alice)
-  const page = await windows.open(shared.node.url, '/healthz', { person: alice })
+  const page = await windows.open(shared.node.url, '/app', { person: alice })
   const { headers } = await fetch(shared.node.url)
   expect(headers.get('content-security-policy')).not.toContain('unsafe')
   for (const { path, ready } of appPages(ids)) {
-    await page.goto(shared.node.url + path)
+    await navigateTo(page, path)
     await waitForVisible(ready(page))
   }
   await page.getByRole('button', { name: /^Account of/ }).click()

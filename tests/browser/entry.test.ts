@@ -96,7 +96,14 @@ test('somebody who is locked out, or has forgotten the password, is told what to
   }
   await setLocked(database, alice.user.id, true)
   await signInWith(alice.password)
-  await waitForVisible(page.getByText('This account is locked. Contact your administrator.'))
+  const isLocked = page.getByText('This account is locked. Contact your administrator.')
+  await waitForVisible(isLocked)
+  // the same after a sign-in at a provider, which leads back with the reason
+  await page.goto(`${node.url}/app/sign-in?failed=locked`)
+  await waitForVisible(isLocked)
+  await page.goto(`${node.url}/app/sign-in?failed=awaiting_approval`)
+  await waitForVisible(page.getByRole('alert'))
+  await waitForHidden(isLocked)
   await setLocked(database, alice.user.id, false)
 
   const secret = newSecret()

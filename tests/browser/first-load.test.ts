@@ -48,14 +48,14 @@ test('the sign-in page, a new chat and a thread each need at most 90 KB of compr
     ['/app/new', (page) => waitForVisible(composer(page))],
     [`/app/c/${id}`, (page) => waitForVisible(page.getByText('Markdown', { exact: true }))],
   ]
-  const signedOut = await windows.open(shared.node.url, '/healthz')
+  const signedOut = await windows.open(shared.node.url, '/healthz', { isNew: true })
   expect(
     await scriptBytes(signedOut, '/app/sign-in', (page) =>
       waitForVisible(page.getByLabel('Username')),
     ),
   ).toBeLessThan(SCRIPT_BUDGET)
   for (const [path, usable] of pages) {
-    const page = await windows.open(shared.node.url, '/healthz', { person: alice })
+    const page = await windows.open(shared.node.url, '/healthz', { person: alice, isNew: true })
     expect(await scriptBytes(page, path, usable), path).toBeLessThan(SCRIPT_BUDGET)
   }
 })

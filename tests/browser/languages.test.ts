@@ -3,6 +3,9 @@
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { reasons } from '../../realtime/agents/provider.ts'
+import { toPseudo } from '../../tools/vite-texts.ts'
+import arabic from '../../ui/texts/ar.json' with { type: 'json' }
+import english from '../../ui/texts/en.json' with { type: 'json' }
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { appPages, fillAccount } from './app-pages.ts'
@@ -15,6 +18,15 @@ const windows = sharedBrowser()
 /** What the user, their devices and the server's agents are called isn't the page's text. */
 const isOthers =
   /garden|sun|soil|bed|Plant|beans|Spinach|Tomatoes|sowing|frost|Invoice|Regex|coast|Reading list|distributed|Editor|Demo|demo|alice|Chrome|Node|HeadlessChrome|Linux|Edge|Compare two ways|English|العربية|Lockstep|ChatGPT|Claude|LibreChat|Open WebUI|chat-ui|Ctrl|Esc|AM|PM|Today|Yesterday/
+
+/** A text of the English catalogue in Arabic. */
+function inArabic(text: string): string {
+  const translations: Record<string, Record<string, string>> = arabic
+  for (const [section, messages] of Object.entries<Record<string, string>>(english))
+    for (const [key, message] of Object.entries(messages))
+      if (message === text) return translations[section]![key]!
+  throw new Error(`The catalogue has no “${text}”`)
+}
 
 /** The texts that people read or hear on the page, without those of messages and of choices. */
 const readableTexts = (page: Page): Promise<string[]> =>
@@ -53,11 +65,9 @@ test.each([
   await alice.ask('putPreferences', { body: { language: 'en-XA' } })
   const page = await windows.open(shared.node.url, '/app', { ...device, person: alice })
   await waitForVisible(page.getByText('Çĥåţš').first())
-  for (const { name, path } of appPages(ids)) {
-    await page.goto(shared.node.url + path)
-    await waitForVisible(page.locator('main :is(h1, textarea)').first())
-    await page.waitForLoadState('networkidle')
-    // The language is a preference, which arrives after the page.
+  for (const { name, path, ready } of appPages(ids, toPseudo)) {
+    await navigateTo(page, path)
+    await waitForVisible(ready(page))
     await expect
       .poll(async () => outside(await readableTexts(page)), { message: name, timeout: 10_000 })
       .toEqual([])
@@ -100,9 +110,9 @@ test('no page in Arabic is wider than its window', async () => {
   await alice.ask('putPreferences', { body: { language: 'ar' } })
   const page = await windows.open(shared.node.url, '/app', { ...phone, person: alice })
   await waitForVisible(page.getByText('المحادثات').first())
-  for (const { name, path } of appPages(ids)) {
-    await page.goto(shared.node.url + path)
-    await waitForVisible(page.locator('main :is(h1, textarea)').first())
+  for (const { name, path, ready } of appPages(ids, inArabic)) {
+    await navigateTo(page, path)
+    await waitForVisible(ready(page))
     const overflow = await page.evaluate(
       () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
     )

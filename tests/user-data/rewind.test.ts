@@ -24,7 +24,7 @@ describe('undoing entries', () => {
       }),
       { numRuns: inForm(500, 1_500) },
     )
-    expect(undone).toBeGreaterThan(700)
+    expect(undone).toBeGreaterThan(inForm(200, 700))
   })
 
   test('works for any window of the messages', () => {
