@@ -6,18 +6,18 @@ const attacked = [
   'the owner succeeds, and another user with the same request, before and after, does not',
 ] as const
 
-/** Acts for whoever owns the conversation instead of the caller. */
-const ownerOr = (caller: string): string =>
-  `(await database.conversations.findOne({ _id: { $regex: conversation_id + '$' } }))?.user_id ?? ${caller}`
+/** The owner of an entity, as the log has it; the caller, if there is none. */
+const ownerOf = (topic: string, id: string, caller: string): string =>
+  `(await database.changes.findOne({ topic: '${topic}', entity_id: ${id} }))?.user_id ?? ${caller}`
 
 export const anotherUser: readonly Row[] = [
   {
     row: "Every route with somebody else's id",
     edits: [
       {
-        file: 'realtime/store/conversations.ts',
-        old: 'return conversations.findOne(idFilter(conversationKey(user_id, id)))',
-        now: "return conversations.findOne({ _id: { $regex: id + '$' } })",
+        file: 'realtime/commands/conversations.ts',
+        old: "const cursor = await log.projectToHead(user_id, 'conversations')",
+        now: `user_id = ${ownerOf('conversations', 'id', 'user_id')}\n      const cursor = await log.projectToHead(user_id, 'conversations')`,
       },
     ],
     test: attacked,
@@ -27,9 +27,14 @@ export const anotherUser: readonly Row[] = [
     row: "Every socket command with somebody else's id",
     edits: [
       {
-        file: 'realtime/store/agent-runs.ts',
-        old: 'await agent_runs.findOne(idFilter(runKey(user_id, id)))',
-        now: "await agent_runs.findOne({ _id: { $regex: id + '$' } })",
+        file: 'realtime/commands/agents.ts',
+        old: 'const append = (context:',
+        now: 'const append = async (context:',
+      },
+      {
+        file: 'realtime/commands/agents.ts',
+        old: "log.append({ context, topic: 'agents', entity_id: run_id, identity, decide })",
+        now: `log.append({ context: { ...context, user_id: ${ownerOf('agents', 'run_id', 'context.user_id')} }, topic: 'agents', entity_id: run_id, identity, decide })`,
       },
     ],
     test: attacked,
@@ -96,7 +101,7 @@ export const anotherUser: readonly Row[] = [
       {
         file: 'realtime/commands/rewind.ts',
         old: '    return conversationAt(',
-        now: `    const user_id = ${ownerOr('caller')}\n    return conversationAt(`,
+        now: `    const user_id = ${ownerOf('conversations', 'conversation_id', 'caller')}\n    return conversationAt(`,
       },
     ],
     test: [
@@ -111,7 +116,7 @@ export const anotherUser: readonly Row[] = [
       {
         file: 'realtime/commands/rewind.ts',
         old: '    const appended = await log.append({\n      context,',
-        now: `    const appended = await log.append({\n      context: { ...context, user_id: ${ownerOr('context.user_id')} },`,
+        now: `    const appended = await log.append({\n      context: { ...context, user_id: ${ownerOf('conversations', 'conversation_id', 'context.user_id')} },`,
       },
     ],
     test: attacked,

@@ -163,5 +163,6 @@ export const hostApp: readonly Row[] = [
       'tests/auth/oidc-refused.test.ts',
       'the log says why sign-ins failed, and no code, token, nonce, state or secret',
     ],
+    wholeFile: true,
   },
 ]

@@ -19,6 +19,8 @@ export interface Removal {
   test: readonly [file: string, name: string]
   /** Words of the case that must fail, of a test with many cases. */
   only?: string
+  /** The test looks at what all tests of its file have done, so all of them run. */
+  wholeFile?: true
   /** What to know about the edits, such as why there are several. */
   note?: string
   /** What is built anew from the changed sources, besides what tests build by themselves. */

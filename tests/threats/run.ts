@@ -48,13 +48,16 @@ async function tryTest(copy: ScratchCopy, removal: Removal): Promise<Outcome> {
   const [file] = removal.test
   if (removal.needs) await copy.run(['tools/prepare.mjs', removal.needs], MAX_MS)
   rmSync(copy.pathOf(REPORT), { force: true })
-  const named = ['run', '--project', projectOf(file), file, '-t', patternOf(removal)]
+  const pattern = patternOf(removal)
+  const chosen = ['run', '--project', projectOf(file), file]
+  if (!removal.wholeFile) chosen.push('-t', pattern)
   const report = ['--reporter=json', `--outputFile=${REPORT}`]
-  const output = await copy.run(['node_modules/vitest/vitest.mjs', ...named, ...report], MAX_MS)
+  const output = await copy.run(['node_modules/vitest/vitest.mjs', ...chosen, ...report], MAX_MS)
   if (!existsSync(copy.pathOf(REPORT))) return { verdict: 'broken', because: firstLine(output) }
   const { testResults } = JSON.parse(readFileSync(copy.pathOf(REPORT), 'utf8')) as Report
   const ran = testResults
     .flatMap(({ assertionResults }) => assertionResults)
+    .filter(({ fullName }) => new RegExp(pattern).test(fullName))
     .filter(({ status }) => status === 'passed' || status === 'failed')
   const failed = ran.find(({ status }) => status === 'failed')
   if (failed) return { verdict: 'red', because: firstLine(failed.failureMessages.join('\n')) }
