@@ -46,13 +46,14 @@ export const anotherUser: readonly Row[] = [
       {
         file: 'realtime/gateway/connection-registry.ts',
         old: 'for (const { device } of this.connectionsOf(user_id, change.topic)) device.offer(change)',
-        now: 'for (const { device, topic } of this.connections()) if (topic === change.topic) device.offer(change)',
+        now: "for (const { device, socket, topic, identity } of this.connections())\n      if (identity.user_id === user_id && topic === change.topic) device.offer(change)\n      else socket.emit('change', change)",
       },
     ],
     test: [
       'tests/cases/strangers.test.ts',
       'never receives anything of alice’s, while her other devices receive everything',
     ],
+    note: 'A change goes past the state of the device, which would drop what is not of its own log.',
   },
   {
     row: "Somebody else's id for a new entity",

@@ -96,7 +96,7 @@ export const reader: readonly Row[] = [
       {
         file: 'realtime/store/changes.ts',
         old: '    $set: { stripped: true },\n',
-        now: '    $set: { stripped: true, at: new Date() },\n',
+        now: "    $set: { stripped: true, fingerprint: '' },\n",
       },
     ],
     test: ['tests/store/driver.test.ts', 'the log is append-only'],
