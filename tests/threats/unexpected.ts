@@ -37,7 +37,7 @@ export const unexpected: readonly Row[] = [
     edits: [
       {
         file: 'realtime/log/storage-quota.ts',
-        old: '      return noRoom(quotaBytes)',
+        old: '      return overQuota(quotaBytes)',
         now: '      return undefined',
       },
     ],
