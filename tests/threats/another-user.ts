@@ -6,7 +6,7 @@ const attacked = [
   'the owner succeeds, and another user with the same request, before and after, does not',
 ] as const
 
-/** The owner of an entity, as the log has it; the caller, if there is none. */
+/** An expression for the entity’s owner in the log; for the caller if the log lacks the entity. */
 const ownerOf = (topic: string, id: string, caller: string): string =>
   `(await database.changes.findOne({ topic: '${topic}', entity_id: ${id} }))?.user_id ?? ${caller}`
 

@@ -13,7 +13,7 @@ export interface Edit {
 export interface Removal {
   /** The row's bold name, without a full stop. */
   row: string
-  /** Several if the defence has several checks, each of which would suffice. */
+  /** One edit for each check of the defence: a check that stays would still stop the attack. */
   edits: readonly Edit[]
   /** One of the row's tests: its file and the words of its name, as the row has them. */
   test: readonly [file: string, name: string]
