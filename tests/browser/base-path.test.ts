@@ -17,8 +17,8 @@ import {
 const windows = sharedBrowser()
 
 test('under BASE_PATH a person signs up, writes, follows links, reloads and signs out, and nothing is asked for outside of it', async () => {
-  await using database = freshDatabase()
-  await using node = await startNode(database, { basePath: '/a/chat', ...fastReplies })
+  const database = windows.keep(freshDatabase())
+  const node = windows.keep(await startNode(database, { basePath: '/a/chat', ...fastReplies }))
   expect(node.url).toMatch(/:\d+\/a\/chat$/)
   const page = await windows.open(node.url, '')
   const outside: string[] = []
@@ -73,8 +73,8 @@ test('under BASE_PATH a person signs up, writes, follows links, reloads and sign
 })
 
 test('outside of BASE_PATH everything is 404', async () => {
-  await using database = freshDatabase()
-  await using node = await startNode(database, { basePath: '/chat' })
+  const database = windows.keep(freshDatabase())
+  const node = windows.keep(await startNode(database, { basePath: '/chat' }))
   const { origin } = new URL(node.url)
   const statusOf = async (path: string) => (await request(origin + path, 'GET')).status
   for (const path of [

@@ -38,7 +38,7 @@ test('pinned conversations come first, and the archive and the trash are separat
   const page = await windows.open(shared.node.url, '/app', { person: alice })
   const rows = page.getByRole('complementary').getByRole('listitem')
   await waitForVisible(listedConversation(page, 'Reading list'))
-  expect(await rows.first().textContent()).toContain('Reading list')
+  await expect.poll(() => rows.first().textContent()).toContain('Reading list')
   await chooseAction(page, 'Invoice wording', 'Archive')
   await chooseAction(page, 'Regex for dates', 'Delete')
   await waitForHidden(listedConversation(page, 'Regex for dates'))

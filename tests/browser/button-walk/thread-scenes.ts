@@ -246,8 +246,7 @@ export function threadScenes({ person, conversationId, chats }: WalkAccount): Sc
         { control: 'article "You" > button "Cancel"', sees: 'Edit discarded' },
         {
           control: 'status > button "Undo"',
-          before: (page) =>
-            waitForHidden(page.getByRole('button', { name: 'Continue your edit' }), 6_000),
+          before: (page) => waitForHidden(page.getByRole('button', { name: 'Continue your edit' })),
           sees: button('Continue your edit'),
         },
       ],

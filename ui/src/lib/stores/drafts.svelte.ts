@@ -63,6 +63,11 @@ export class DraftText {
   discard(other: Draft): void {
     void this.#field.discard(other)
   }
+  /** Nothing of what was written at the place is wanted any more, here or by another device. */
+  clear(): void {
+    for (const other of this.others) this.discard(other)
+    this.text = ''
+  }
 }
 
 const track = createSubscriber((update) => engine.drafts.subscribe(update))
