@@ -28,11 +28,16 @@ const slowest = [
   'fuzz/',
   'browser/button-walk',
   'browser/missing-',
+  'browser/languages',
+  'browser/versions',
+  'browser/drafts',
+  'browser/accessibility',
+  'browser/offline',
+  'browser/importing',
+  'browser/layout',
+  'browser/mirroring',
   'browser/markdown-speed',
   'browser/input-devices',
-  'browser/accessibility',
-  'browser/versions',
-  'browser/mirroring',
 ]
 const tests = path.join(import.meta.dirname, '../tests')
 

@@ -43,7 +43,7 @@ test('the browser stores nothing except the session cookie, which no script can 
   const page = await windows.open(shared.node.url, '/app')
   await signUpAs(page, uniqueName('alice'), password)
   await startConversation(page, 'Nothing of this is kept here')
-  await page.getByRole('button', { name: 'Copy' }).first().waitFor()
+  await waitForVisible(page.getByRole('button', { name: 'Copy' }).first())
 
   const stored = await page.evaluate(async () => ({
     local: localStorage.length,
