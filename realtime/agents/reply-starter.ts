@@ -205,8 +205,9 @@ export function createReplyStarter(deps: ReplyStarterDeps): ReplyStarter {
   }
 
   async function threadBefore({ user_id, conversation_id, message_id }: ReplyAddress) {
-    const messages = await replies.upTo({ user_id, conversation_id, message_id }, THREAD_MESSAGES)
-    return threadOf(messages, { id: message_id })
+    const address = { user_id, conversation_id, message_id }
+    const { messages, removed } = await replies.upTo(address, THREAD_MESSAGES)
+    return threadOf(messages, { id: message_id }, removed)
   }
 
   /**

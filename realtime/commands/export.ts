@@ -8,6 +8,7 @@ import type { Summary } from '@lockstep/protocol/conversations'
 import { unreadable } from '@lockstep/protocol/encrypted-text'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Message } from '@lockstep/protocol/message'
+import { lastPosition } from '@lockstep/protocol/reduce/conversation'
 import type { Log } from '../log/log.ts'
 import { readAllRuns, toRun } from '../store/agent-runs.ts'
 import { readDrafts, toDraft } from '../store/drafts.ts'
@@ -61,7 +62,9 @@ export function createExport(database: Database, log: Log): ExportUseCases {
     }
   }
 
-  async function* messagesOf(user_id: string, { id, message_count: upTo }: Summary) {
+  async function* messagesOf(user_id: string, summary: Summary) {
+    const { id } = summary
+    const upTo = lastPosition(summary)
     for (let after = 0; ;) {
       const page = await readMessagesInRange(database, user_id, id, {
         after,
@@ -121,8 +124,8 @@ export function createExport(database: Database, log: Log): ExportUseCases {
   }
 
   async function* text(user_id: string, summary: Summary): AsyncGenerator<string> {
-    const links = await readLinks(database, user_id, summary.id)
-    const shown = new Set(branchOf(links).map(({ id }) => id))
+    const { links, removed } = await readLinks(database, user_id, summary.id)
+    const shown = new Set(branchOf(links, links.at(-1), removed).map(({ id }) => id))
     yield `# ${oneLine(summary.title)}\n\n_${day(summary.created_at)} – ${day(summary.updated_at)}_\n`
     for await (const message of messagesOf(user_id, summary))
       if (shown.has(message.id)) yield section(message)

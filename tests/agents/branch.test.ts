@@ -114,3 +114,27 @@ test('a long thread keeps its newest messages, and the last one even if it is to
   all[40]!.content = 'x'.repeat(250_000)
   expect(threadOf(all, all.at(-1)!)[0]!.content).toHaveLength(250_000)
 })
+
+test('API-15: threads lead through deleted messages, so deleting one moves no other message', () => {
+  const written = fc.array(fc.tuple(fc.nat(), fc.nat({ max: 3 }), fc.boolean()), { maxLength: 12 })
+  fc.assert(
+    fc.property(written, (drawn) => {
+      const names = drawn.map((_, index) => `m${index}`)
+      const all = messages(
+        ...drawn.map(([target, kind], index) => {
+          if (index === 0 || kind > 1) return names[index]!
+          return `${names[index]!}${kind === 0 ? '<' : '>'}${names[target % index]!}`
+        }),
+      )
+      const isDeleted = new Set(names.filter((_, index) => drawn[index]![2]))
+      const kept = all.filter(({ id }) => !isDeleted.has(id))
+      const removed = all.filter(({ id }) => isDeleted.has(id))
+      for (const tip of kept) {
+        const whole = branchOf(all, tip).filter(({ id }) => !isDeleted.has(id))
+        expect(ids(branchOf(kept, tip, removed))).toBe(ids(whole))
+        const versions = versionsOf(all, tip).filter(({ id }) => !isDeleted.has(id))
+        expect(ids(versionsOf(kept, tip, removed))).toBe(ids(versions))
+      }
+    }),
+  )
+})
