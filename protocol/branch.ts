@@ -88,3 +88,28 @@ export function versionsOf<M extends Link>(
   const first = firstVersion(message, byId)
   return messages.filter((other) => firstVersion(other, byId) === first)
 }
+
+/**
+ * The same messages as if the deleted ones had never been there: positions count from 1, and no link
+ * leads to a deleted message. Threads stay the same, unless one begins in the middle: no link says
+ * that nothing comes before a message.
+ */
+export function withoutRemoved(messages: readonly Link[], removed: readonly Link[]): Link[] {
+  const { first, before } = threadsIn(messages, removed)
+  const kept = new Map(messages.map((message) => [message.id, message]))
+  const all = new Map([...messages, ...removed].map((link) => [link.id, link]))
+  /** By the first version of a message, the earliest one that is left. */
+  const earliest = new Map<string, string>()
+  return messages.map((message, index) => {
+    const group = first(message).id
+    const found = earliest.get(group)
+    if (found === undefined) earliest.set(group, message.id)
+    let replaced = message.replaces
+    while (replaced !== null && !kept.has(replaced)) replaced = all.get(replaced)?.replaces ?? null
+    const replaces = found === undefined ? null : (replaced ?? found)
+    const parent = replaces === null ? before(message)?.id : undefined
+    const follows = parent === messages[index - 1]?.id ? undefined : parent
+    const { id } = message
+    return { id, position: index + 1, replaces, ...(follows !== undefined && { follows }) }
+  })
+}

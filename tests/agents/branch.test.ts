@@ -2,7 +2,7 @@
 // and what a page shows.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { branchOf, versionsOf } from '@lockstep/protocol/branch'
+import { branchOf, versionsOf, withoutRemoved } from '@lockstep/protocol/branch'
 import type { Message } from '@lockstep/protocol/message'
 import { threadOf } from '../../realtime/agents/thread.ts'
 
@@ -134,6 +134,15 @@ test('API-15: threads lead through deleted messages, so deleting one moves no ot
         expect(ids(branchOf(kept, tip, removed))).toBe(ids(whole))
         const versions = versionsOf(all, tip).filter(({ id }) => !isDeleted.has(id))
         expect(ids(versionsOf(kept, tip, removed))).toBe(ids(versions))
+      }
+      // an export has no links to deleted messages
+      const exported = withoutRemoved(kept, removed)
+      const isRoot = ({ id }: { id: string }) => id === exported[0]?.id
+      for (const [index, tip] of exported.entries()) {
+        const thread = branchOf(kept, kept[index], removed)
+        if (thread[0] && !versionsOf(kept, thread[0], removed).some(isRoot)) continue
+        expect(ids(branchOf(exported, tip))).toBe(ids(thread))
+        expect(ids(versionsOf(exported, tip))).toBe(ids(versionsOf(kept, kept[index]!, removed)))
       }
     }),
   )

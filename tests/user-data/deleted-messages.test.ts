@@ -61,6 +61,11 @@ describe('a deleted message', () => {
     const exported = JSON.stringify(await alice.ask('exportMe'))
     expect(exported).toContain('banana')
     expect(exported).not.toMatch(/apple|cherry|damson/)
+    const bob = await signUp(shared.nodes[0]!)
+    const original = (await alice.ask('exportMe')) as { conversations: unknown[] }
+    await bob.ask('importMe', { body: { source: 'lockstep', data: original } })
+    const { conversations } = (await bob.ask('exportMe')) as typeof original
+    expect(conversations).toEqual(original.conversations)
     expect((await alice.ask('listActivity', { query: { limit: '1' } })).items).toMatchObject([
       { summary: 'Deleted messages' },
     ])
