@@ -14,10 +14,9 @@ import type {
 } from '../conversations.ts'
 import { Fault } from '../errors.ts'
 import { equalJson } from '../free-form.ts'
-import { limits } from '../limits.ts'
 import type { Message, MessageInput } from '../message.ts'
 import { isConversation, lastPosition, type HeldConversation } from '../reduce/conversation.ts'
-import { byteLength, previewIn } from '../text.ts'
+import { previewIn } from '../text.ts'
 import { mergedMetadata, mergeInputs } from './messages.ts'
 
 /** The title of a conversation that nobody has named. */
@@ -201,13 +200,7 @@ const deleteMessages: DecideConversation<'delete_messages'> = (held, command, co
   const removed = conversation.messages.filter(({ id }) => ids.has(id))
   const known = new Set([...removed, ...(conversation.removed ?? [])].map(({ id }) => id))
   if (command.message_ids.some((id) => !known.has(id)))
-    throw new Fault('not_found', { detail: 'There is no such message in this conversation' })
-  // the log keeps them for rewind, in one entry
-  if (byteLength(JSON.stringify(removed)) > limits.changeBytes)
-    throw new Fault('too_large', {
-      detail: 'These messages are too much for one change: delete fewer at once',
-      limit_bytes: limits.changeBytes,
-    })
+    throw new Fault('not_found', { detail: 'There is no such message' })
   return updated(conversation, {}, { messages: [], replaced: [], removed }, context)
 }
 

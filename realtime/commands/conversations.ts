@@ -11,8 +11,10 @@ import type { Conversation, ConversationCommands, Summary } from '@lockstep/prot
 import { checkDecision } from '@lockstep/protocol/decide/encryption'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
+import { limits } from '@lockstep/protocol/limits'
 import { isConversation, type HeldConversation } from '@lockstep/protocol/reduce/conversation'
 import { searchPattern } from '@lockstep/protocol/search-text'
+import { byteLength } from '@lockstep/protocol/text'
 import type { CommandContext } from '../log/entry.ts'
 import type { Log } from '../log/log.ts'
 import { listConversations, readConversation, toSummary } from '../store/conversations.ts'
@@ -126,7 +128,7 @@ export function createConversations(
           const decision = decide(held, command, decisionContext)
           if (decision) {
             checkDecision(isConversation(held) ? held : undefined, decision, context.user_id)
-            checkVersion(held, deleted, options.message_version)
+            checkDeletion(held, deleted, options.message_version)
           }
           return decision
         },
@@ -230,11 +232,25 @@ export function createConversations(
   return { change, purgeTrashed, list, get }
 }
 
-/** Throws `version_conflict` for a message that has another version. */
-function checkVersion(held: HeldConversation, ids: readonly string[] = [], version?: number): void {
-  if (version === undefined || !isConversation(held)) return
-  const current = held.messages.find((message) => ids.includes(message.id))
-  if (current && current.version !== version) throw new Fault('version_conflict', { current })
+/**
+ * Throws `version_conflict` for a message that has another version, and `too_large` for messages
+ * that the log couldn't keep for rewind in one entry.
+ */
+function checkDeletion(
+  held: HeldConversation,
+  ids: readonly string[] = [],
+  version?: number,
+): void {
+  if (!isConversation(held) || ids.length === 0) return
+  const wanted = new Set(ids)
+  const gone = held.messages.filter(({ id }) => wanted.has(id))
+  const current = gone.find((message) => version !== undefined && message.version !== version)
+  if (current) throw new Fault('version_conflict', { current })
+  if (byteLength(JSON.stringify(gone)) > limits.changeBytes)
+    throw new Fault('too_large', {
+      detail: 'These messages are too much for one change: delete fewer at once',
+      limit_bytes: limits.changeBytes,
+    })
 }
 
 /** How long the database may take for one page of a list or a search. */
