@@ -248,6 +248,10 @@ export class ConversationsClient
     return this.#send(updateCommand({ conversation_id: id, messages }), message_id)
   }
 
+  deleteMessages(id: string, message_ids: string[]): IssuedCommand {
+    const payload = { conversation_id: id, message_ids }
+    return this.#send(decidedCommand('delete_messages', payload, id))
+  }
   delete(id: string): IssuedCommand {
     return this.#send(decidedCommand('delete', { conversation_id: id }, id))
   }
