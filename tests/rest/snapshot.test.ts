@@ -29,7 +29,7 @@ async function snapshot(
   return pages
 }
 
-test('each item has its newest messages, as it has them alone', async () => {
+test('each item has the newest messages that its conversation has when it is read alone', async () => {
   const alice = await signUp(shared.node)
   await create(alice, [])
   const long = await create(alice, ['one', 'two', 'three'])
