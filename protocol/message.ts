@@ -33,9 +33,7 @@ export const Message = z
     replaces: Uuid.nullable().describe(
       'The message that this one is another version of (regenerate, edit and resend)',
     ),
-    /**
-     * Its author was shown an older version of the thread: it isn't the message before by position.
-     */
+    /** Present if the author was shown an older version of the thread, and continued that one. */
     follows: Uuid.optional().describe(
       'The message that this one continues, if that is not the one before it by position',
     ),
@@ -45,6 +43,19 @@ export const Message = z
   })
   .meta({ id: 'Message' })
 export type Message = z.infer<typeof Message>
+
+/**
+ * What is left of a deleted message: its id, which stays known, and its place among the others, so
+ * that its versions and the messages that continue it stay in their threads.
+ */
+export const RemovedMessage = Message.pick({
+  id: true,
+  position: true,
+  version: true,
+  replaces: true,
+  follows: true,
+}).meta({ id: 'RemovedMessage' })
+export type RemovedMessage = z.infer<typeof RemovedMessage>
 
 /**
  * A message as a client writes it. With a known id it is an edit, otherwise a new message

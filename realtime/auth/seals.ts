@@ -1,6 +1,9 @@
 // Seals values that pass through a browser: only this server's secrets can make or read a seal.
 import { sealData, unsealData } from 'iron-session'
 
+/** For a seal without an end of its own: it lasts as long as the document that stores it. */
+export const NO_END = 0
+
 export interface Seals {
   /** Seals a value that may be opened for `seconds` from now. */
   seal(value: object, seconds: number): Promise<string>
@@ -13,7 +16,7 @@ export interface Seals {
 
 /**
  * @param secrets at least 32 characters each. The first secret seals and all of them open, so that
- * a   secret can be replaced without invalidating the seals that are in use.
+ * a secret can be replaced without invalidating the seals that are in use.
  */
 export function createSeals(secrets: readonly string[]): Seals {
   // iron-session writes the number of a secret into the seal, and numbers shift when the oldest

@@ -89,6 +89,8 @@ export interface LiveConversationDocument {
   user_id: string
   title: string
   message_count: number
+  /** How many messages have been deleted. */
+  removed_count?: number
   preview: string
   metadata: JsonObject
   pinned: boolean
@@ -121,6 +123,8 @@ export interface MessageDocument extends Omit<
 > {
   /** See packed-parts.ts. */
   parts?: string
+  /** The message was deleted: it has its links and no content. */
+  deleted?: true
   /** `<user>:<conversation>:<id>` */
   _id: string
   user_id: string
@@ -150,7 +154,7 @@ export interface DraftDocument {
   user_id: string
   place: string
   text: string
-  /** How much of the user's room it takes. Drafts from before it was counted have none. */
+  /** How many bytes of the user's quota it takes. Drafts from before it was counted have none. */
   bytes?: number
   created_at: Date
   updated_at: Date

@@ -4,9 +4,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Message } from '@lockstep/protocol/message'
 import { freshDatabase, type TestDatabase } from '../harness/database.ts'
 import type { Device } from '../harness/device.ts'
+import { atBest } from '../harness/eventually.ts'
 import { startNode, type TestNode } from '../harness/node.ts'
 import { signUp, type Person } from '../harness/person.ts'
-import { OpenAiServer, type Answer, type Script } from './openai-server.ts'
+import { OpenAiServer, says, type Script } from './openai-server.ts'
 
 let server: OpenAiServer
 let database: TestDatabase
@@ -16,7 +17,7 @@ beforeAll(async () => {
   server = await OpenAiServer.start()
   database = freshDatabase()
   node = await startNode(database, {
-    assistant: { baseUrl: server.url, apiKey: 'sk-secret', model: 'tiny' },
+    assistant: { baseUrl: server.url, apiKey: 'sk-secret', model: 'tiny', sendsIds: true },
     options: { agents: { timings: { firstEventMs: 2_500, idleMs: 2_500, durableMs: 100 } } },
   })
 })
@@ -25,13 +26,6 @@ afterAll(async () => {
   await server?.[Symbol.asyncDispose]()
   await database?.[Symbol.asyncDispose]()
 })
-
-const says =
-  (text: string, usage?: Record<string, unknown>) =>
-  (answer: Answer): void => {
-    answer.text(text)
-    answer.finish('stop', usage)
-  }
 
 async function open(...said: string[]) {
   const person = await signUp(node)
@@ -80,6 +74,26 @@ test('the reply has the text, the thinking, the duration and the token counts', 
     },
   })
   expect(asked()).toEqual(['Why?'])
+})
+
+test('with ASSISTANT_SENDS_IDS a request has the ids of user, conversation, message and run as headers', async () => {
+  const conversation = await open('Who asks?')
+  const { person, id } = conversation
+  const message = await reply(conversation, {}, says('You do.'))
+  expect(server.questions[0]!.headers).toMatchObject({
+    'lockstep-user': person.user.id,
+    'lockstep-conversation': id,
+    'lockstep-message': message.id,
+    'lockstep-run': message.metadata.run_id,
+  })
+  server.answerWith(says('Alone.'))
+  server.questions.length = 0
+  await using agents = await person.device('agents')
+  const { data } = await agents.done('run', { agent: 'assistant', input: 'And now?' })
+  await agents.until('change', ({ op }) => op === 'finished')
+  const { headers } = server.questions[0]!
+  expect(headers).toMatchObject({ 'lockstep-run': data.id, 'lockstep-user': person.user.id })
+  expect(Object.keys(headers)).not.toContain('lockstep-conversation')
 })
 
 test('thinking that only its end shows is taken back from the message, on all devices', async () => {
@@ -201,18 +215,22 @@ test.each<[string, string, Script]>([
 })
 
 test('a stop closes the connection to the assistant at once', async () => {
-  const { person, id, device } = await open('Hi')
-  const hungUp = Promise.withResolvers<number>()
-  server.answerWith(async (answer) => {
-    answer.text('Half')
-    await answer.closed
-    hungUp.resolve(performance.now())
+  const took = await atBest(500, async () => {
+    const { person, id, device } = await open('Hi')
+    const hungUp = Promise.withResolvers<number>()
+    server.answerWith(async (answer) => {
+      answer.text('Half')
+      await answer.closed
+      hungUp.resolve(performance.now())
+    })
+    await device.done('reply', { conversation_id: id })
+    await device.until('delta', () => true)
+    const { id: message_id } = (await read(person, id)).at(-1)!
+    const began = performance.now()
+    await device.done('stop', { conversation_id: id, message_id })
+    const closed = await hungUp.promise
+    expect((await read(person, id)).at(-1)).toMatchObject({ content: 'Half', status: 'stopped' })
+    return closed - began
   })
-  await device.done('reply', { conversation_id: id })
-  await device.until('delta', () => true)
-  const { id: message_id } = (await read(person, id)).at(-1)!
-  const began = performance.now()
-  await device.done('stop', { conversation_id: id, message_id })
-  expect((await hungUp.promise) - began).toBeLessThan(500)
-  expect((await read(person, id)).at(-1)).toMatchObject({ content: 'Half', status: 'stopped' })
+  expect(took).toBeLessThan(500)
 })

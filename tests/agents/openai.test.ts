@@ -9,7 +9,7 @@ import {
   type ProviderRequest,
 } from '../../realtime/agents/provider.ts'
 import { ThinkTagParser } from '../../realtime/agents/think-tags.ts'
-import { freePort } from '../harness/redis.ts'
+import { freePort } from '../harness/free-port.ts'
 import { OpenAiServer, type Answer, type Script } from './openai-server.ts'
 import { produce } from './recording-sink.ts'
 
@@ -26,7 +26,7 @@ const request: ProviderRequest = {
 async function answerOf(server: { url: string }, asked: Partial<ProviderRequest> = {}) {
   const provider = createOpenAiProvider(
     { baseUrl: server.url, apiKey },
-    { pauseMs: 1, silenceMs: 100 },
+    { pauseMs: 1, silenceMs: 300 },
   )
   const pieces: ProviderEvent[] = []
   try {
@@ -50,10 +50,12 @@ const helloPieces = [
 
 test('sends the instructions, the thread, the model, the temperature and the key', async () => {
   await using server = await OpenAiServer.start(hello)
-  const { pieces } = await answerOf(server, { temperature: 0.3 })
+  const ids = { user_id: 'u', run_id: 'r', conversation_id: 'c', message_id: 'm' }
+  const { pieces } = await answerOf(server, { temperature: 0.3, ids })
   expect(pieces).toEqual(helloPieces)
   const { headers, body } = server.questions[0]!
   expect(headers.authorization).toBe('Bearer sk-secret')
+  expect(Object.keys(headers).filter((name) => name.startsWith('lockstep'))).toEqual([])
   expect(body).toMatchObject({
     model: 'tiny',
     temperature: 0.3,

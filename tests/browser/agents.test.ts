@@ -59,12 +59,12 @@ test('a new agent exists once it is saved, and until then its text survives leav
   await left.getByRole('button', { name: 'Undo' }).click()
   await expect.poll(() => left.getByLabel('Description').inputValue()).toBe('Half a descr')
 
-  // Deleting says what goes with the agent: also what yet another device has written there.
-  const [place] = (await drafts()).filter((it) => it.startsWith('agent:'))
-  const text = JSON.stringify({ model: { from: '', to: 'Another model' } })
-  await alice.ask('putDraft', { params: { id: newId() }, body: { place: place!, text } })
-  await waitForVisible(left.getByRole('region', { name: 'Also written here' }))
-  await left.getByRole('button', { name: 'Delete', exact: true }).click()
+  // Deleting says what goes with the agent. That includes what another device left at its place.
+  const place = (await drafts()).find((name) => name.startsWith('agent:'))!
+  const text = JSON.stringify({ temperature: 0.1 })
+  await alice.ask('putDraft', { params: { id: newId() }, body: { place, text } })
+  await waitForVisible(left.getByRole('button', { name: 'Discard', exact: true }))
+  await left.getByRole('button', { name: 'Delete' }).click()
   const question = left.getByRole('alertdialog')
   await waitForVisible(question.getByText('Your unsaved changes', { exact: false }))
   await question.getByRole('button', { name: 'Delete' }).click()

@@ -63,10 +63,10 @@ export class DraftText {
   discard(other: Draft): void {
     void this.#field.discard(other)
   }
-  /** Nothing of what was written at the place is wanted any more, here or by another device. */
-  clear(): void {
-    for (const other of this.others) this.discard(other)
+  /** Discards the text, and what other devices wrote at the same place. */
+  discardAll(): void {
     this.text = ''
+    for (const other of this.others) this.discard(other)
   }
 }
 
