@@ -14,6 +14,7 @@ test('the search covers titles and messages, and marks the matches in the list a
   await fillAccount(alice)
   const page = await windows.open(shared.node.url, '/app', { person: alice })
   const field = page.getByRole('searchbox', { name: 'Search titles and messages' })
+  await waitForVisible(listedConversation(page, 'Invoice wording'))
   await field.fill('cliff')
   await waitForVisible(listedConversation(page, 'Trip to the coast'))
   await waitForHidden(listedConversation(page, 'Invoice wording'))
