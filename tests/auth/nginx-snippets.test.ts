@@ -1,5 +1,5 @@
 // The nginx examples of the documents, line by line, in front of a node: on any port, a page signs
-// somebody in through them and gets a live socket, and nobody is who he says he is.
+// somebody in through them and gets a live socket, and a name that a visitor sends is not believed.
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { freshDatabase } from '../harness/database.ts'
