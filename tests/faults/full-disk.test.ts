@@ -83,7 +83,7 @@ test('on a full disk reads go on and writes are refused, also after a restart, a
     await fill(0)
     await expectReadsOnly(alice, acknowledged[0]!)
     await node.stop()
-    // what its last checkpoint gave back
+    // takes the space that the node's last checkpoint gave back
     await fill(0)
   }
   await using again = await spawnNode({ url: '' }, settings)
