@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Fault } from '@lockstep/protocol/errors'
 import { excessOf } from '@lockstep/protocol/json-shape'
+import { beginWork, shareTurn } from '../concurrency/turns.ts'
 import { unsupportedType } from './problems.ts'
 import { spoolBody } from './spooled-body.ts'
 
@@ -34,6 +35,7 @@ export function spoolBodies(app: FastifyInstance): void {
 async function parseJson(request: FastifyRequest, body: Buffer): Promise<unknown> {
   checkContent(request)
   if (body.length === 0) return undefined
+  beginWork()
   const text = wellFormed(() => utf8.decode(body))
   const excess = excessOf(text)
   if (excess !== undefined)
@@ -41,7 +43,9 @@ async function parseJson(request: FastifyRequest, body: Buffer): Promise<unknown
       detail: `The body ${excess}`,
       issues: [{ path: '', message: excess }],
     })
-  return wellFormed(() => JSON.parse(text) as unknown)
+  const value = wellFormed(() => JSON.parse(text) as unknown)
+  await shareTurn()
+  return value
 }
 
 function wellFormed<T>(read: () => T): T {

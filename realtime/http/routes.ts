@@ -14,6 +14,7 @@ import { needAccess, type Access } from '../auth/scopes.ts'
 import { actorOf, type Identity, type Sessions } from '../auth/sessions.ts'
 import type { Tokens } from '../auth/tokens.ts'
 import { MAX_IN_MEMORY_BYTES, type ImportBody } from '../commands/import/import-body.ts'
+import { beginWork, shareTurn } from '../concurrency/turns.ts'
 import { bearerOf, isSecure, type Authenticate } from './authenticate.ts'
 import {
   checkLockstepUser,
@@ -118,11 +119,13 @@ export function serveRoutes(app: FastifyInstance, deps: RoutesDeps): void {
         try {
           if (!handler)
             throw new Fault('not_found', { detail: 'This server does not offer this route' })
+          beginWork()
           const input = parseInput(
             route,
             request,
             spooledRoutes.has(name) ? (large?.body ?? new Uint8Array()) : undefined,
           )
+          await shareTurn()
           const context = contextOf(deps, request, reply.status(route.status))
           const read = { name, query: input.query, user_id: request.identity?.user_id ?? '' }
           const answer = await heavyReads.run(read, reply.raw, () =>

@@ -1,6 +1,6 @@
 // Stands as nginx with one `location` as the documents have it: it does to requests what its
-// directives say and what nginx does by itself, and no more. What it doesn't know is an error, as in
-// nginx.
+// directives say and what nginx does by itself, and no more. What it doesn't know is an error, as
+// in nginx.
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { createServer, request, type IncomingMessage, type Server } from 'node:http'
