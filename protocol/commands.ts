@@ -52,6 +52,7 @@ export const commandRoutes: {
     purge: 'purgeConversation',
     reply: 'startReply',
     stop: 'stopReply',
+    produce: 'produceReply',
   },
   preferences: { update: 'putPreferences' },
   agents: { run: 'createRun', stop: 'stopRun', delete: 'deleteRun' },

@@ -32,6 +32,7 @@ export const commandHandlers = ({
     rewind: rewind.back,
     reply: agents.replies.reply,
     stop: agents.replies.stop,
+    produce: agents.replies.produce,
   },
   preferences: { update: preferences.update },
   agents: {

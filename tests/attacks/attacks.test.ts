@@ -113,14 +113,14 @@ function send(
   { params = {}, query = {}, body }: Asked,
   headers: Record<string, string> = {},
 ) {
-  const { method, path } = table[name]!
+  const { method, path, streamed } = table[name]!
   const filled = path.replaceAll(/\{(\w+)\}/g, (_, key: string) => encodeURIComponent(params[key]!))
   const search = new URLSearchParams(query as Record<string, string>).toString()
   return request(
     `${named(shared.node.url)}${filled}${search && `?${search}`}`,
     method,
-    body,
-    headers,
+    streamed ? `${JSON.stringify(body)}\n{"done":true}\n` : body,
+    { ...(streamed && { 'content-type': 'application/x-ndjson' }), ...headers },
   )
 }
 /** How somebody who may do so asks: with a cookie, or with the service key. */

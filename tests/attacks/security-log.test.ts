@@ -91,6 +91,7 @@ const events: Record<RouteName, string | null> = {
   deleteMessage: null,
   startReply: null,
   stopReply: null,
+  produceReply: null,
   getConversationMarkdown: null,
   listAgents: null,
   listRuns: null,

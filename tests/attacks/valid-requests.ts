@@ -155,6 +155,11 @@ export const routeRequests: { [Name in RouteName]: (of: Person) => Promise<Route
     const { conversation_id, message_id } = await talking(of)
     return { params: { id: conversation_id }, body: { message_id } }
   },
+  produceReply: async (of) => ({
+    ...(await one(of)),
+    query: { message_id: newId(), agent: 'mine', model: 'own', offset: 0 },
+    body: { text: 'Produced' },
+  }),
   getConversationMarkdown: one,
   listAgents: async () => ({}),
   listRuns: async () => ({ query: { limit: 5, agent: 'demo', conversation_id: newId() } }),
@@ -212,6 +217,12 @@ export const commandPayloads: {
     purge: its,
     reply: async (of) => ({ ...(await its(of)), agent: 'demo' }),
     stop: talking,
+    produce: async (of) => ({
+      ...(await its(of)),
+      message_id: newId(),
+      offset: 0,
+      pieces: [{ text: 'Produced' }, { done: true }],
+    }),
   },
   preferences: {
     update: async () => ({ patch: { note: 'dark', list: [{ note: 1 }] } }),
@@ -288,6 +299,7 @@ export const strangers: {
     deleteMessage: 'not_found',
     startReply: 'not_found',
     stopReply: 'not_found',
+    produceReply: 'not_found',
     getConversationMarkdown: 'not_found',
     listAgents: 'own',
     listRuns: 'own',
@@ -310,6 +322,7 @@ export const strangers: {
       purge: 'not_found',
       reply: 'not_found',
       stop: 'not_found',
+      produce: 'not_found',
     },
     preferences: { update: 'own' },
     agents: { run: 'not_found', stop: 'not_found', delete: 'not_found' },
