@@ -25,11 +25,11 @@ import { ReplyText } from './reply-text.ts'
 import type { ProducedEnding, TextSink } from './text-sink.ts'
 import type { ReplyTimings } from './timings.ts'
 
-/** This much of the thinking is in the metadata of a run, which has no parts (UTF-16 units). */
+/** A run has no parts, so its metadata has the thinking, up to this length (UTF-16 units). */
 const THINKING_KEPT = 8_000
 /**
- * A reasoning part is written as a whole each time, so a long one less often: so many units of it a
- * millisecond.
+ * A reasoning part is written as a whole each time, so a long one is written less often: the pause
+ * has a millisecond for each of so many UTF-16 units.
  */
 const REWRITTEN_PER_MS = 16
 /**
@@ -292,7 +292,10 @@ export class Producer {
     this.#sink.delta(offset, this.#text.from(offset))
   }
 
-  /** Devices that don't know parts learn before the next text where that goes on. */
+  /**
+   * Shows new thinking. Devices that don't know parts take its offset for one of the text, so they
+   * are told where the text goes on.
+   */
   #showThoughts(): void {
     if (!this.#thought) return
     const ms = Math.round(this.#thought.to - this.#thought.from)
@@ -306,12 +309,8 @@ export class Producer {
   }
 
   get #hasUnwritten(): boolean {
-    return (
-      this.#mustRetract ||
-      this.#durable < this.#text.length ||
-      this.#parts.hasUnwritten ||
-      this.#patches.length > 0
-    )
+    const lacksText = this.#mustRetract || this.#durable < this.#text.length
+    return lacksText || this.#parts.hasUnwritten || this.#patches.length > 0
   }
 
   #wake(): void {

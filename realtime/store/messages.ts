@@ -45,7 +45,7 @@ export function toMessage({
   })
 }
 
-export const toRemoved = ({
+const toRemoved = ({
   _id,
   position,
   version,

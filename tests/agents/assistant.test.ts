@@ -6,7 +6,7 @@ import { freshDatabase, type TestDatabase } from '../harness/database.ts'
 import type { Device } from '../harness/device.ts'
 import { startNode, type TestNode } from '../harness/node.ts'
 import { signUp, type Person } from '../harness/person.ts'
-import { OpenAiServer, type Answer, type Script } from './openai-server.ts'
+import { OpenAiServer, says, type Script } from './openai-server.ts'
 
 let server: OpenAiServer
 let database: TestDatabase
@@ -25,13 +25,6 @@ afterAll(async () => {
   await server?.[Symbol.asyncDispose]()
   await database?.[Symbol.asyncDispose]()
 })
-
-const says =
-  (text: string, usage?: Record<string, unknown>) =>
-  (answer: Answer): void => {
-    answer.text(text)
-    answer.finish('stop', usage)
-  }
 
 async function open(...said: string[]) {
   const person = await signUp(node)

@@ -9,7 +9,7 @@ import {
   type ProviderRequest,
 } from '../../realtime/agents/provider.ts'
 import { ThinkTagParser } from '../../realtime/agents/think-tags.ts'
-import { freePort } from '../harness/redis.ts'
+import { freePort } from '../harness/free-port.ts'
 import { OpenAiServer, type Answer, type Script } from './openai-server.ts'
 import { produce } from './recording-sink.ts'
 

@@ -9,7 +9,7 @@ import { startHousekeeping } from '../../realtime/commands/housekeeping.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import { readFreeSpace } from '../../realtime/store/free-space.ts'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
-import { OpenAiServer, type Answer } from '../agents/openai-server.ts'
+import { OpenAiServer, says } from '../agents/openai-server.ts'
 import { freshDatabase, type TestDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import { startNode, type TestNode } from '../harness/node.ts'
@@ -47,12 +47,6 @@ afterAll(async () => {
   await database?.[Symbol.asyncDispose]()
 })
 
-const says =
-  (text: string, usage?: Record<string, unknown>) =>
-  (answer: Answer): void => {
-    answer.text(text)
-    answer.finish('stop', usage)
-  }
 const used = async (person: Person) =>
   Object.fromEntries(
     (await person.ask('getUsage')).quotas.map(({ name, ...quota }) => [name, quota] as const),

@@ -145,7 +145,10 @@ export class ConversationsClient
     return view
   }
 
-  /** What this device has of the conversation may be all there is, so that nothing follows. */
+  /**
+   * Begins the window and tells listeners: if this device has the whole conversation already, no
+   * load will tell them.
+   */
   #openWindow(id: string): void {
     const wasWindowed = this.#windows.has(id)
     this.#windows.open(id)

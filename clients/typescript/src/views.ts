@@ -191,9 +191,9 @@ export interface ConversationsTopic extends TopicView {
    */
   get(id: string): ConversationView | undefined
   /**
-   * Loads the newest messages and keeps them live until `close` was called as often. Waits while
-   * offline and resolves with the window. Rejects with Fault `not_found`, or `unavailable` if the
-   * engine stops. After a rejection, `close` is optional.
+   * Loads the newest messages and keeps them live until `close` was called as often as `open`.
+   * Waits while offline and resolves with the window. Rejects with Fault `not_found`, or
+   * `unavailable` if the engine stops. After a rejection, `close` is optional.
    */
   open(id: string): Promise<ConversationView>
   /** The windows of the 20 conversations that were closed last stay in memory. */
@@ -204,8 +204,8 @@ export interface ConversationsTopic extends TopicView {
    */
   loadOlder(id: string): Promise<void>
   /**
-   * Asks the server for conversations whose title or text contains `q`; with `match: 'words'`, each
-   * word of it, and `excerpts` has what was found in messages. The result isn't live.
+   * Asks the server for conversations whose title or text contains `q`. With `match: 'words'`, they
+   * contain every word of it, and `excerpts` has what was found in messages. The result isn't live.
    */
   search(
     q: string,

@@ -1,6 +1,5 @@
-// Makes a new conversation from what another one was at some moment. The messages are copied with
-// ids of their own, in requests that stay below the server's limits however long the conversation
-// is.
+// Makes a new conversation from the state of another one at some moment. The messages are copied
+// under new ids, in requests that stay below the server's limits however long the conversation is.
 import type { Call } from '@lockstep/client'
 import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
