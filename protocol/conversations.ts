@@ -225,7 +225,6 @@ export const conversationCommands = {
   rewind: Rewind.extend(one),
   purge: z.strictObject(one),
   reply: ReplyRequest.extend(one),
-  stop: StopRequest.extend(one),
   produce: z.strictObject({
     ...one,
     message_id: Uuid.describe('The reply; one that the conversation lacks is begun'),
@@ -240,6 +239,7 @@ export const conversationCommands = {
       .max(limits.piecesPerCommand)
       .describe('What comes next; none only says that the program is still there'),
   }),
+  stop: StopRequest.extend(one),
 }
 export type ConversationCommands = {
   [Name in keyof typeof conversationCommands]: z.infer<(typeof conversationCommands)[Name]>

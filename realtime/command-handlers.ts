@@ -31,8 +31,8 @@ export const commandHandlers = ({
     purge: (...args) => conversations.change('purge', ...args),
     rewind: rewind.back,
     reply: agents.replies.reply,
-    stop: agents.replies.stop,
     produce: agents.replies.produce,
+    stop: agents.replies.stop,
   },
   preferences: { update: preferences.update },
   agents: {

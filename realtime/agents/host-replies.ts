@@ -90,7 +90,7 @@ export function createHostReplies(deps: HostRepliesDeps): HostReplies {
         detail: 'This server is about to restart; try again',
         retry_after_ms: 1_000,
       })
-    if (message?.status !== 'streaming') await needRoom(address.user_id)
+    if (message?.status !== 'streaming') await checkRunning(address.user_id)
     const run = { ...address, run_id: newId() }
     const lease = await leases.take(run)
     try {
@@ -127,7 +127,7 @@ export function createHostReplies(deps: HostRepliesDeps): HostReplies {
     return changed
   }
 
-  async function needRoom(user_id: string): Promise<void> {
+  async function checkRunning(user_id: string): Promise<void> {
     if ((await countRunning(database, user_id, MAX_RUNNING)) < MAX_RUNNING) return
     throw new Fault('rate_limited', {
       detail: `At most ${MAX_RUNNING} replies can be written at the same time; wait for one or stop one`,

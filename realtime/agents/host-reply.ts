@@ -1,6 +1,6 @@
 // One reply that a program of the host writes and that this node takes: by one upload after
-// another, each of which may break. The invariant: only the newest upload writes, and each letter is
-// taken once, because an upload says where its text begins.
+// another, each of which may break. The invariant: only the newest upload writes, and each letter
+// is taken once, because an upload says where its text begins.
 import { checkOffset, patchedMetadata } from '@lockstep/protocol/decide/host-replies'
 import { Fault } from '@lockstep/protocol/errors'
 import type { JsonObject } from '@lockstep/protocol/free-form'
@@ -157,7 +157,7 @@ const tooLarge = (limit_bytes: number = limits.messageBytes): Fault =>
   new Fault('too_large', { detail: 'The reply would become too large', limit_bytes })
 
 /** One request, or one command, that brings pieces of a reply in order. */
-export class HostUpload implements Upload {
+class HostUpload implements Upload {
   readonly #reply: HostReply
   /** Where its next text goes. */
   #position: number

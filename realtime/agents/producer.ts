@@ -14,7 +14,6 @@
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import { contentOf } from '@lockstep/protocol/part-texts'
 import type { Part } from '@lockstep/protocol/parts'
-import type { Logger } from '../observability/logger.ts'
 import type { ProducerOptions, ReplySource } from './producer-options.ts'
 import { endingOf, type EndRequest } from './end-request.ts'
 import { persist, type WriteOutcome } from './persist.ts'
@@ -23,7 +22,6 @@ import { ProviderFault, type ProviderEvent, type ReasonCode, type Usage } from '
 import { ReplyParts, type PendingWrite } from './reply-parts.ts'
 import { ReplyText } from './reply-text.ts'
 import type { ProducedEnding, TextSink } from './text-sink.ts'
-import type { ReplyTimings } from './timings.ts'
 
 /** A run has no parts, so its metadata has the thinking, up to this length (UTF-16 units). */
 const THINKING_KEPT = 8_000

@@ -7,8 +7,8 @@ import { KeyedTokenBuckets } from '../auth/token-bucket.ts'
 import type { HttpSettings } from './settings.ts'
 
 /**
- * The two functions `count…` count one request with a body of `bytes` and throw `rate_limited` if there has
- * been too much.
+ * The functions `count…` count one request with a body of `bytes`, and throw `rate_limited` if
+ * there has been too much.
  */
 export interface RequestLimits {
   countUser(user_id: string, bytes: number): void

@@ -11,7 +11,7 @@ import type { RequestLimits } from './request-limits.ts'
 const CHECK_MS = 700
 /** A chunk costs as much as so many bytes, however small it is. */
 const CHUNK_BYTES = 3_000
-/** The rest of a body is read for this long after the answer, so that its sender reads that (ms). */
+/** The rest of a body is read for this long after the answer, so that its sender gets it (ms). */
 const LINGER_MS = 15_000
 
 export interface StreamedBody {
@@ -63,7 +63,7 @@ export function streamedBody(
   return { chunks, stopping }
 }
 
-/** Reads the rest of the body, whose sender has its answer, and closes the connection if it lasts. */
+/** Reads the rest of a body that has been answered, and closes the connection if it lasts. */
 export function discardRest({ raw }: FastifyRequest): void {
   if (raw.complete || raw.destroyed) return
   raw.resume()

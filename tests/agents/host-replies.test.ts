@@ -36,7 +36,7 @@ const until = (person: Person, id: string, is: (message: Message) => boolean) =>
   })
 
 test.concurrent(
-  'a reply grows on every device while a program writes it, and has all its parts',
+  'PRODUCE-6: a reply grows on every device while a program writes it, and has all its parts',
   async () => {
     const { person, id } = await asking()
     await using phone = await Follower.start(await person.signIn(), 'conversations')
@@ -93,7 +93,7 @@ test.concurrent(
 )
 
 describe.concurrent(
-  'a reply that is stopped ends the upload within two seconds, and says by whom',
+  'PRODUCE-2: a reply that is stopped ends the upload within two seconds, and says by whom',
   () => {
     test.each(['on the same node', 'on another node', 'by moving the conversation to the trash'])(
       '%s',
@@ -122,7 +122,7 @@ describe.concurrent(
 )
 
 describe.concurrent('an upload that breaks', () => {
-  test('leaves an interrupted reply with its text, which goes on where it was, letter by letter', async () => {
+  test('PRODUCE-4: leaves an interrupted reply with its text, which goes on where it was, letter by letter', async () => {
     const { person, id } = await asking()
     const message_id = newId()
     const first = new Upload(person, id, { message_id })
@@ -155,7 +155,7 @@ describe.concurrent('an upload that breaks', () => {
     expect(message!.metadata).not.toHaveProperty('reason')
   })
 
-  test('goes on at once, on the same node or another, and the former upload writes nothing more', async () => {
+  test('PRODUCE-5: goes on at once, on the same node or another, and the former upload writes nothing more', async () => {
     const { person, id } = await asking()
     const key = { 'idempotency-key': newId() }
     const first = new Upload(person, id, { headers: key }).send({ text: 'One ' })
@@ -171,7 +171,7 @@ describe.concurrent('an upload that breaks', () => {
     for (const { answer } of [first, second]) expect([200, 409]).toContain((await answer).status)
   })
 
-  test('may also be a body without its end, or silence', async () => {
+  test('PRODUCE-3: may also be a body without its end, or silence', async () => {
     const [ended, silent] = await Promise.all([asking(), asking()])
     const one = new Upload(ended.person, ended.id).send({ text: 'Half' }).end()
     const two = new Upload(silent.person, silent.id).send({ text: 'Half' })
@@ -217,7 +217,7 @@ test.concurrent.each<[string, string | Uint8Array, number]>([
   ['too much metadata', `{"metadata":{"x":"${half}"}}\n`, 413],
   ['more bytes than a line may have', Buffer.alloc(limits.bodyBytes + 10, 'x'), 413],
 ])(
-  'a line with %s ends the reply as failed, and what came before stays',
+  'PRODUCE-1: a line with %s ends the reply as failed, and what came before stays',
   async (_what, bytes, status) => {
     const { person, id } = await asking()
     const upload = new Upload(person, id).send({ text: 'Kept' }).bytes(bytes)
@@ -235,7 +235,10 @@ test.concurrent.each<[string, string | Uint8Array, number]>([
 test.concurrent('what can’t be begun is refused before anything is written', async () => {
   const { person, id } = await asking()
   const { messages } = await person.ask('getConversation', { params: { id } })
+  const { token } = await person.ask('createToken', { body: { name: 'R', scopes: ['read'] } })
+  const reading = { cookie: '', authorization: `Bearer ${token}` }
   const refusals: [Upload, number, string][] = [
+    [new Upload(person, id, { headers: reading }), 403, 'forbidden_scope'],
     [new Upload(person, newId()), 404, 'not_found'],
     [new Upload(person, id, { message_id: messages[0]!.id }), 409, 'id_taken'],
     [new Upload(person, id, { offset: 1 }), 422, 'invalid'],
@@ -256,15 +259,22 @@ test.concurrent('what can’t be begun is refused before anything is written', a
   expect((await person.ask('getConversation', { params: { id } })).message_count).toBe(2)
 })
 
-test.concurrent('a sign-out cuts an upload within a second, and the reply stays', async () => {
-  const { person, id } = await asking()
-  const other = await person.signIn()
-  const upload = new Upload(other, id).send({ text: 'Mine' })
-  await until(person, id, ({ content }) => content === 'Mine')
-  await other.ask('logout')
-  await expect(upload.answer).rejects.toThrow()
-  await until(person, id, ({ status, content }) => status === 'interrupted' && content === 'Mine')
-})
+test.concurrent.each(['a sign-out', 'the end of a token'])(
+  'PRODUCE-7: %s cuts an upload within a second, and the reply stays',
+  async (what) => {
+    const { person, id } = await asking()
+    const other = await person.signIn()
+    const { id: tokenId, token } = await person.ask('createToken', { body: { name: 'Agent' } })
+    const isToken = what.includes('token')
+    const headers = isToken ? { cookie: '', authorization: `Bearer ${token}` } : {}
+    const upload = new Upload(other, id, { headers }).send({ text: 'Mine' })
+    await until(person, id, ({ content }) => content === 'Mine')
+    if (isToken) await person.ask('deleteToken', { params: { id: tokenId } })
+    else await other.ask('logout')
+    await expect(upload.answer).rejects.toThrow()
+    await until(person, id, ({ status, content }) => status === 'interrupted' && content === 'Mine')
+  },
+)
 
 test.concurrent('the same over the socket: batches that say where they go on', async () => {
   const { person, id } = await asking()
