@@ -26,7 +26,7 @@ export class ReplyText {
     return this.#text.slice(offset)
   }
 
-  /** @returns what has been added, and whether all of it has found room */
+  /** @returns what has been added, and whether all of it fits */
   add(received: string, isLast: boolean): { added: string; fits: boolean } {
     let text = this.#halfPair + received
     const endsInPair = !isLast && /[\uD800-\uDBFF]$/.test(text)

