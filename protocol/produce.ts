@@ -6,11 +6,11 @@ import { isObject } from './free-form.ts'
 import { ReplyIds } from './reply-ids.ts'
 import { limits } from './limits.ts'
 import { Part } from './parts.ts'
-import { FreeForm, shortText, Text } from './scalars.ts'
+import { FreeForm, shortText, sizedText } from './scalars.ts'
 
 const pieces = {
-  text: Text.describe('Text that follows the text before it'),
-  thinking: Text.describe('Goes on a reasoning part'),
+  text: sizedText(limits.messageBytes).describe('Text that follows the text before it'),
+  thinking: sizedText(limits.messageBytes).describe('Goes on a reasoning part'),
   part: Part.describe('Is added, or replaces the part with its id; a text part is only added'),
   metadata: FreeForm.describe('A merge patch (RFC 7396) of the message’s metadata'),
   done: z.literal(true).describe('The reply is complete'),
