@@ -26,7 +26,7 @@ const request: ProviderRequest = {
 async function answerOf(server: { url: string }, asked: Partial<ProviderRequest> = {}) {
   const provider = createOpenAiProvider(
     { baseUrl: server.url, apiKey },
-    { pauseMs: 1, silenceMs: 100 },
+    { pauseMs: 1, silenceMs: 300 },
   )
   const pieces: ProviderEvent[] = []
   try {

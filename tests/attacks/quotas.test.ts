@@ -156,7 +156,7 @@ describe('QUOTA_BYTES', () => {
   })
 })
 
-test('the devices of a user on a node are told with how many there may be', async () => {
+test('the usage has how many devices of the user are on the node, and how many may be', async () => {
   const person = await signUp(nodes[0]!)
   expect((await used(person)).devices).toEqual({ used: 0, limit: 50, resets_at: null })
   const devices = [await person.device('account'), await person.device('account')]
@@ -214,7 +214,7 @@ describe('quotas of a day', () => {
     expect((await used(here)).runs_day).toMatchObject({ used: 6 })
   })
 
-  test('of tokens count what the provider tells, or about what the text has, and end with one reply more at most', async () => {
+  test('of tokens count what the provider reports, or an estimate from the text, and are exceeded by one reply at most', async () => {
     const person = await signUp(nodes[0]!)
     const ask = async (...said: Parameters<typeof says>) => {
       server.answerWith(says(...said))
@@ -319,7 +319,7 @@ test('a filling disk is told at each step, before it is full, and is a metric', 
   await watch.stop()
   expect(levels).toEqual([null, null, 40, null, 40, 50, null, null, 40])
   expect(await metrics.metrics()).toContain(`lockstep_disk_free_bytes ${(total / 100) * 9}`)
-  const room = await readFreeSpace(store, '/')
-  expect(room!.free).toBeGreaterThan(0)
-  expect(room!.total).toBeGreaterThan(room!.free)
+  const space = await readFreeSpace(store, '/')
+  expect(space!.free).toBeGreaterThan(0)
+  expect(space!.total).toBeGreaterThan(space!.free)
 })

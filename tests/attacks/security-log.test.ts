@@ -306,7 +306,7 @@ describe('the security log', () => {
       expect(lines.join('')).not.toContain(secret)
   })
 
-  test('says when a token or service key is used, from each address, and that a recovery code was', async () => {
+  test('says from which address a token or service key is used, and that a recovery code was used', async () => {
     const her = await signUp(node!, 'user')
     const { token, id } = await her.ask('createToken', { body: { name: 'Script' } })
     const from = lines.length
