@@ -275,7 +275,7 @@ export async function startServer(
         ...preferencesHandlers(preferences),
         ...draftHandlers(drafts),
         ...tokenHandlers(auditTokens(createTokenUseCases({ database, log, devices }), trail)),
-        ...conversationHandlers(commands.conversations, conversations, rewind),
+        ...conversationHandlers(commands.conversations, conversations, rewind, agents.produce),
         ...agentHandlers(agents.useCases),
         ...socketlessHandlers({ execute, log, logger }),
         ...userDataHandlers({

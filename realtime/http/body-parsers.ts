@@ -28,6 +28,15 @@ export function spoolBodies(app: FastifyInstance): void {
   })
 }
 
+/** Leaves each body in this scope unread: its receiver reads it as it comes. */
+export function streamBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('application/x-ndjson', (request: FastifyRequest, payload: Readable) => {
+    checkContent(request)
+    return Promise.resolve(payload)
+  })
+}
+
 /**
  * Throws `invalid`: 415 for another charset or encoding, 400 for what isn't JSON, 422 for what is
  * nested too deep or has too many keys or values. An empty body is undefined.

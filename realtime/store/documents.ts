@@ -1,7 +1,7 @@
 // The documents of each collection, as MongoDB stores them.
 import type { ResumeToken as MongoResumeToken } from 'mongodb'
 import type { Run } from '@lockstep/protocol/agents'
-import type { Actor } from '@lockstep/protocol/change'
+import type { Actor } from '@lockstep/protocol/actor'
 import type { Encryption } from '@lockstep/protocol/encryption'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Message } from '@lockstep/protocol/message'
@@ -154,7 +154,7 @@ export interface DraftDocument {
   user_id: string
   place: string
   text: string
-  /** How much of the user's room it takes. Drafts from before it was counted have none. */
+  /** How many bytes of the user's quota it takes. Drafts from before it was counted have none. */
   bytes?: number
   created_at: Date
   updated_at: Date

@@ -70,11 +70,8 @@ export function costOf(work: () => void): number {
   return Math.min(...costs)
 }
 
-/** What is known to cost most, if nobody counts it before it is parsed. */
-const manyKeys = (bytes: number): Shape => ({ field: undefined, form: 'keys', key: 5, bytes })
-
 /**
- * Climbs from many keys and from random shapes to the one for which `cost` is highest.
+ * Climbs from random shapes to the one for which `cost` is highest.
  * @param steps how many shapes are tried
  */
 export async function mostExpensive(
@@ -98,14 +95,12 @@ export async function mostExpensive(
       bytes: Math.floor(maxBytes * (0.2 + 0.8 * random())),
     }
     const shape: Shape =
-      step === 0
-        ? manyKeys(maxBytes)
-        : best && random() < 0.6
-          ? {
-              ...best.shape,
-              ...pick([{ key: fresh.key }, { bytes: fresh.bytes }, { field: fresh.field }]),
-            }
-          : fresh
+      best && random() < 0.6
+        ? {
+            ...best.shape,
+            ...pick([{ key: fresh.key }, { bytes: fresh.bytes }, { field: fresh.field }]),
+          }
+        : fresh
     const ms = await cost(shape)
     if (!best || ms > best.ms) best = { shape, ms }
   }

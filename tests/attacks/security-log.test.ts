@@ -89,6 +89,7 @@ const events: Record<RouteName, string | null> = {
   deleteMessage: null,
   startReply: null,
   stopReply: null,
+  produceReply: null,
   getConversationMarkdown: null,
   listAgents: null,
   listRuns: null,
@@ -153,10 +154,15 @@ async function askOf(name: RouteName, of: Person): Promise<Asked> {
   return asked
 }
 function send(name: RouteName, { params = {}, query = {}, body }: Asked, headers = {}) {
-  const { method, path } = table[name]!
+  const { method, path, streamed } = table[name]!
   const filled = path.replaceAll(/\{(\w+)\}/g, (_, key: string) => params[key]!)
   const search = new URLSearchParams(query as Record<string, string>).toString()
-  return request(`${node!.url}${filled}${search && `?${search}`}`, method, body, headers)
+  return request(
+    `${node!.url}${filled}${search && `?${search}`}`,
+    method,
+    streamed ? `${JSON.stringify(body)}\n{"done":true}\n` : body,
+    { ...(streamed && { 'content-type': 'application/x-ndjson' }), ...headers },
+  )
 }
 
 describe('the security log', () => {
@@ -300,7 +306,7 @@ describe('the security log', () => {
       expect(lines.join('')).not.toContain(secret)
   })
 
-  test('says when a token or service key is used, from each address, and that a recovery code was', async () => {
+  test('says from which address a token or service key is used, and that a recovery code was used', async () => {
     const her = await signUp(node!, 'user')
     const { token, id } = await her.ask('createToken', { body: { name: 'Script' } })
     const from = lines.length

@@ -200,7 +200,7 @@ function textOf({ content, parts }: MessageInput): string {
   return content
 }
 
-/** Whether the command writes texts. `create` does too, but takes another way: it makes a key. */
+/** Whether the command writes texts. `create` has a way of its own: it makes a key. */
 const hasTexts = ({ name, payload }: OutgoingCommand<ConversationState>): boolean =>
   name === 'append' ||
   (name === 'update' && ['title', 'metadata', 'messages'].some((field) => field in payload))
