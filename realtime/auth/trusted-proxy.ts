@@ -81,10 +81,7 @@ export function createTrustedProxy(
 
   function claimOf(request: IncomingMessage): ProxyClaim | undefined {
     if (!hasSecret(request)) {
-      if (
-        request.headers[userHeader] !== undefined ||
-        request.headers[SECRET_HEADER] !== undefined
-      )
+      if (request.headers[userHeader] !== undefined || request.headers[SECRET_HEADER] !== undefined)
         noteRefusal(request, 'no secret', "it came without the proxy's secret")
       return undefined
     }

@@ -110,7 +110,10 @@ describe('a user whom the proxy names', () => {
       gate.promise.then(() => ({ session: { id: alone.session_id } }) as SignInResult),
     )
     const account = { enter, revoke: () => Promise.reject(new Error('nothing to revoke')) }
-    const host = { account, proxy: createTrustedProxy(trustedProxy, { addressOf: () => '', logger }) }
+    const host = {
+      account,
+      proxy: createTrustedProxy(trustedProxy, { addressOf: () => '', logger }),
+    }
     await using http = await serveHttp({}, { sessions: { ...usual, identify }, host })
     const asking = Array.from({ length: 5 }, () =>
       request(`${http.url}/users/me`, 'GET', undefined, by('alice')),
