@@ -7,7 +7,7 @@ import { Encryption } from './encryption.ts'
 import { limits } from './limits.ts'
 import { Message, MessageInput, MessageInputs, MessageStatus, RemovedMessage } from './message.ts'
 import { Part } from './parts.ts'
-import { ProducedPiece, produceOptions } from './produce.ts'
+import { PIECES_MAX, ProducedPiece, produceOptions } from './produce.ts'
 import { FreeForm, MessageMetadata, Text, Time, Uuid } from './scalars.ts'
 
 /**
@@ -236,7 +236,7 @@ export const conversationCommands = {
       .describe('Where the first text goes on, in UTF-16 units of the reply’s text'),
     pieces: z
       .array(ProducedPiece)
-      .max(limits.piecesPerCommand)
+      .max(PIECES_MAX)
       .describe('What comes next; none only says that the program is still there'),
   }),
   stop: StopRequest.extend(one),

@@ -8,13 +8,17 @@ import { limits } from './limits.ts'
 import { Part } from './parts.ts'
 import { FreeForm, shortText, sizedText } from './scalars.ts'
 
+/** Not in limits.ts, which pages load. */
+export const PIECES_MAX = 1_000
+const REASON_MAX = 2_000
+
 const pieces = {
   text: sizedText(limits.messageBytes).describe('Text that follows the text before it'),
   thinking: sizedText(limits.messageBytes).describe('Goes on a reasoning part'),
   part: Part.describe('Is added, or replaces the part with its id; a text part is only added'),
   metadata: FreeForm.describe('A merge patch (RFC 7396) of the message’s metadata'),
   done: z.literal(true).describe('The reply is complete'),
-  failed: shortText(limits.failureReasonMax).min(1).describe('Why the reply ends; people read it'),
+  failed: shortText(REASON_MAX).min(1).describe('Why the reply ends; people read it'),
 }
 
 /** One piece of a reply: an object with one key. Over HTTP, each is a line. */

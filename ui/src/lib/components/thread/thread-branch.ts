@@ -46,7 +46,7 @@ export function threadBranch(
   picked?: string,
   removed: readonly Link[] = [],
 ): VersionedMessage[] {
-  if (!isBranched(messages) && !isBranched(removed))
+  if (!isBranched([...messages, ...removed]))
     return messages.map((message) => ({ message, versions: [message.id] }))
 
   const { first, before } = threadsIn(messages, removed)
