@@ -12,7 +12,7 @@ import {
 import { at, before, ConversationPut, cursor, id, limit, page } from './route-parts.ts'
 import { Produced, ProducedPiece, produceOptions } from './produce.ts'
 import { ReplyIds } from './reply-ids.ts'
-import { routePaths } from './route-paths.ts'
+import { programPaths, routePaths } from './route-paths.ts'
 import { Text, Time, Uuid } from './scalars.ts'
 
 const conversation = Conversation.extend(at)
@@ -160,7 +160,7 @@ export const conversationRoutes = {
     answer: conversation,
   },
   produceReply: {
-    ...routePaths.produceReply,
+    ...programPaths.produceReply,
     summary: 'Write a reply with a program of your own; the response comes when it has ended',
     params: id,
     query: z.strictObject({

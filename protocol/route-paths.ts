@@ -61,7 +61,6 @@ export const routePaths = {
   deleteMessage: { method: 'DELETE', path: '/conversations/{id}/messages/{message_id}' },
   startReply: { method: 'POST', path: '/conversations/{id}/reply' },
   stopReply: { method: 'POST', path: '/conversations/{id}/stop' },
-  produceReply: { method: 'POST', path: '/conversations/{id}/produce' },
   rewindConversation: { method: 'POST', path: '/conversations/{id}/rewind' },
   getConversationMarkdown: { method: 'GET', path: '/conversations/{id}/markdown' },
   listAgents: { method: 'GET', path: '/agents' },
@@ -74,4 +73,9 @@ export const routePaths = {
   sendCommand: { method: 'POST', path: '/topics/{topic}/commands/{command}' },
 } as const satisfies Record<string, Place>
 
-export type RouteName = keyof typeof routePaths
+/** What only programs ask for, so that pages don't load it. */
+export const programPaths = {
+  produceReply: { method: 'POST', path: '/conversations/{id}/produce' },
+} as const satisfies Record<string, Place>
+
+export type RouteName = keyof typeof routePaths | keyof typeof programPaths

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { commandRoutes } from '@lockstep/protocol/commands'
-import { routePaths, type RouteName } from '@lockstep/protocol/route-paths'
+import { programPaths, routePaths, type RouteName } from '@lockstep/protocol/route-paths'
 
 const pairs = Object.entries(commandRoutes).flatMap(([topic, commands]) =>
   Object.entries<RouteName | null>(commands).map(([name, route]) => ({ topic, name, route })),
@@ -9,6 +9,6 @@ const pairs = Object.entries(commandRoutes).flatMap(([topic, commands]) =>
 it.each(pairs.filter(({ route }) => route !== null))(
   'the command $topic $name has a route that changes state',
   ({ route }) => {
-    expect(routePaths[route!].method).not.toBe('GET')
+    expect({ ...routePaths, ...programPaths }[route!].method).not.toBe('GET')
   },
 )

@@ -3,7 +3,7 @@ import { errors, type ErrorCode } from '@lockstep/protocol/error-codes'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Problem } from '@lockstep/protocol/problem'
 import type { Answer, Asking } from '@lockstep/protocol/rest'
-import { routePaths, type RouteName } from '@lockstep/protocol/route-paths'
+import { routePaths } from '@lockstep/protocol/route-paths'
 import type { CredentialsMode } from '../platform.ts'
 import { abortWhenSilent } from './abort-when-silent.ts'
 
@@ -31,7 +31,7 @@ export interface CallOptions {
  * Requests a route of the REST API and resolves with its response. Throws Fault: the server's
  * problem, or `unavailable` if there was no response.
  */
-export type Call = <Name extends RouteName>(
+export type Call = <Name extends keyof typeof routePaths>(
   route: Name,
   request?: Partial<Asking<Name>>,
   options?: CallOptions,
