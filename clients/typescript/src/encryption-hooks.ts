@@ -24,7 +24,11 @@ export interface EncryptionHooks {
     onChange(changed: () => void): void
   }
   /** Sends a command, once its texts are encrypted if they have to be. */
-  send(command: OutgoingCommand<ConversationState>, subject?: string): IssuedCommand
+  send(
+    command: OutgoingCommand<ConversationState>,
+    subject?: string,
+    mutation_id?: string,
+  ): IssuedCommand
   /** The conversation as this device shows it. */
   shown<Read extends Conversation>(conversation: Read): Read
   /** Undefined: it isn't encrypted, or its key is here. */

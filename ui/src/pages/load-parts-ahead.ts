@@ -1,10 +1,14 @@
 // The parts of pages that few visits need. They are loaded ahead, for when the connection is lost
 // later.
-import { loadConversationActions } from '../lib/components/conversations/load-conversation-parts.ts'
+import {
+  loadConversationActions,
+  loadTitleEditor,
+} from '../lib/components/conversations/load-conversation-parts.ts'
 import {
   loadImportNotes,
   loadMessageEditor,
   loadThreadMissing,
+  loadUnlockForm,
 } from '../lib/components/thread/load-thread-parts.ts'
 
 /** Rejects if one of them can't be loaded. */
@@ -14,7 +18,11 @@ export const loadPartsAhead = (): Promise<unknown> =>
     loadThreadMissing(),
     loadImportNotes(),
     loadMessageEditor(),
+    loadUnlockForm(),
+    loadTitleEditor(),
+    import('../lib/components/composer/EncryptDialog.svelte'),
     import('../lib/components/composer/OtherDrafts.svelte'),
+    import('@lockstep/client/encryption'),
     import('../lib/components/shell/cut-texts.ts'),
     import('../lib/components/shell/SidebarRail.svelte'),
     import('../lib/components/shell/TabBar.svelte'),

@@ -27,6 +27,8 @@ export interface DraftFieldDeps {
   changed(): void
   /** The server doesn't take this text, and won't. */
   refused(fault: Fault): void
+  /** Whether the text is encrypted before it leaves, which a closing page has no time for. */
+  isEncrypted?(): boolean
   newId(): string
   /** Milliseconds. */
   now(): number
@@ -86,7 +88,7 @@ export class DraftField {
 
   /** Whether closing the page now would lose text, as far as the last attempt to save tells. */
   get isCutOff(): boolean {
-    return this.isUnsaved && this.#isCutOff
+    return this.isUnsaved && (this.#isCutOff || this.#deps.isEncrypted?.() === true)
   }
 
   set focused(focused: boolean) {

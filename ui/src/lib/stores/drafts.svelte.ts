@@ -77,10 +77,13 @@ class Drafts {
     engine.preferences.subscribe(() => void this.#moveOldDrafts())
   }
 
-  /** The field at a place; the same one each time. */
-  at(place: string): DraftText {
+  /**
+   * The field at a place; the same one each time.
+   * @param conversation_id the chat that the text is for: if that is encrypted, the draft is too
+   */
+  at(place: string, conversation_id?: string): DraftText {
     let known = this.#fields.get(place)
-    if (!known) this.#fields.set(place, (known = this.#create(place)))
+    if (!known) this.#fields.set(place, (known = this.#create(place, conversation_id)))
     return known.view
   }
 
@@ -136,12 +139,14 @@ class Drafts {
     for (const { field } of this.#fields.values()) field.follow()
   }
 
-  #create(place: string) {
+  #create(place: string, conversation_id = place) {
     const listeners = new Set<() => void>()
     const field = new DraftField(place, {
       drafts: () => engine.drafts.items.filter((draft) => draft.place === place),
-      write: (draft, base, keepalive) => engine.drafts.write(draft, base, { keepalive }),
+      write: (draft, base, keepalive) =>
+        engine.drafts.write({ ...draft, conversation_id }, base, { keepalive }),
       delete: (draft) => engine.drafts.delete(draft),
+      isEncrypted: () => engine.conversations.encrypted?.has(conversation_id) ?? false,
       changed: () => listeners.forEach((update) => update()),
       refused: (fault) =>
         void import('../fault-texts.ts')
