@@ -1,10 +1,8 @@
 // The parts of pages that few visits need. They are loaded ahead, for when the connection is lost
 // later.
+import { loadConversationActions } from '../lib/components/conversations/load-conversation-parts.ts'
 import {
-  loadConversationActions,
-  loadTitleEditor,
-} from '../lib/components/conversations/load-conversation-parts.ts'
-import {
+  loadClipboard,
   loadImportNotes,
   loadMessageEditor,
   loadThreadMissing,
@@ -16,10 +14,10 @@ export const loadPartsAhead = (): Promise<unknown> =>
   Promise.all([
     loadConversationActions(),
     loadThreadMissing(),
+    loadClipboard(),
     loadImportNotes(),
     loadMessageEditor(),
     loadUnlockForm(),
-    loadTitleEditor(),
     import('../lib/components/composer/EncryptDialog.svelte'),
     import('../lib/components/composer/OtherDrafts.svelte'),
     import('@lockstep/client/encryption'),

@@ -51,7 +51,8 @@ class Encryption implements EncryptionHooks, EncryptedConversations {
     })
     this.drafts = new DraftTexts(this.#keys, {
       isEncrypted: async (id) => {
-        await this.#loadUnknown(id)
+        // The draft of a conversation that is gone stays where it is.
+        await this.#loadUnknown(id).catch(ignoreMissing)
         return this.#isEncrypted(id) === true
       },
     })
@@ -203,6 +204,10 @@ function textOf({ content, parts }: MessageInput): string {
   if (parts || content === undefined)
     throw new Fault('invalid', { detail: 'An encrypted conversation takes texts, not parts' })
   return content
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!(error instanceof Fault) || error.code !== 'not_found') throw error
 }
 
 /** The engine's option `encryption`: conversations whose keys only their clients have. */

@@ -3,18 +3,19 @@
 // could be one of their texts leaves this device.
 import type { Conversation } from '@lockstep/protocol/conversations'
 import { isEncryptedText } from '@lockstep/protocol/encrypted-text'
-import { Fault, toProblem } from '@lockstep/protocol/errors'
-import { isId, newId } from '@lockstep/protocol/ids'
+import { Fault } from '@lockstep/protocol/errors'
+import { isId } from '@lockstep/protocol/ids'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
-import type { ConversationState } from '../conversation-model.ts'
 import type { CreateEncryption, EncryptionDeps, EncryptionHooks } from '../encryption-hooks.ts'
-import type { OutgoingCommand } from '../outgoing-command.ts'
-import type { CommandOutcome, IssuedCommand, OutboxItem } from '../views.ts'
+import type { OutboxItem } from '../views.ts'
 import { mustUnlock } from './encryption-faults.ts'
 import { hasTexts, withoutTexts } from './locked-texts.ts'
 
+const nothing: readonly OutboxItem[] = []
+
 /**
- * The engine's option `encryption`, whose code is loaded when it is first needed.
+ * The engine's option `encryption`, whose code is loaded when it is first needed. Before that, a
+ * command with a text for a conversation that this device doesn't know throws Fault `unavailable`.
  * @param load resolves with `passphraseEncryption`; what needs the code fails with Fault
  *   `unavailable` if it rejects, and the next need calls it again
  */
@@ -33,8 +34,6 @@ function createLateHooks(
   let hooks: EncryptionHooks | undefined
   let loading: Promise<EncryptionHooks> | undefined
   let draftsChanged = () => {}
-  /** The commands to conversations that this device doesn't know, until the code is here. */
-  let waiting: readonly OutboxItem[] = []
 
   function isMarked(conversation: Conversation): boolean {
     const { id, encryption } = conversation
@@ -64,27 +63,6 @@ function createLateHooks(
   }
   const whenCalled = async () => (await whenLoaded()).conversations
 
-  function stopWaiting(item: OutboxItem): void {
-    waiting = waiting.filter((other) => other !== item)
-    topic.notify()
-  }
-  async function sendLate(
-    item: OutboxItem,
-    command: OutgoingCommand<ConversationState>,
-    subject: string,
-  ): Promise<CommandOutcome> {
-    try {
-      const late = await whenLoaded()
-      if (!waiting.includes(item)) return { ok: false, reason: 'dropped' }
-      const { outcome } = late.send(command, subject, item.mutation_id)
-      stopWaiting(item)
-      return await outcome
-    } catch (error) {
-      stopWaiting(item)
-      return { ok: false, reason: 'failed', problem: toProblem(error) }
-    }
-  }
-
   return {
     conversations: {
       create: async (...given) => (await whenCalled()).create(...given),
@@ -95,7 +73,7 @@ function createLateHooks(
       revealMessage: async (...given) => (await whenCalled()).revealMessage(...given),
     },
     get queued() {
-      return waiting.length === 0 && hooks ? hooks.queued : waiting
+      return hooks?.queued ?? nothing
     },
     drafts: {
       shown: (drafts) =>
@@ -106,31 +84,18 @@ function createLateHooks(
         return (await whenLoaded()).drafts.encrypted(draft)
       },
       written: (...given) => hooks?.drafts.written(...given),
-      async plain(draft) {
-        if (hooks) return hooks.drafts.plain(draft)
-        return isEncryptedText(draft.text) ? undefined : draft.text
-      },
+      plain: async (draft) =>
+        isEncryptedText(draft.text) ? (await whenLoaded()).drafts.plain(draft) : draft.text,
       onChange(changed) {
         draftsChanged = changed
         hooks?.drafts.onChange(changed)
       },
     },
-    send(command, subject = command.entity_id, mutation_id = newId()): IssuedCommand {
+    send(command, subject, mutation_id) {
       if (hooks) return hooks.send(command, subject, mutation_id)
-      const { name, entity_id, message_ids } = command
-      const wouldShow = hasTexts(command) && isEncrypted(entity_id)
-      if (wouldShow) throw mustUnlock()
-      if (wouldShow === false && !waiting.some((item) => item.entity_id === entity_id))
-        return topic.send(command, subject, mutation_id)
-      const item: OutboxItem = {
-        ...{ topic: 'conversations', command: name, mutation_id, entity_id, message_ids },
-        ...{ status: 'queued', at: new Date(deps.now()).toISOString() },
-        retry: () => undefined,
-        discard: () => undefined,
-      }
-      waiting = [...waiting, item]
-      topic.notify()
-      return { id: subject, mutation_id, outcome: sendLate(item, command, subject) }
+      const wouldShow = hasTexts(command) && isEncrypted(command.entity_id)
+      if (wouldShow === false) return topic.send(command, subject, mutation_id)
+      throw wouldShow ? mustUnlock() : new Fault('unavailable')
     },
     shown<Read extends Conversation>(conversation: Read): Read {
       if (!isMarked(conversation)) return conversation
@@ -139,7 +104,6 @@ function createLateHooks(
     locked: (id) => (hooks ? hooks.locked(id) : marked.has(id) || undefined),
     end() {
       marked.clear()
-      waiting = []
       hooks?.end()
     },
   }

@@ -49,8 +49,7 @@ export function handleFailure(item: OutboxItem): void {
 
 async function handleConflict(item: OutboxItem): Promise<void> {
   const title = await currentOf(item, 'title')
-  if (title === undefined || !resolveRename(item.mutation_id, title))
-    return resolveConflict(item)
+  if (title === undefined || !resolveRename(item.mutation_id, title)) return resolveConflict(item)
   item.discard()
 }
 

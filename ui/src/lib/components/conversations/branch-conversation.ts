@@ -26,11 +26,12 @@ export async function branchConversation(
   conversation_id: string,
   seq: number,
 ): Promise<{ id: string; title: string }> {
-  const { title: original, metadata, messages, encryption } = await readAll(
-    call,
-    conversation_id,
-    seq,
-  )
+  const {
+    title: original,
+    metadata,
+    messages,
+    encryption,
+  } = await readAll(call, conversation_id, seq)
   const mark = t('chat.branchTitle', { title: '' })
   const shown = t('chat.branchTitle', {
     title: firstCharacters(original, limits.titleMax - mark.length),

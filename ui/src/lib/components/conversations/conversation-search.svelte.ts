@@ -4,7 +4,7 @@ import type { ListState, SummaryView } from '@lockstep/client'
 import type { Summary } from '@lockstep/protocol/conversations'
 import { commands, conversations } from '../../stores/conversations.svelte.ts'
 import type * as TextMatches from '../elements/text-matches.ts'
-import { stripMarkdown } from '../markdown/strip-markdown.ts'
+import { stripMarkdown } from './strip-markdown.ts'
 
 /** The server is asked when nothing has been typed for this long. */
 const requestDelayMs = 180

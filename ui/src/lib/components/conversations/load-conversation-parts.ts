@@ -5,7 +5,6 @@ import { t } from '../../texts.ts'
 import { shownTitle } from './shown-title.ts'
 import { notify, openMenu, type MenuAnchor } from '../overlays/overlays.svelte.ts'
 
-export const loadTitleEditor = () => import('./TitleEditor.svelte')
 export const loadConversationActions = () => import('./conversation-actions.ts')
 
 /** Opens a conversation's menu. `onrename` opens the title's editor. */

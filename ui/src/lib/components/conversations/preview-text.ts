@@ -2,7 +2,7 @@
 // is known of a message that has no text.
 import type { MessageView, SummaryView } from '@lockstep/client'
 import { t, type TextKey } from '../../texts.ts'
-import { stripMarkdown } from '../markdown/strip-markdown.ts'
+import { stripMarkdown } from './strip-markdown.ts'
 
 const maxLength = 160
 

@@ -4,6 +4,7 @@ import type { SummaryView } from '@lockstep/client'
 import type { Message } from '@lockstep/protocol/message'
 
 export const loadThreadMissing = () => import('./ThreadMissing.svelte')
+export const loadClipboard = () => import('../elements/clipboard.ts')
 export const loadUnlockForm = () => import('./UnlockForm.svelte')
 export const loadMessageEditor = () => import('./MessageEditor.svelte')
 export const loadMessageParts = () => import('./MessageParts.svelte')

@@ -4,18 +4,20 @@ import type { MessageView } from '@lockstep/client'
 
 export interface MessageActions {
   readonly conversation_id: string
+  /** The chat is encrypted, so the server writes no replies in it. */
+  readonly repliesOff: boolean
   /** Shows the branch that contains this version. */
   showVersion(version_id: string): void
   /** Replaces the text of a message without making a new version. */
   edit(message: MessageView, content: string): Promise<boolean>
   /** Sends a new version of the user's message and requests a reply to it. */
   sendNewVersion(message: MessageView, content: string): Promise<boolean>
-  /** Requests a new version of a reply. Undefined: there are no replies in this thread. */
-  regenerate?(message: MessageView): void
+  /** Requests a new version of a reply. */
+  regenerate(message: MessageView): void
   /** Requests a reply to the newest message. */
   requestReply(): void
-  /** Asks the assistant to continue a reply that ended too early. Undefined like `regenerate`. */
-  continueReply?(): void
+  /** Asks the assistant to continue a reply that ended too early. */
+  continueReply(): void
   /** Stops a reply that is being written. */
   stop(message: MessageView): void
   /** Sends a refused message again. */
