@@ -8,6 +8,7 @@ import { temporaryDirectory } from '../embedded/database.ts'
 import { spawnNode } from '../harness/node.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
+import { violations } from './accessibility-violations.ts'
 import { sharedBrowser } from './browser-windows.ts'
 import {
   composer,
@@ -189,12 +190,18 @@ test('A: a chat that one device encrypts is read by another one with its passphr
 test('A: conflicts of encrypted texts show both, and what was written for a chat that is gone never becomes a draft that the server can read', async () => {
   const alice = await signUp(shared.node, 'alice')
   const left = await windows.open(shared.node.url, '/app/new', { person: alice })
+  await left.getByRole('button', { name: 'Encrypt with a passphrase' }).click()
+  await waitForVisible(dialog(left))
+  expect(await violations(left)).toEqual([])
+  await left.keyboard.press('Escape')
   const id = await createEncrypted(left)
   await sendMessage(left, `${secret} one`)
   await waitForVisible(listedConversation(left, `${secret} one`))
   const right = await windows.open(shared.node.url, `/app/c/${id}`, {
     person: await alice.signIn(),
   })
+  await waitForVisible(locked(right))
+  expect(await violations(right)).toEqual([])
   await unlock(right)
   await waitForVisible(threadText(right, `${secret} one`))
 

@@ -101,10 +101,11 @@ class Drafts {
 
   /** Whether something would be lost if the page were closed now. */
   get wouldLose(): boolean {
+    for (const { field } of this.#fields.values()) if (field.isCutOff) return true
     const unsaved = this.#unsaved()
     if (unsaved.length === 0) return false
     const isConnected = engine.connection === 'live' || engine.connection === 'polling'
-    if (!isConnected || !navigator.onLine || unsaved.some(({ isCutOff }) => isCutOff)) return true
+    if (!isConnected || !navigator.onLine) return true
     return unsaved.reduce((sum, { text }) => sum + byteLength(text), 0) > maxLastBytes
   }
 
