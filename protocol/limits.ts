@@ -30,6 +30,7 @@ export const limits = {
   conversationsPerUser: 100_000,
   sessionsPerUser: 100,
   draftsPerUser: 1_000,
+  draftsReserveBytes: 512 * 1024,
   passkeysPerUser: 30,
   passkeyNameMax: 80,
   frameBytes: 2 * 1024 * 1024,

@@ -26,7 +26,12 @@ const slowest = [
   'embedded/damage',
   'rest/hostile',
   'fuzz/',
+  'browser/button-walk',
+  'browser/missing-',
+  'browser/markdown-speed',
+  'browser/input-devices',
   'browser/accessibility',
+  'browser/versions',
   'browser/mirroring',
 ]
 const tests = path.join(import.meta.dirname, '../tests')

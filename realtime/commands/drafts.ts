@@ -9,11 +9,12 @@ import { applySplice } from '@lockstep/protocol/splice'
 import type { Log } from '../log/log.ts'
 import { readConversation } from '../store/conversations.ts'
 import { byteLength } from '@lockstep/protocol/text'
-import { noRoom, storedBytesOf } from '../log/storage-quota.ts'
+import { overQuota, storedBytesOf } from '../log/storage-quota.ts'
 import type { Database } from '../store/database.ts'
 import {
   countDrafts,
   deleteDraft,
+  draftBytesOf,
   readDraft,
   readDrafts,
   toDraft,
@@ -100,11 +101,15 @@ export function createDrafts(deps: DraftsDeps): DraftUseCases {
     if (conversation && 'encryption' in conversation) throw mustBeEncrypted('text')
   }
 
-  /** What makes a draft smaller is never refused. */
-  async function checkRoom(user_id: string, from: string, to: string): Promise<void> {
+  /**
+   * What makes a draft smaller is never refused, and a full account still keeps what its person is
+   * writing, up to `limits.draftsReserveBytes`.
+   */
+  async function checkQuota(user_id: string, from: string, to: string): Promise<void> {
     const more = byteLength(to) - byteLength(from)
     if (quotaBytes === undefined || more <= 0) return
-    if ((await storedBytesOf(database, user_id)) + more > quotaBytes) throw noRoom(quotaBytes)
+    if ((await draftBytesOf(database, user_id)) + more <= limits.draftsReserveBytes) return
+    if ((await storedBytesOf(database, user_id)) + more > quotaBytes) throw overQuota(quotaBytes)
   }
 
   return {
@@ -114,7 +119,7 @@ export function createDrafts(deps: DraftsDeps): DraftUseCases {
       if (await readDraft(database, user_id, draft.id)) return false
       await checkText(user_id, draft)
       await checkCount(user_id)
-      await checkRoom(user_id, '', draft.text)
+      await checkQuota(user_id, '', draft.text)
       if (dry_run) return true
       const isAdded = await writeDraft(database, user_id, undefined, { ...draft, version: 1 })
       if (isAdded) changed(user_id, { draft_id: draft.id, version: 1 })
@@ -140,7 +145,7 @@ export function createDrafts(deps: DraftsDeps): DraftUseCases {
         const text = textAfter(held, write)
         await checkText(user_id, { place: write.place, text })
         if (!held) await checkCount(user_id)
-        await checkRoom(user_id, held?.text ?? '', text)
+        await checkQuota(user_id, held?.text ?? '', text)
         const at = new Date().toISOString()
         const draft: Draft = {
           id,

@@ -48,7 +48,7 @@ export async function storedBytesOf(database: Database, user_id: string): Promis
   return all.values().reduce((sum, { total, freed }) => sum + Math.max(0, total - freed), 0)
 }
 
-export const noRoom = (quotaBytes: number): Fault =>
+export const overQuota = (quotaBytes: number): Fault =>
   new Fault('too_large', {
     detail: `Your account may store ${quotaBytes} bytes, and this would be more: purge conversations and drafts that you don’t need`,
     limit_bytes: quotaBytes,
@@ -93,7 +93,7 @@ export function createStorageQuota({
       if (fits(entry, head, await recentBytes(head.user_id))) return undefined
       await project(head)
       if (fits(entry, head, await newBytes(head.user_id))) return undefined
-      return noRoom(quotaBytes)
+      return overQuota(quotaBytes)
     },
   }
 }

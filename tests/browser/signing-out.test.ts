@@ -96,6 +96,7 @@ test('signing in leads back to where the session ended, and to a link that was o
   await waitForVisible(page.getByRole('button', { name: 'Where I was, rename' }))
   expect(new URL(page.url()).pathname).toBe(`/app/c/${id}`)
 
+  await page.goto(`${shared.node.url}/healthz`) // no page is left that would notice
   await page.context().clearCookies()
   await page.goto(`${shared.node.url}/app/settings/devices`)
   await signIn()

@@ -56,9 +56,10 @@ test('a backup of a running database restores exactly what was committed', async
     const writer = (async () => {
       for (let n = 0; isWriting; n++) await client.db('other').collection('busy').insertOne({ n })
     })()
-    expect(await lockstep(dataDir, 'backup', file)).toMatchObject({ code: 0 })
+    const made = await lockstep(dataDir, 'backup', file)
     isWriting = false
     await writer
+    expect(made, made.told).toMatchObject({ code: 0 })
     expect(await lockstep(dataDir, 'backup', file)).toMatchObject({
       code: 1,
       told: expect.stringMatching(/exists/) as string,
