@@ -205,17 +205,18 @@ test('A: conflicts of encrypted texts show both, and what was written for a chat
   await unlock(right)
   await waitForVisible(threadText(right, `${secret} one`))
 
-  await left.getByRole('article', { name: 'You' }).hover()
-  await left.getByRole('button', { name: 'Edit', exact: true }).click()
-  await left.getByRole('textbox', { name: 'Edit the message' }).fill(`${secret} mine`)
-  await right.getByRole('article', { name: 'You' }).hover()
-  const continued = right.getByRole('button', { name: 'Continue your edit' })
-  await waitForVisible(continued)
-  await right.getByRole('button', { name: 'Edit', exact: true }).click()
-  await right.getByRole('textbox', { name: 'Edit the message' }).fill(`${secret} theirs`)
-  await right.getByRole('button', { name: 'Save only' }).click()
+  for (const page of [left, right]) {
+    await page.getByRole('article', { name: 'You' }).hover()
+    await page.getByRole('button', { name: 'Edit', exact: true }).click()
+  }
+  const save = async (page: Page, text: string) => {
+    await page.getByRole('textbox', { name: 'Edit the message' }).fill(text)
+    await page.getByRole('button', { name: 'Save only' }).click()
+  }
+  await save(right, `${secret} theirs`)
   await waitForVisible(threadText(right, `${secret} theirs`))
-  await left.getByRole('button', { name: 'Save only' }).click()
+  await expect.poll(async () => (await alice.ask('listDrafts')).items).toEqual([])
+  await save(left, `${secret} mine`)
   const question = left.getByRole('alertdialog', { name: 'Changed on another device' })
   for (const text of ['theirs', 'mine'])
     await waitForVisible(question.getByText(`${secret} ${text}`))
