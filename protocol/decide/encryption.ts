@@ -24,7 +24,7 @@ type Marked = Pick<Summary, 'encryption'>
 
 /**
  * Throws `invalid` or `too_large` for a decision to write what the conversation doesn't take.
- * `held` is the conversation before; undefined if there is none.
+ * @param held the conversation before the decision; undefined if the decision creates it
  */
 export function checkDecision(
   held: Marked | undefined,

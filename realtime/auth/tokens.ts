@@ -90,7 +90,7 @@ export function createTokens({
     return token.startsWith('lsk_') && digests.some((digest) => timingSafeEqual(given, digest))
   }
 
-  /** The users for whom service keys act, by the ids of their sockets. */
+  /** By the session id of a service key’s socket: the user for whom the key acts. */
   const serviceUsers = new Map<string, string>()
 
   function noteUse({ _id, last_used_at }: TokenDocument): void {

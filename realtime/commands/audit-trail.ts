@@ -16,7 +16,7 @@ export const isNoted = (fault: Fault): boolean => withLine.has(fault)
 export type Events = readonly [event: string, refused: string]
 
 export interface AuditTrail {
-  /** The name of the account; null if there is none. */
+  /** The username of this user; null if the account doesn’t exist. */
   nameOf(user_id: string): Promise<string | null>
   /** The same name, if an account has it. */
   knownName(username: string): Promise<string | null>

@@ -1,6 +1,6 @@
-// Shares a few places among many owners. Work that goes on for long gives its place up between two
-// steps if somebody waits, and queues again: an owner who comes later waits for a slice of the
-// others' work, not for all of it. An owner has one place or one position in the queue at a time.
+// Shares a few places among many owners. When somebody waits, long work gives its place up between
+// two steps and queues again. So an owner who comes later waits for a slice of the others' work,
+// not for all of it. An owner has one place or one position in the queue at a time.
 
 export interface FairTurnsOptions {
   /** How many pieces of work go on at the same time. */

@@ -1,7 +1,7 @@
-// What can be missing, against every page, each of which is opened here for the first time. Every
-// page shows what it has or says what is the matter and what to do, the list of chats stays, and
-// nothing throws. When the thing is back, the open page gets what it lacks by itself, and so does
-// every other one. The test of missing things has the ids that lead nowhere.
+// Takes each thing that can be missing from every page. The page is opened for the first time.
+// Every page shows what it has or says what is the matter and what to do, the list of chats stays,
+// and nothing throws. When the thing is back, the open page gets what it lacks by itself, and so
+// does every other one. The test of missing things has the ids that lead nowhere.
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { addressOf, freshDatabase, throughAddress } from '../harness/database.ts'

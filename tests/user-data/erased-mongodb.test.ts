@@ -6,37 +6,18 @@ import { join } from 'node:path'
 import { MongoClient } from 'mongodb'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
-import { runProgram } from '../../realtime/program.ts'
 import { eventually } from '../harness/eventually.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
+import { erased } from './erased-command.ts'
 
 const shared = sharedNodes()
 let folder: string
 beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), 'lockstep-erased-'))))
 afterAll(() => rm(folder, { recursive: true }))
 
-interface Printed {
-  place: string
-  searched?: string
-  found_lines?: Record<string, number>
-  closed_accounts?: Record<string, number>
-  problem?: string
-}
-
-async function erased(url: string, ...words: string[]) {
-  const [printed, told]: [string[], string[]] = [[], []]
-  const env = { MONGODB_URL: url, DATA_DIR: folder, NODE_ENV: 'test' }
-  const code = await runProgram(['erased'], env, {
-    print: (line) => void printed.push(line),
-    tell: (line) => void told.push(line),
-    readInput: () => Promise.resolve(words.join('\n')),
-    onInterrupt: () => ({ [Symbol.dispose]: () => undefined }),
-  })
-  const places = printed.map((line) => JSON.parse(line) as Printed)
-  const found = places.filter(({ found_lines }) => found_lines).map(({ place }) => place)
-  return { code, places, found, told: told.join('\n'), printed: printed.join('\n') }
-}
+const inMongo = (url: string, ...words: string[]) =>
+  erased({ MONGODB_URL: url, DATA_DIR: folder, NODE_ENV: 'test' }, ...words)
 
 async function write(person: Person, word: string): Promise<void> {
   const messages = [{ role: 'user' as const, content: `${word} and more` }]
@@ -71,11 +52,11 @@ test('in MongoDB, lockstep erased finds words in every collection and the oplog,
   ])
   const inOplog = (result: Awaited<ReturnType<typeof erased>>) =>
     result.places.find(({ place }) => place === 'MongoDB: oplog')
-  expect(inOplog(await erased(url, gone, kept))).toMatchObject({
+  expect(inOplog(await inMongo(url, gone, kept))).toMatchObject({
     searched: '2 documents',
     found_lines: { 1: 2 },
   })
-  const before = await erased(url, gone)
+  const before = await inMongo(url, gone)
   expect(before.code).toBe(1)
   for (const name of ['changes', 'conversations', 'drafts', 'messages', 'users', 'oplog'])
     expect(before.found).toContain(`MongoDB: ${name}`)
@@ -84,7 +65,7 @@ test('in MongoDB, lockstep erased finds words in every collection and the oplog,
   await alice.ask('deleteMe', { body: { password: alice.password } })
   const { id, username } = alice.user
   const after = await eventually(async () => {
-    const result = await erased(url, gone, username, id)
+    const result = await inMongo(url, gone, username, id)
     return result.code === 0 && result
   })
   expect(after.told).toMatch(/none has any of the words/)
@@ -95,7 +76,7 @@ test('in MongoDB, lockstep erased finds words in every collection and the oplog,
     expect(searched, place).toMatch(/^\d+ (documents|bytes)$/)
   expect(after.printed).not.toMatch(new RegExp(`${id}|${gone}`))
   // the words of others are found as before
-  const others = await erased(url, gone, kept)
+  const others = await inMongo(url, gone, kept)
   expect(others).toMatchObject({ code: 1 })
   expect(others.places.some(({ found_lines }) => found_lines?.[1])).toBe(false)
   expect(others.places.some(({ found_lines }) => found_lines?.[2])).toBe(true)
@@ -103,7 +84,7 @@ test('in MongoDB, lockstep erased finds words in every collection and the oplog,
 
 test('in MongoDB, what can’t be searched is no proof', async () => {
   const url = shared.database.url.replace('mongodb://', 'mongodb://nobody:wrong@')
-  const result = await erased(url, 'anything')
+  const result = await inMongo(url, 'anything')
   expect(result.code).toBe(1)
   expect(result.places[0]).toMatchObject({
     place: 'MongoDB',

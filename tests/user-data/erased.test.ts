@@ -5,12 +5,12 @@ import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
-import { runProgram } from '../../realtime/program.ts'
 import { temporaryDirectory } from '../embedded/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import { spawnNode } from '../harness/node.ts'
 import { request, signUp, type Person } from '../harness/person.ts'
 import { TestRedis } from '../harness/redis.ts'
+import { erased } from './erased-command.ts'
 
 /** How often a word is in each file that has it. */
 function grep(folder: string, word: string): Record<string, number> {
@@ -22,26 +22,6 @@ function grep(folder: string, word: string): Record<string, number> {
     return [path, text.split(word).length - 1] as const
   })
   return Object.fromEntries(counts.filter(([, count]) => count > 0))
-}
-
-interface Printed {
-  place: string
-  searched?: string
-  found_lines?: Record<string, number>
-  closed_accounts?: Record<string, number>
-  problem?: string
-}
-
-async function erased(env: Record<string, string>, ...words: string[]) {
-  const [printed, told]: [string[], string[]] = [[], []]
-  const code = await runProgram(['erased'], env, {
-    print: (line) => void printed.push(line),
-    tell: (line) => void told.push(line),
-    readInput: () => Promise.resolve(words.join('\n')),
-    onInterrupt: () => ({ [Symbol.dispose]: () => undefined }),
-  })
-  const places = printed.map((line) => JSON.parse(line) as Printed)
-  return { code, places, told: told.join('\n'), printed: printed.join('\n') }
 }
 
 /** Writes a word wherever a person can write, and edits it so that pages are rebuilt. */

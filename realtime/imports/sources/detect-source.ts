@@ -48,7 +48,7 @@ const signs: readonly [SourceId, (item: Fields) => boolean][] = [
   ['open-webui', ({ models, messages }) => Array.isArray(models) && Array.isArray(messages)],
 ]
 
-/** The product whose items look like this one; undefined if there is none. */
+/** The product whose items look like this one; undefined if no product’s do. */
 function sourceOfItem(item: unknown): SourceId | undefined {
   return isObject(item) ? signs.find(([, matches]) => matches(item))?.[0] : undefined
 }

@@ -1,4 +1,4 @@
-// The texts of drafts, some of which belong to encrypted conversations.
+// Encrypts and decrypts the texts of drafts that belong to encrypted conversations.
 import type { Draft } from '@lockstep/protocol/drafts'
 import { isEncryptedText } from '@lockstep/protocol/encrypted-text'
 import type { WrittenDraft } from '../views.ts'

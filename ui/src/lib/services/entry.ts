@@ -30,7 +30,7 @@ export const getSignInMethods = (): Promise<SignInMethods> =>
     .call('getSignInMethods')
     .catch(() => ({ password: true, passkeys: false, providers: [], sign_up: 'open' }))
 
-/** Why a user whom a proxy signs in isn't let in, if the server says it. */
+/** The server’s reason for refusing the user whom a proxy signs in; undefined without a reason. */
 export async function findRefusal(): Promise<Problem['reason']> {
   const fault = await engine.call('getMe').catch((error: unknown) => error)
   return fault instanceof Fault ? fault.extra.reason : undefined
