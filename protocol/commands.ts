@@ -46,6 +46,7 @@ export const commandRoutes: {
     update: 'putConversation',
     append: 'appendMessages',
     delete: 'deleteConversation',
+    delete_messages: 'deleteMessage',
     restore: 'restoreConversation',
     rewind: 'rewindConversation',
     purge: 'purgeConversation',

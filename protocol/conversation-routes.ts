@@ -136,6 +136,12 @@ export const conversationRoutes = {
     status: 200,
     answer: conversation,
   },
+  deleteMessage: {
+    ...routePaths.deleteMessage,
+    summary: 'Delete a message; a rewind can bring it back',
+    params: id.extend({ message_id: Uuid.describe('The message to delete') }),
+    status: 204,
+  },
   startReply: {
     ...routePaths.startReply,
     summary: 'Start an assistant’s reply; one that exists is answered with its ids',

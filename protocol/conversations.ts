@@ -5,7 +5,7 @@ import { Seq, Version } from './cursor.ts'
 import { isEncryptedText } from './encrypted-text.ts'
 import { Encryption } from './encryption.ts'
 import { limits } from './limits.ts'
-import { Message, MessageInput, MessageInputs, MessageStatus } from './message.ts'
+import { Message, MessageInput, MessageInputs, MessageStatus, RemovedMessage } from './message.ts'
 import { Part } from './parts.ts'
 import { FreeForm, MessageMetadata, Text, Time, Uuid } from './scalars.ts'
 
@@ -25,6 +25,12 @@ const Title = Text.refine(
 /** Key in the metadata of a conversation whose import isn't complete yet. */
 export const UNFINISHED = 'import_unfinished'
 
+const removedCount = z
+  .int()
+  .min(0)
+  .optional()
+  .describe('How many messages have been deleted; absent if none ever was')
+
 /** A conversation in a list. Only a change of the title or of messages moves `updated_at`. */
 export const Summary = z
   .object({
@@ -32,6 +38,7 @@ export const Summary = z
     user_id: Uuid.describe('The user to whom the conversation belongs'),
     title: Title,
     message_count: z.int().min(0).describe('How many messages the conversation has'),
+    removed_count: removedCount,
     preview: z.string().describe('The first 140 characters of the last message'),
     metadata: FreeForm,
     pinned: z.boolean().describe('Whether the user has pinned the conversation'),
@@ -55,6 +62,10 @@ export type Summary = z.infer<typeof Summary>
  */
 export const Conversation = Summary.extend({
   messages: z.array(Message).describe('A window of the messages, in order of position'),
+  removed: z
+    .array(RemovedMessage)
+    .optional()
+    .describe('What is left of the deleted messages of the window, in order of position'),
   has_more: z.boolean().describe('Whether there are older messages before the window'),
 }).meta({
   id: 'Conversation',
@@ -70,7 +81,9 @@ export const conversationChanges = {
     pinned: z.boolean().optional().describe('Whether the user has pinned the conversation'),
     archived: z.boolean().optional().describe('Whether the conversation is in the archive'),
     messages: z.array(Message).optional().describe('New and edited messages, each complete'),
+    removed_messages: z.array(Uuid).optional().describe('The messages that are deleted'),
     message_count: z.int().describe('How many messages the conversation has now'),
+    removed_count: removedCount,
     preview: z.string().describe('The first 140 characters of the last message'),
     updated_at: Time.describe('When its title or a message last changed'),
   }),
@@ -115,9 +128,11 @@ export type ConversationFields = Pick<
 /** The values that each `op` replaced. They are stored for rewind and never go on the wire. */
 export interface ConversationBefore {
   updated: ConversationFields &
-    Pick<Summary, 'message_count' | 'preview' | 'updated_at'> & {
-      /** The replaced versions of edited messages; new messages replaced nothing. */
+    Pick<Summary, 'message_count' | 'removed_count' | 'preview' | 'updated_at'> & {
+      /** What edited and deleted messages were before; new messages replaced nothing. */
       messages: Message[]
+      /** What was left of messages that the change brings back. */
+      removed?: RemovedMessage[]
     }
   /** `updated_at` of the message. */
   extended: { message_updated_at: string }
@@ -169,6 +184,11 @@ export const ConversationUpdate = z
 export const NewMessages = z
   .strictObject({ messages: MessageInputs.min(1).describe('The messages to append, in order') })
   .meta({ id: 'NewMessages' })
+const messageIds = z
+  .array(Uuid)
+  .min(1)
+  .max(limits.messagesPerRequest)
+  .describe('The messages to delete; one that is deleted already stays so')
 /** The body of `POST /conversations/{id}/reply`. */
 export const ReplyRequest = z
   .strictObject({
@@ -207,6 +227,7 @@ export const conversationCommands = {
       message: 'must be given, or messages, but not both',
     }),
   delete: z.strictObject(one),
+  delete_messages: z.strictObject({ ...one, message_ids: messageIds }),
   restore: z.strictObject(one),
   rewind: Rewind.extend(one),
   purge: z.strictObject(one),

@@ -47,6 +47,19 @@ export const Message = z
 export type Message = z.infer<typeof Message>
 
 /**
+ * What is left of a deleted message: its id, which stays known, and its place among the others, so
+ * that its versions and the messages that continue it stay in their threads.
+ */
+export const RemovedMessage = Message.pick({
+  id: true,
+  position: true,
+  version: true,
+  replaces: true,
+  follows: true,
+}).meta({ id: 'RemovedMessage' })
+export type RemovedMessage = z.infer<typeof RemovedMessage>
+
+/**
  * A message as a client writes it. With a known id it is an edit, otherwise a new message
  * (contract: "PUT with `messages` merges by id"). A client may send back a whole message that it
  * got by GET: `position` and `updated_at` are then ignored.

@@ -27,6 +27,8 @@ export const ConversationPut = ConversationUpdate.extend({
       'id',
       'user_id',
       'message_count',
+      'removed_count',
+      'removed',
       'preview',
       'has_more',
       'created_at',

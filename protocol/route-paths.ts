@@ -58,6 +58,7 @@ export const routePaths = {
   purgeConversation: { method: 'POST', path: '/conversations/{id}/purge' },
   getConversationAt: { method: 'GET', path: '/conversations/{id}/at' },
   appendMessages: { method: 'POST', path: '/conversations/{id}/messages' },
+  deleteMessage: { method: 'DELETE', path: '/conversations/{id}/messages/{message_id}' },
   startReply: { method: 'POST', path: '/conversations/{id}/reply' },
   stopReply: { method: 'POST', path: '/conversations/{id}/stop' },
   rewindConversation: { method: 'POST', path: '/conversations/{id}/rewind' },

@@ -26,6 +26,7 @@ export const commandHandlers = ({
     update: (...args) => conversations.change('update', ...args),
     append: (...args) => conversations.change('append', ...args),
     delete: (...args) => conversations.change('delete', ...args),
+    delete_messages: (...args) => conversations.change('delete_messages', ...args),
     restore: (...args) => conversations.change('restore', ...args),
     purge: (...args) => conversations.change('purge', ...args),
     rewind: rewind.back,

@@ -13,20 +13,11 @@ import type {
   Summary,
 } from '../conversations.ts'
 import { Fault } from '../errors.ts'
-import {
-  equalJson,
-  exceedsFreeForm,
-  exceedsMetadata,
-  mergePatch,
-  type JsonObject,
-} from '../free-form.ts'
-import { limits } from '../limits.ts'
+import { equalJson } from '../free-form.ts'
 import type { Message, MessageInput } from '../message.ts'
-import { compose, partsOf, replaceTexts } from '../message-parts.ts'
-import { exceededBy, type Composed } from '../part-texts.ts'
-import type { Part } from '../parts.ts'
-import { isConversation, type HeldConversation } from '../reduce/conversation.ts'
+import { isConversation, lastPosition, type HeldConversation } from '../reduce/conversation.ts'
 import { previewIn } from '../text.ts'
+import { mergedMetadata, mergeInputs } from './messages.ts'
 
 /** The title of a conversation that nobody has named. */
 export const DEFAULT_TITLE = 'New conversation'
@@ -116,29 +107,70 @@ const update: DecideConversation<'update'> = (held, command, context) => {
 export function updated(
   conversation: Conversation,
   fields: ConversationFields,
-  { messages, replaced }: { messages: Message[]; replaced: Message[] },
+  { messages, replaced, removed = [] }: MessageChanges,
   context: DecisionContext,
 ): ConversationDecision | undefined {
-  if (messages.length === 0 && Object.keys(fields).length === 0) return undefined
-  const last = messages.findLast(({ position }) => position >= conversation.message_count)
+  const written = messages.length + removed.length
+  if (written === 0 && Object.keys(fields).length === 0) return undefined
+  const ids = new Set(messages.map(({ id }) => id))
+  const back = (conversation.removed ?? []).filter(({ id }) => ids.has(id))
+  const end = lastPosition(conversation)
+  const last = Math.max(end, messages.at(-1)?.position ?? 0)
+  const { message_count, removed_count, preview, updated_at } = conversation
+  const removedNow = (removed_count ?? 0) + removed.length - back.length
   const data: ConversationChanges['updated'] = {
     ...fields,
     ...(messages.length > 0 && { messages }),
-    message_count: Math.max(conversation.message_count, last?.position ?? 0),
-    preview: last ? previewIn(conversation, last.content) : conversation.preview,
-    updated_at:
-      fields.title !== undefined || messages.length > 0 ? context.at : conversation.updated_at,
+    ...(removed.length > 0 && { removed_messages: removed.map(({ id }) => id) }),
+    message_count: last - removedNow,
+    ...(removed.length + back.length > 0 && { removed_count: removedNow }),
+    preview: previewAfter(conversation, { messages, removed }),
+    updated_at: fields.title !== undefined || written > 0 ? context.at : updated_at,
   }
-  const { message_count, preview, updated_at } = conversation
   const before = {
     ...replacedFields(conversation, fields),
-    messages: replaced,
+    messages: [...replaced, ...removed],
+    ...(back.length > 0 && { removed: back }),
     message_count,
+    ...(removed_count !== undefined && { removed_count }),
     preview,
     updated_at,
   }
   return { op: 'updated', ...next(conversation), data, before }
 }
+
+/** What a change does to messages. Each list is ordered by position. */
+export interface MessageChanges {
+  /** New and edited ones, and those that come back. */
+  messages: Message[]
+  /** The former versions of the edited ones. */
+  replaced: Message[]
+  /** The ones that are deleted. */
+  removed?: Message[]
+}
+
+/** `held` has the last message, and the last one that isn't deleted by this change. */
+function previewAfter(
+  conversation: Conversation,
+  { messages, removed }: Required<Omit<MessageChanges, 'replaced'>>,
+): string {
+  const gone = new Set(removed.map(({ id }) => id))
+  const left = conversation.messages.findLast(({ id }) => !gone.has(id))
+  const written = messages.at(-1)
+  if (written && isLast(conversation, written, left))
+    return previewIn(conversation, written.content)
+  return removed.length === 0 ? conversation.preview : previewIn(conversation, left?.content ?? '')
+}
+
+/** Whether no message comes after this one. `last` is the newest of the messages that are held. */
+export const isLast = (
+  conversation: Conversation,
+  { position }: Message,
+  last = conversation.messages.at(-1),
+): boolean =>
+  conversation.removed_count
+    ? position >= (last?.position ?? 0)
+    : position >= conversation.message_count
 
 /**
  * The id of a message is its idempotency key: a known id means that the message has been appended
@@ -160,6 +192,17 @@ export const messagesOf = ({
   message?: MessageInput
   messages?: MessageInput[]
 }): MessageInput[] => (message ? [message] : messages)
+
+/** A reply that is being written can be deleted too: its producer then finds it gone and ends. */
+const deleteMessages: DecideConversation<'delete_messages'> = (held, command, context) => {
+  const conversation = live(held)
+  const ids = new Set(command.message_ids)
+  const removed = conversation.messages.filter(({ id }) => ids.has(id))
+  const known = new Set([...removed, ...(conversation.removed ?? [])].map(({ id }) => id))
+  if (command.message_ids.some((id) => !known.has(id)))
+    throw new Fault('not_found', { detail: 'There is no such message' })
+  return updated(conversation, {}, { messages: [], replaced: [], removed }, context)
+}
 
 const remove: DecideConversation<'delete'> = (held, _command, context) => {
   const conversation = existing(held)
@@ -190,11 +233,19 @@ const purge: DecideConversation<'purge'> = (held) => ({
 /** How each command becomes a change. */
 export const decideConversations: {
   [Name in DecidedConversationCommand]: DecideConversation<Name>
-} = { create, update, append, delete: remove, restore, purge }
+} = {
+  create,
+  update,
+  append,
+  delete: remove,
+  delete_messages: deleteMessages,
+  restore,
+  purge,
+}
 
 /** A conversation without its messages. */
 export function summaryOf(conversation: Conversation): Summary {
-  const { messages: _messages, has_more: _hasMore, ...summary } = conversation
+  const { messages: _messages, removed: _removed, has_more: _hasMore, ...summary } = conversation
   return summary
 }
 
@@ -246,144 +297,4 @@ function changedFields(
     if (!equalJson(metadata, conversation.metadata)) fields.metadata = metadata
   }
   return fields
-}
-
-/**
- * Stored metadata never contains null, because RFC 7396 can't tell it from an absent key. So a
- * client can PUT back what it got by GET.
- */
-function mergedMetadata(
-  present: JsonObject,
-  patch: JsonObject,
-  exceeds = exceedsFreeForm,
-): JsonObject {
-  const merged = mergePatch(present, patch)
-  if (exceeds(merged))
-    throw new Fault('too_large', {
-      detail: 'The metadata would become too large',
-      limit_bytes: limits.freeFormBytes,
-    })
-  return merged
-}
-
-/**
- * Merges messages by id. `messages` are the new and edited ones, ordered by position; `replaced`
- * are the former versions of the edited ones.
- */
-function mergeInputs(
-  conversation: Conversation,
-  inputs: readonly MessageInput[],
-  context: DecisionContext,
-) {
-  const known = new Map(conversation.messages.map((message) => [message.id, message]))
-  const messages: Message[] = []
-  const replaced: Message[] = []
-  let position = conversation.message_count
-  for (const [index, input] of inputs.entries()) {
-    const present = input.id === undefined ? undefined : known.get(input.id)
-    if (present) {
-      const edited = edit(present, input, context)
-      if (!edited) continue
-      messages.push(edited)
-      replaced.push(present)
-    } else {
-      for (const name of ['replaces', 'follows'] as const) {
-        const named = input[name]
-        if (named && !known.has(named))
-          throw invalid(`messages.${index}.${name}`, 'must name a message of this conversation')
-      }
-      if (input.replaces && input.follows)
-        throw invalid(`messages.${index}.follows`, 'must be absent if the message replaces another')
-      const added = addition(input, ++position, context)
-      known.set(added.id, added)
-      messages.push(added)
-    }
-  }
-  if (position > conversation.message_count) checkLength(position)
-  messages.sort((a, b) => a.position - b.position)
-  return { messages, replaced }
-}
-
-/** Throws `invalid` when a conversation would have more messages than allowed. */
-export function checkLength(message_count: number): void {
-  if (message_count > limits.messagesPerConversation)
-    throw invalid(
-      'messages',
-      `a conversation has at most ${limits.messagesPerConversation} messages`,
-    )
-}
-
-const invalid = (path: string, message: string) =>
-  new Fault('invalid', { detail: message, issues: [{ path, message }] })
-
-function addition(input: MessageInput, position: number, context: DecisionContext): Message {
-  if (input.status === 'streaming')
-    throw invalid('status', 'a reply streams only when the server writes it')
-  const { metadata, ...texts } = composed(undefined, input)
-  return {
-    id: input.id ?? context.newId(),
-    role: input.role,
-    ...texts,
-    position,
-    version: 1,
-    status: input.status ?? 'complete',
-    replaces: input.replaces ?? null,
-    ...(input.follows && { follows: input.follows }),
-    created_at: input.created_at ?? context.at,
-    updated_at: context.at,
-    metadata,
-  }
-}
-
-/**
- * What an input makes of a message, which is undefined if it is new. Content alone replaces the
- * text parts, and thinking alone the reasoning parts.
- */
-function composed(present: Message | undefined, input: MessageInput): Composed {
-  const former = present?.metadata ?? {}
-  const metadata = input.metadata ? mergedMetadata(former, input.metadata, exceedsMetadata) : former
-  const result = compose(metadata, input.parts ?? partsAfter(present, input, metadata))
-  const limit_bytes = exceededBy(result)
-  if (limit_bytes)
-    throw new Fault('too_large', { detail: 'The message would become too large', limit_bytes })
-  return result
-}
-
-function partsAfter(
-  present: Message | undefined,
-  { content }: MessageInput,
-  metadata: JsonObject,
-): readonly Part[] {
-  if (!present) return partsOf({ content: content ?? '', metadata })
-  let parts = partsOf(present)
-  if (content !== undefined && content !== present.content)
-    parts = replaceTexts(parts, 'text', content)
-  const { thinking } = metadata
-  if (thinking !== present.metadata.thinking)
-    parts = replaceTexts(parts, 'reasoning', typeof thinking === 'string' ? thinking : '')
-  return parts
-}
-
-/**
- * The edited message; undefined when the input is a stale or an equal copy, or when the message is
- * streaming: only its producer writes it then.
- */
-function edit(
-  present: Message,
-  input: MessageInput,
-  context: DecisionContext,
-): Message | undefined {
-  if (present.status === 'streaming') return undefined
-  if (input.version !== undefined && input.version !== present.version) return undefined
-  const { parts: _former, ...rest } = present
-  const texts = composed(present, input)
-  const hasSameTexts =
-    texts.content === present.content && equalJson(texts.parts ?? [], present.parts ?? [])
-  if (input.version === undefined && hasSameTexts) return undefined
-  const status = input.status ?? present.status
-  if (status === 'streaming')
-    throw invalid('status', 'a reply streams only when the server writes it')
-  if (hasSameTexts && status === present.status && equalJson(texts.metadata, present.metadata))
-    return undefined
-  return { ...rest, ...texts, status, version: present.version + 1, updated_at: context.at }
 }

@@ -11,9 +11,10 @@ import type { Message } from '../message.ts'
 import { openPart, partsOf, putPart, recomposed, startsContent } from '../message-parts.ts'
 import { exceededBy, thinkingOf } from '../part-texts.ts'
 import type { Part } from '../parts.ts'
-import { isConversation, type HeldConversation } from '../reduce/conversation.ts'
+import { isConversation, lastPosition, type HeldConversation } from '../reduce/conversation.ts'
 import { previewOf } from '../text.ts'
-import { checkLength, existing, live, next, type ConversationDecision } from './conversations.ts'
+import { existing, isLast, live, next, type ConversationDecision } from './conversations.ts'
+import { checkLength } from './messages.ts'
 
 /** A reply that is about to be written. */
 export interface ReplyStart {
@@ -43,6 +44,8 @@ export function decideReply(
       detail: 'A message with this id exists and is no reply: use another id',
     })
   }
+  if (conversation.removed?.some(({ id }) => id === start.message_id))
+    throw new Fault('id_taken', { detail: 'This message has been deleted: use another id' })
   if (conversation.messages.some(({ status }) => status === 'streaming'))
     throw new Fault('already_replying')
   if (conversation.encryption) throw noReplies()
@@ -55,7 +58,7 @@ export function decideReply(
   ) =>
     messages.push({
       ...message,
-      position: message_count + messages.length + 1,
+      position: lastPosition(conversation) + messages.length + 1,
       version: 1,
       created_at: context.at,
       updated_at: context.at,
@@ -71,7 +74,7 @@ export function decideReply(
     replaces: replaces ?? null,
     metadata: { run_id, agent, model },
   })
-  checkLength(message_count + messages.length)
+  checkLength(lastPosition(conversation) + messages.length)
   const data: ConversationChanges['updated'] = {
     messages,
     message_count: message_count + messages.length,
@@ -332,7 +335,6 @@ function finish(
   { status, metadata }: Pick<ReplyEnding, 'status' | 'metadata'>,
   context: DecisionContext,
 ): ConversationDecision {
-  const isLast = message.position >= conversation.message_count
   const { thinking: _thinking, ...known } = metadata
   const thinking = thinkingOf(partsOf(message))
   const data: ConversationChanges['finished'] = {
@@ -341,7 +343,7 @@ function finish(
     status,
     length: message.content.length,
     metadata: { ...message.metadata, ...known, ...(thinking !== '' && { thinking }) },
-    preview: isLast ? previewOf(message.content) : conversation.preview,
+    preview: isLast(conversation, message) ? previewOf(message.content) : conversation.preview,
     updated_at: context.at,
   }
   const { preview, updated_at } = conversation

@@ -28,7 +28,7 @@ export function decideRewind(
   const replaced = conversation.messages.filter((message) =>
     differs(message, earlier.get(message.id)),
   )
-  const messages = replaced.map(({ parts: _parts, ...message }) => {
+  const edited = replaced.map(({ parts: _parts, ...message }) => {
     const { content, status, metadata, parts } = earlier.get(message.id)!
     return {
       ...message,
@@ -40,7 +40,33 @@ export function decideRewind(
       updated_at: context.at,
     }
   })
-  return updated(conversation, fieldsOf(conversation, then), { messages, replaced }, context)
+  const changes = {
+    messages: [...edited, ...broughtBack(conversation, earlier, context)].sort(byPosition),
+    replaced,
+    removed: deletedThen(conversation, then),
+  }
+  return updated(conversation, fieldsOf(conversation, then), changes, context)
+}
+
+const byPosition = (one: Message, other: Message): number => one.position - other.position
+
+/** Messages that were there and have been deleted since. */
+const broughtBack = (
+  { removed = [] }: Conversation,
+  earlier: ReadonlyMap<string, Message>,
+  { at }: DecisionContext,
+): Message[] =>
+  removed.flatMap(({ id, version }) => {
+    const message = earlier.get(id)
+    if (!message) return []
+    const status = message.status === 'streaming' ? 'interrupted' : message.status
+    return { ...message, status, version: version + 1, updated_at: at }
+  })
+
+/** Messages that were deleted and have been brought back since. */
+function deletedThen({ messages }: Conversation, { removed = [] }: Conversation): Message[] {
+  const ids = new Set(removed.map(({ id }) => id))
+  return messages.filter(({ id }) => ids.has(id))
 }
 
 /** A reply that was streaming at that moment has ended since then. That isn't undone. */

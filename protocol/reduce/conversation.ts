@@ -4,7 +4,7 @@
 import type { ChangeOf, WireChange } from '../change.ts'
 import type { Conversation } from '../conversations.ts'
 import { isKnownOf } from '../known-change.ts'
-import type { Message } from '../message.ts'
+import type { Message, RemovedMessage } from '../message.ts'
 import { partsOf, putPart, recomposed, replaceTexts, whole } from '../message-parts.ts'
 import type { Part } from '../parts.ts'
 
@@ -63,8 +63,10 @@ type PartialChange = Exclude<
 function changedFields(held: Conversation, change: PartialChange): Partial<Conversation> {
   switch (change.op) {
     case 'updated': {
-      const { messages, ...fields } = change.data
-      return messages ? { ...fields, messages: mergeMessages(held, messages.map(whole)) } : fields
+      const { messages = [], removed_messages = [], ...fields } = change.data
+      if (messages.length === 0 && removed_messages.length === 0) return fields
+      const merged = mergeMessages(held, messages.map(whole))
+      return { ...fields, ...afterRemoval(held, merged, new Set(removed_messages)) }
     }
     case 'extended': {
       const { message_id, ...piece } = change.data
@@ -145,10 +147,40 @@ function replaceMessage(
   return at < 0 ? messages : messages.with(at, change(messages[at]!))
 }
 
+/** The highest position that the conversation has used; deleted messages keep theirs. */
+export const lastPosition = ({
+  message_count,
+  removed_count = 0,
+}: Pick<Conversation, 'message_count' | 'removed_count'>): number => message_count + removed_count
+
+/** Deletes messages. A message that `messages` brings back isn't deleted any more. */
+function afterRemoval(
+  held: Conversation,
+  messages: Message[],
+  ids: ReadonlySet<string>,
+): Pick<Conversation, 'messages' | 'removed'> {
+  const present = new Set(messages.map(({ id }) => id))
+  const former = (held.removed ?? []).filter(({ id }) => !present.has(id))
+  const gone = messages.filter(({ id }) => ids.has(id)).map(removedOf)
+  if (former.length + gone.length === 0 && !held.removed) return { messages }
+  return {
+    messages: messages.filter(({ id }) => !ids.has(id)),
+    removed: [...former, ...gone].sort((a, b) => a.position - b.position),
+  }
+}
+
+const removedOf = ({ id, position, version, replaces, follows }: Message): RemovedMessage => ({
+  id,
+  position,
+  version: version + 1,
+  replaces,
+  ...(follows !== undefined && { follows }),
+})
+
 /** New and edited messages go to their positions. Messages before a partial window stay unheld. */
 function mergeMessages(held: Conversation, changed: Message[]): Message[] {
   const messages = [...held.messages]
-  const first = held.has_more ? (messages[0]?.position ?? held.message_count + 1) : 1
+  const first = held.has_more ? (messages[0]?.position ?? lastPosition(held) + 1) : 1
   for (const message of changed) {
     if (message.position < first) continue
     const at = messages.findLastIndex((other) => other.position <= message.position)

@@ -4,7 +4,7 @@ import type { PreferencesUseCases } from '../commands/preferences.ts'
 import { agentsOf, chooseAgent, type AgentSettings } from './agent-settings.ts'
 import { createDemoProvider } from './demo.ts'
 import { createOpenAiProvider, type OpenAiSettings } from './openai.ts'
-import type { ProviderEvent, ProviderMessage } from './provider.ts'
+import type { ProviderEvent, ProviderMessage, ProviderRequest } from './provider.ts'
 
 export interface AgentRegistryDeps {
   preferences: Pick<PreferencesUseCases, 'get'>
@@ -24,7 +24,7 @@ export interface AgentRegistry {
   stream(
     agent: AgentSettings,
     readThread: () => Promise<ProviderMessage[]>,
-    signal: AbortSignal,
+    request: Pick<ProviderRequest, 'signal' | 'ids'>,
   ): AsyncIterable<ProviderEvent>
 }
 
@@ -47,9 +47,12 @@ export function createAgentRegistry({
       const { preferences: stored } = await preferences.get(user_id)
       return chooseAgent(agentsOf(stored, assistant?.model), stored, id)
     },
-    async *stream({ provider, instructions, model, temperature }, readThread, signal) {
+    async *stream({ provider, instructions, model, temperature }, readThread, request) {
       const messages = await readThread()
-      yield* providers[provider].stream({ instructions, model, temperature, signal, messages })
+      yield* providers[provider].stream({
+        ...{ instructions, model, temperature, messages },
+        ...request,
+      })
     },
   }
 }

@@ -18,6 +18,7 @@ import {
   type Provider,
   type ProviderRequest,
   type ReasonCode,
+  type RequestIds,
   type Usage,
 } from './provider.ts'
 import { replyTimings } from './timings.ts'
@@ -25,6 +26,8 @@ import { replyTimings } from './timings.ts'
 export interface OpenAiSettings {
   baseUrl: string
   apiKey?: string
+  /** Whether requests tell the ids of what they are for, in headers. Default: false. */
+  sendsIds?: boolean
 }
 
 export interface OpenAiOptions {
@@ -48,7 +51,7 @@ const MAX_LOADING_PAUSE_MS = 3_000
 const MAX_ERROR_BODY = 64 * 1024
 
 export function createOpenAiProvider(
-  { baseUrl, apiKey }: OpenAiSettings,
+  { baseUrl, apiKey, sendsIds = false }: OpenAiSettings,
   {
     pauseMs = 500,
     silenceMs = 10_000,
@@ -164,7 +167,7 @@ export function createOpenAiProvider(
   }
 
   async function ask(
-    { instructions, messages, model, temperature, signal }: ProviderRequest,
+    { instructions, messages, model, temperature, ids, signal }: ProviderRequest,
     includeUsage: boolean,
     connection: AbortController,
   ): Promise<Response> {
@@ -181,6 +184,7 @@ export function createOpenAiProvider(
         accept: 'text/event-stream, application/json',
         'content-type': 'application/json',
         ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
+        ...(sendsIds && ids && headersOf(ids)),
       },
       body: JSON.stringify(body),
       signal: AbortSignal.any([signal, connection.signal]),
@@ -203,6 +207,13 @@ export function createOpenAiProvider(
 
   return { stream }
 }
+
+const headersOf = ({ user_id, run_id, conversation_id, message_id }: RequestIds) => ({
+  'lockstep-user': user_id,
+  'lockstep-run': run_id,
+  ...(conversation_id !== null && { 'lockstep-conversation': conversation_id }),
+  ...(message_id !== null && { 'lockstep-message': message_id }),
+})
 
 /** The parsed body, or its text if it isn't JSON. */
 async function errorBody(response: Response): Promise<unknown> {

@@ -39,11 +39,11 @@ export interface EndRequest {
   alreadyEnded?: true
 }
 
-/** This much of the thinking is in the metadata of a run, which has no parts (UTF-16 units). */
+/** A run has no parts, so its metadata has the thinking, up to this length (UTF-16 units). */
 const THINKING_KEPT = 8_000
 /**
- * A reasoning part is written as a whole each time, so a long one less often: so many units of it a
- * millisecond.
+ * A reasoning part is written as a whole each time, so a long one is written less often: the pause
+ * has a millisecond for each of so many UTF-16 units.
  */
 const REWRITTEN_PER_MS = 16
 /**
@@ -280,7 +280,10 @@ export class Producer {
     this.#sink.delta(offset, this.#text.slice(offset))
   }
 
-  /** Devices that don't know parts learn before the next text where that goes on. */
+  /**
+   * Shows new thinking. Devices that don't know parts take its offset for one of the text, so they
+   * are told where the text goes on.
+   */
   #showThoughts(): void {
     if (!this.#thought) return
     const ms = Math.round(this.#thought.to - this.#thought.from)

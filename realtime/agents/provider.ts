@@ -6,6 +6,15 @@ export interface ProviderMessage {
   content: string
 }
 
+/** What a request is for; a provider may tell its server. */
+export interface RequestIds {
+  user_id: string
+  run_id: string
+  /** Null for a run that belongs to no conversation. */
+  conversation_id: string | null
+  message_id: string | null
+}
+
 export interface ProviderRequest {
   /** The agent's instructions; '' if it has none. */
   instructions: string
@@ -13,6 +22,7 @@ export interface ProviderRequest {
   messages: readonly ProviderMessage[]
   model: string
   temperature?: number
+  ids?: RequestIds
   /** Aborts when the text isn't needed any more. */
   signal: AbortSignal
 }

@@ -18,7 +18,7 @@ export interface PartPiece {
   text: string
 }
 
-/** Space at the end of a thought, or half a character: it counts once something follows. */
+/** White space or half a character at the end of a thought counts once something follows it. */
 const UNFINISHED = /\s*[\uD800-\uDBFF]?$/
 
 export class ReplyParts {
@@ -97,7 +97,7 @@ export class ReplyParts {
     return pending
   }
 
-  /** The log has this part now, unless it has changed meanwhile. */
+  /** Notes that the log has this part, unless the part has changed meanwhile. */
   noteWritten(part: Part): void {
     if (this.#parts.includes(part)) this.#unwritten.delete(part.id)
   }

@@ -13,7 +13,7 @@ import type { Database } from '../store/database.ts'
 import { countRunning } from '../store/leases.ts'
 import type { AgentRegistry } from './agent-registry.ts'
 import type { AgentSettings } from './agent-settings.ts'
-import { reasons, type ProviderEvent, type ProviderMessage } from './provider.ts'
+import { reasons, type ProviderEvent, type ProviderMessage, type RequestIds } from './provider.ts'
 import type { ReplyLeases } from './reply-leases.ts'
 import type { Runner } from './runner.ts'
 import { messageSink, runSink, sequentialSink, type ShowDelta } from './sinks.ts'
@@ -97,7 +97,7 @@ export function createReplyStarter(deps: ReplyStarterDeps): ReplyStarter {
       .catch((error: unknown) => dropIfRefused(user_id, lease, error))
     if (outcome.changed) {
       const source = (signal: AbortSignal) =>
-        metered(user_id, agent, () => threadBefore(address), signal)
+        metered(address, agent, () => threadBefore(address), signal)
       const sink = messageSink(replies, address, showDelta)
       runner.start({ ...address, topics: ['conversations'], source, sink }, lease)
     } else await dropUnused(user_id, lease)
@@ -172,30 +172,31 @@ export function createReplyStarter(deps: ReplyStarterDeps): ReplyStarter {
 
   /** Marks the run as running with an empty extension, then asks the agent. */
   const sourceOfRun = (
-    { user_id, run_id }: Pick<ReplyAddress, 'user_id' | 'run_id'>,
+    address: RequestIds,
     agent: AgentSettings,
     readThread: () => Promise<ProviderMessage[]>,
   ) =>
     async function* (signal: AbortSignal): AsyncGenerator<ProviderEvent> {
-      await runs.extend(user_id, run_id, { offset: 0, text: '' })
-      yield* metered(user_id, agent, readThread, signal)
+      await runs.extend(address.user_id, address.run_id, { offset: 0, text: '' })
+      yield* metered(address, agent, readThread, signal)
     }
 
   /** Asks the agent, and counts the tokens of the answer however it ends. */
   async function* metered(
-    user_id: string,
+    { user_id, run_id, conversation_id, message_id }: RequestIds,
     agent: AgentSettings,
     readThread: () => Promise<ProviderMessage[]>,
     signal: AbortSignal,
   ): AsyncGenerator<ProviderEvent> {
     const meter = new TokenMeter()
+    const ids = { user_id, run_id, conversation_id, message_id }
     const noted = async () => {
       const messages = await readThread()
       meter.noteThread(messages, agent.instructions)
       return messages
     }
     try {
-      for await (const event of registry.stream(agent, noted, signal)) {
+      for await (const event of registry.stream(agent, noted, { signal, ids })) {
         meter.note(event)
         yield event
       }
@@ -205,8 +206,9 @@ export function createReplyStarter(deps: ReplyStarterDeps): ReplyStarter {
   }
 
   async function threadBefore({ user_id, conversation_id, message_id }: ReplyAddress) {
-    const messages = await replies.upTo({ user_id, conversation_id, message_id }, THREAD_MESSAGES)
-    return threadOf(messages, { id: message_id })
+    const address = { user_id, conversation_id, message_id }
+    const { messages, removed } = await replies.upTo(address, THREAD_MESSAGES)
+    return threadOf(messages, { id: message_id }, removed)
   }
 
   /**

@@ -20,9 +20,10 @@ export interface TextSink {
   retract(): Promise<void>
   finish(ending: ProducedEnding): Promise<void>
   /**
-   * Shows the text that starts at `offset` to the devices, or that the model has been thinking at
-   * `offset` for `thinkingMs`, which takes back what was shown from `offset` on. With `part_id`,
-   * the text is thinking, and `offset` counts that part. It may get lost.
+   * Shows devices the text that starts at `offset`. With `thinkingMs`, tells them that the model
+   * has been thinking at `offset` for that long, and takes back what they were shown from `offset`
+   * on. With `part_id`, the text is thinking, and `offset` counts within that part. It may get
+   * lost.
    */
   delta(offset: number, text: string, thinkingMs?: number, part_id?: string): void
 }

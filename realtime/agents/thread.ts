@@ -1,7 +1,7 @@
 // The part of a conversation that a provider reads: the thread that leads to the reply. Its length
 // is bounded, and the newest messages stay.
 import { branchOf } from '@lockstep/protocol/branch'
-import type { Message } from '@lockstep/protocol/message'
+import type { Message, RemovedMessage } from '@lockstep/protocol/message'
 import type { ProviderMessage } from './provider.ts'
 
 /** At most this many messages before the reply are read. */
@@ -12,13 +12,15 @@ const THREAD_UNITS = 100_000
 /**
  * The thread before the reply, in the current version of each message.
  * @param messages in order of position, including the reply
+ * @param removed what is left of deleted messages, through which the thread leads
  */
 export function threadOf(
   messages: readonly Message[],
   reply: Pick<Message, 'id'>,
+  removed: readonly RemovedMessage[] = [],
 ): ProviderMessage[] {
   const tip = messages.find(({ id }) => id === reply.id)
-  const before = tip ? branchOf(messages, tip).slice(0, -1) : []
+  const before = tip ? branchOf(messages, tip, removed).slice(0, -1) : []
   const thread: ProviderMessage[] = []
   let units = 0
   for (const { role, content, status } of before.reverse()) {

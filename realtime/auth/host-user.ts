@@ -11,7 +11,7 @@ export interface HostUser extends HostIdentity {
    * existing account keeps its username.
    */
   names: readonly string[]
-  /** The sign-in at the provider, if there is one that can end by itself. */
+  /** The sign-in at the provider, which the provider can end. Absent: a proxy named the user. */
   session?: HostSession
 }
 

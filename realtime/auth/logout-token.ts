@@ -1,6 +1,6 @@
 // The logout token of OpenID Connect's back-channel logout: a provider's signed statement that a
-// sign-in has ended there. It must be one that this provider made for this client just now. An
-// id_token, which is signed alike, never passes as one.
+// sign-in has ended there. A token counts only if this provider made it for this client within the
+// last minutes. An id_token is signed in the same way, but it is never taken for a logout token.
 import { createRemoteJWKSet, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose'
 
 /** A sign-in that ended at the provider: one of a user, or all of them if there is no `sid`. */
@@ -13,7 +13,7 @@ export interface EndedHostSignIn {
 }
 
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
-/** A token older than this is refused (seconds). Its use is remembered for longer. */
+/** A token older than this is refused (seconds). That it was used is remembered for longer. */
 const MAX_AGE_SECONDS = 300
 /** How much the provider's clock may differ from ours (seconds). */
 const TOLERANCE_SECONDS = 60

@@ -21,7 +21,7 @@ export const OIDC_PATH = '/auth/oidc'
 const OIDC_COOKIE = 'lockstep_oidc'
 /** A sign-in must be finished within this time. */
 const SIGN_IN_SECONDS = 600
-/** The lifetime of a seal that lasts as long as the document that it is stored in. */
+/** For a seal without an end of its own: it lasts as long as the document that stores it. */
 const NO_END = 0
 /** The provider must answer each request within this time. */
 const TIMEOUT_SECONDS = 5
@@ -64,7 +64,8 @@ export interface Oidc {
   readonly clearCookie: string
   /**
    * The provider's address that ends the sign-in there as well and sends the browser back to the
-   * sign-in page. Undefined if the provider has none, doesn't answer, or shall not be asked.
+   * sign-in page. Undefined if the provider has no such address or doesn't answer, or if
+   * `OIDC_LOGOUT` is off.
    * @param origin of the page that asks
    */
   signOutAddress(origin: string, session: HostSession): Promise<string | undefined>

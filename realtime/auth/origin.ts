@@ -52,7 +52,8 @@ export const createOriginCheck =
   (allowed: readonly string[], trust: ProxyTrust): OriginCheck =>
   (request) => {
     const { origin, 'sec-fetch-site': site } = request.headers
-    // programs send neither; a browser says this of a page of another site, whatever it leaves out
+    // Programs send neither header. A browser marks a request from a page of another site, even if
+    // it leaves the Origin out.
     if (origin === undefined && site === 'cross-site') return false
     const { host, scheme } = trust.siteOf(request)
     return originAllowed(origin, host, allowed, scheme)

@@ -8,8 +8,8 @@ import { Fault } from '@lockstep/protocol/errors'
 import { Semaphore } from '../concurrency/semaphore.ts'
 
 /**
- * log2 of scrypt's N. With three passes it is one of the costs that OWASP recommends, and takes the
- * second-least memory of them: 32 MB, and about 240 ms on a small server.
+ * log2 of scrypt's N. With three passes, it is one of the costs that OWASP recommends. A hash then
+ * takes 32 MB, the second-least memory of these costs, and about 240 ms on a small server.
  */
 const PASSWORD_COST = 15
 const BLOCK = 8

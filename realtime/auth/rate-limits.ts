@@ -55,7 +55,7 @@ export interface RateLimits {
    * Runs `check`, which throws `invalid_credentials` for a wrong password. Throws `rate_limited`
    * without running it if there have been too many wrong passwords.
    * @param signedIn the request comes from a signed-in device of the account, so the guesses of
-   * other   people don't count
+   * other people don't count
    */
   checkPassword<T>(
     account: string,
@@ -64,8 +64,9 @@ export interface RateLimits {
     signedIn?: boolean,
   ): Promise<T>
   /**
-   * The same for the codes of an account's second step. A right one doesn't make the wrong ones
-   * forgotten: one that was read over somebody's shoulder must not open a new round of guesses.
+   * Like `checkPassword`, for the codes of an account's second step. A right code doesn't clear the
+   * wrong ones: a code that was read over somebody's shoulder must not allow a new round of
+   * guesses.
    */
   checkCode<T>(user_id: string, check: () => Promise<T>): Promise<T>
   /** Makes the account known at the address. Call it after its owner has authenticated there. */
@@ -206,8 +207,8 @@ class Attempts {
       forgetEarlier: () => void (forgets = true),
       end: async (wrong) => {
         try {
-          // other running attempts would lose their points by a delete, and give them back
-          // themselves
+          // a delete would also remove the points of other running attempts, which give back their
+          // own
           if (forgets && state.running === 1) await this.#limiter.delete(key)
           else if (!wrong) await this.#limiter.reward(key)
         } finally {

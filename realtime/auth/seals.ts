@@ -13,7 +13,7 @@ export interface Seals {
 
 /**
  * @param secrets at least 32 characters each. The first secret seals and all of them open, so that
- * a   secret can be replaced without invalidating the seals that are in use.
+ * a secret can be replaced without invalidating the seals that are in use.
  */
 export function createSeals(secrets: readonly string[]): Seals {
   // iron-session writes the number of a secret into the seal, and numbers shift when the oldest

@@ -39,7 +39,7 @@ const MAX_VALUES = 10
 /**
  * @param secrets as for `createSeals`: replacing them one by one signs nobody out
  * @param onlySecure every page is served over https, even if the last hop to this server isn't
- * @param path the addresses to which browsers send the cookie begin with this
+ * @param path browsers send the cookie only to addresses that begin with this path
  */
 export function createSessionCookie(
   secrets: readonly string[],

@@ -36,8 +36,8 @@ const RENEW_OPEN_MS = 60 * 60 * 1000
 const DAY_MS = 24 * 60 * 60 * 1000
 const DEFAULT_MAX_DAYS = 90
 /**
- * For this long after a session was replaced, requests with its cookie are told to come again: the
- * browser has got the new one, or is about to (ms).
+ * For this long after a session was replaced, requests with its cookie are asked to try again (ms):
+ * the browser has the new cookie or is about to get it.
  */
 const REPLACED_MS = 30_000
 const COME_AGAIN_MS = 1_000
@@ -83,8 +83,8 @@ export interface Sessions {
    */
   identify(cookieHeader: string | undefined): Promise<Identity | undefined>
   /**
-   * When each of these sessions will expire; sessions that aren't alive are left out. Each must
-   * have an open socket. Renews them. It is one query, so pass at most about 1000 ids.
+   * When each of these sessions will expire; sessions that aren't alive are left out. Renews them,
+   * so each must have an open socket. It is one query, so pass at most about 1000 ids.
    */
   alive(sessionIds: readonly string[]): Promise<Map<string, Date>>
   /** Starts a session for a user who has authenticated; `host`: at a provider. */
@@ -97,7 +97,7 @@ export interface Sessions {
    * undefined if the session has ended.
    */
   renewId(user_id: string, session_id: string): Promise<SessionDocument | undefined>
-  /** Ends a session of a browser that has got another one. False if it had ended before. */
+  /** Ends a session whose browser has another one now. False if it had ended before. */
   replace(user_id: string, session_id: string, replaced_by: string): Promise<boolean>
 }
 
@@ -129,7 +129,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
   /** When a session that is used now expires: weeks after its use, or at its last moment. */
   const newExpiry = (session: Pick<SessionDocument, 'created_at'>) =>
     new Date(Math.min(now() + SESSION_SECONDS * 1000, lastMoment(session)))
-  /** The stored expiry may be later than a lifetime that was shortened since. */
+  /** The stored expiry may be too late, if `SESSION_MAX_DAYS` was lowered since. */
   const expiryOf = (session: SessionTimes) =>
     new Date(Math.min(session.expires_at.getTime(), lastMoment(session)))
   const isOver = (session: SessionTimes) => expiryOf(session).getTime() <= now()

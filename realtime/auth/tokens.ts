@@ -18,7 +18,7 @@ import type { Identity } from './sessions.ts'
 
 /** The use of a token is noted at most this often (ms). */
 const NOTE_MS = 60_000
-/** The end of what has none. */
+/** When a token without an end ends. */
 const NEVER = new Date(8.64e15)
 const form = /^ls[kut]_[A-Za-z0-9_-]{43}$/
 
@@ -36,7 +36,7 @@ const serviceId = (digest: string, user_id: string): string =>
   derivedId('service key', digest, user_id)
 /** How many ids of tokens, and of users of service keys, are remembered. */
 const REMEMBERED = 100_000
-/** A token that goes on being used from one address is in the security log this often (ms). */
+/** While a token is used from one address, the security log has a line this often (ms). */
 const NOTE_AGAIN_MS = 60 * 60 * 1000
 
 /** Forgets the oldest if there are too many. */
@@ -50,9 +50,10 @@ export interface Tokens {
   /** Whether this is one of the operator's service keys. */
   isServiceKey(token: string): boolean
   /**
-   * Finds the user of a token, by majority reads. A service key acts for the user `user_id`.
-   * `address`: from where, for the security log.
-   * undefined: the token is unknown or has ended, or the user doesn't exist.
+   * Finds the user of a token, by majority reads. Undefined if the token is unknown or has ended,
+   * or if the user doesn't exist.
+   * @param user_id the user for whom a service key acts
+   * @param address where the request comes from, for the security log
    */
   identify(
     token: string,
@@ -102,7 +103,7 @@ export function createTokens({
     )
   }
 
-  /** When each was last noted, and from where. */
+  /** By token: when its use was last noted, and from which address. */
   const uses = new Map<string, { address: string | undefined; at: number }>()
 
   /** Programs ask often: a use from the same address is noted again only after a while. */

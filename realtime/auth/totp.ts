@@ -1,5 +1,5 @@
-// One-time codes of authenticator apps: TOTP (RFC 6238) with what all apps know, SHA-1, 6 digits
-// and steps of 30 seconds.
+// One-time codes of authenticator apps: TOTP (RFC 6238) with the parameters that every app
+// supports: SHA-1, 6 digits and steps of 30 seconds.
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 
 const STEP_MS = 30_000

@@ -12,7 +12,7 @@ const NAME = 'Lockstep'
 /** EdDSA, ES256 and RS256. Node calls all others experimental, and warns of them. */
 const algorithms = [-8, -7, -257]
 
-/** A public key, as it is kept. */
+/** A passkey's public key, as the database has it. */
 export interface PasskeyKey {
   credential_id: string
   /** In base64url. */
@@ -20,7 +20,7 @@ export interface PasskeyKey {
   counter: number
   transports: string[]
 }
-/** What a new passkey turns out to be. */
+/** What a browser's verified answer says about a new passkey. */
 export interface CreatedPasskey extends PasskeyKey {
   rp_id: string
   synced: boolean
@@ -39,7 +39,7 @@ export interface WebAuthn {
     user: { id: string; name: string },
     existing: readonly PasskeyKey[],
   ): Promise<PasskeyOptions>
-  /** Throws `invalid` for an answer that doesn't fit. */
+  /** Verifies a new passkey. Throws `invalid` for an answer that doesn't fit. */
   created(ceremony: Ceremony, answer: NewPasskey): Promise<CreatedPasskey>
   /**
    * For a proof. @param allowed the passkeys that may answer; empty: any that the authenticator has
@@ -78,7 +78,7 @@ export function createWebAuthn(tickets: Tickets): WebAuthn {
   const challengeOf = (rp_id: string, { purpose }: Ceremony): Promise<string> =>
     tickets.issue(['passkey', rp_id, ...purpose], CEREMONY_SECONDS)
 
-  /** The challenge of an answer if it is ours. Uses it up, whatever comes of the answer. */
+  /** The answer's challenge, if this server made it. It is used up, even if the answer is wrong. */
   async function takeChallenge(
     rp_id: string,
     { purpose }: Ceremony,
@@ -209,6 +209,6 @@ function challengeIn(clientDataJSON: string): string | undefined {
   }
 }
 
-/** The same for every reason: whoever tries learns nothing. */
+/** One fault for every reason, so that an attacker learns nothing from it. */
 export const unproven = (): Fault =>
   new Fault('invalid_credentials', { detail: 'The passkey could not be verified: try again' })

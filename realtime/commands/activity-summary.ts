@@ -37,11 +37,13 @@ function written(messages: number, edited: number | null): string[] {
 }
 
 const updatedConversation: Sentence = ({ fields, messages, edited }) => {
-  const isCounted = (name: string) => name === 'messages' && messages !== null
+  const isCounted = (name: string) =>
+    (name === 'messages' && messages !== null) || name === 'removed_messages'
   // older entries name the derived ones as well
   const names = (fields ?? []).filter((name) => !derivedFields.has(name) && !isCounted(name))
   const parts = [
     ...(messages ? written(messages, edited) : []),
+    ...(fields?.includes('removed_messages') ? ['deleted messages'] : []),
     ...(names.length > 0 ? [`changed ${inSentence(names)}`] : []),
   ].join(', ')
   return parts === '' ? 'Changed' : parts[0]!.toUpperCase() + parts.slice(1)

@@ -13,16 +13,21 @@ import { outcomeOf, type Outcome } from './outcome.ts'
 /** A conversation with a window of its messages, and the head from which a client continues. */
 export type ConversationAtHead = Conversation & { epoch: string; seq: number }
 
-/** What the answer to a command contains besides the summary. */
+/** What HTTP asks for besides the command itself. */
 export interface AnswerOptions {
-  /** How many of the newest messages; default 0. */
+  /** How many of the newest messages the answer has besides the summary; default 0. */
   newest?: number
+  /**
+   * The version that a message must have if the command deletes it; otherwise `version_conflict`.
+   */
+  message_version?: number
 }
 
 /** `data` is null after a purge. */
 export interface ConversationOutcome extends Outcome<Summary | null> {
   /**
-   * The conversation with its newest messages, if they were asked for and the command changed it.
+   * The conversation with its newest messages, if they were asked for, the command changed it and
+   * none of its messages is deleted.
    */
   conversation?: ConversationAtHead
   /** Of the command `reply`: what it started. undefined after a purge. */
@@ -37,7 +42,8 @@ export function conversationOutcome(
   if (!isConversation(held)) return outcomeOf(appended, null)
   const summary = summaryOf(held)
   const outcome = outcomeOf(appended, summary)
-  if (newest === 0 || !outcome.changed) return outcome
+  // deleted messages leave gaps, which only the documents tell from messages that aren't held
+  if (newest === 0 || !outcome.changed || held.removed_count) return outcome
   const { epoch, seq } = appended
   const messages = newestPage(held.messages, newest)
   const has_more = (messages[0]?.position ?? 1) > 1

@@ -11,18 +11,15 @@ import type { Conversation, ConversationCommands, Summary } from '@lockstep/prot
 import { checkDecision } from '@lockstep/protocol/decide/encryption'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
-import { isConversation } from '@lockstep/protocol/reduce/conversation'
+import { limits } from '@lockstep/protocol/limits'
+import { isConversation, type HeldConversation } from '@lockstep/protocol/reduce/conversation'
 import { searchPattern } from '@lockstep/protocol/search-text'
+import { byteLength } from '@lockstep/protocol/text'
 import type { CommandContext } from '../log/entry.ts'
 import type { Log } from '../log/log.ts'
 import { listConversations, readConversation, toSummary } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
-import {
-  findConversationsWithText,
-  findMatchingContents,
-  readWindow,
-  toMessage,
-} from '../store/messages.ts'
+import { findConversationsWithText, findMatchingContents } from '../store/messages.ts'
 import { TimeBudget } from '../store/time-budget.ts'
 import {
   createConversationQuota,
@@ -38,6 +35,7 @@ import {
 import { cursorsOf } from './cursor.ts'
 import { existingConversation } from './live-conversation.ts'
 import { withNewestMessages } from './snapshot.ts'
+import { readWindowOf } from './message-window.ts'
 import { excerptsOf } from './search-excerpts.ts'
 
 /** How many messages of a conversation are read when the request doesn't say. */
@@ -112,6 +110,7 @@ export function createConversations(
     const id = targetOf(payload)
     const command = name === 'create' ? { ...payload, id } : payload
     const decide: DecideConversation<N> = decideConversations[name]
+    const deleted = 'message_ids' in payload ? payload.message_ids : undefined
     try {
       const appended = await log.append({
         context,
@@ -119,21 +118,25 @@ export function createConversations(
         entity_id: id,
         identity: [name, payload],
         needs: {
-          messages: namedMessages(messagesOf(command)),
+          messages: [...namedMessages(messagesOf(command)), ...(deleted ?? [])],
+          besides: deleted,
           newest: options.newest,
           ...(name === 'create' && { quota }),
         },
         decide({ held, isFull }, decisionContext) {
           if (isFull && held === undefined) throw quotaReached()
           const decision = decide(held, command, decisionContext)
-          if (decision)
+          if (decision) {
             checkDecision(isConversation(held) ? held : undefined, decision, context.user_id)
+            checkDeletion(held, deleted, options.message_version)
+          }
           return decision
         },
       })
       return conversationOutcome(appended, options)
     } catch (error) {
-      if (!(error instanceof Fault && error.code === 'version_conflict')) throw error
+      const isConflict = error instanceof Fault && error.code === 'version_conflict'
+      if (!isConflict || 'current' in error.extra) throw error
       const current = await getInAnyState(context.user_id, id)
       throw new Fault('version_conflict', { ...error.extra, current })
     }
@@ -169,11 +172,10 @@ export function createConversations(
     for (;;) {
       const cursor = await log.projectToHead(user_id, 'conversations')
       const document = await existingConversation(database, user_id, id, state)
-      const messages = (await readWindow(database, user_id, id, { before, limit })).map(toMessage)
+      const window = await readWindowOf(database, document, { before, limit })
       const again = await readConversation(database, user_id, id)
       if (again?.version !== document.version) continue // it changed between the two reads
-      const has_more = (messages[0]?.position ?? 1) > 1
-      return { ...toSummary(document), messages, has_more, ...cursor }
+      return { ...toSummary(document), ...window, ...cursor }
     }
   }
 
@@ -228,6 +230,27 @@ export function createConversations(
   }
 
   return { change, purgeTrashed, list, get }
+}
+
+/**
+ * Throws `version_conflict` for a message that has another version, and `too_large` for messages
+ * that the log couldn't keep for rewind in one entry.
+ */
+function checkDeletion(
+  held: HeldConversation,
+  ids: readonly string[] = [],
+  version?: number,
+): void {
+  if (!isConversation(held) || ids.length === 0) return
+  const wanted = new Set(ids)
+  const gone = held.messages.filter(({ id }) => wanted.has(id))
+  const current = gone.find((message) => version !== undefined && message.version !== version)
+  if (current) throw new Fault('version_conflict', { current })
+  if (byteLength(JSON.stringify(gone)) > limits.changeBytes)
+    throw new Fault('too_large', {
+      detail: 'These messages are too much for one change: delete fewer at once',
+      limit_bytes: limits.changeBytes,
+    })
 }
 
 /** How long the database may take for one page of a list or a search. */

@@ -3,11 +3,12 @@
 // (the owner's id, versions), so that another account that imports it exports the same.
 import { Readable } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { branchOf } from '@lockstep/protocol/branch'
+import { branchOf, withoutRemoved, type Link } from '@lockstep/protocol/branch'
 import type { Summary } from '@lockstep/protocol/conversations'
 import { unreadable } from '@lockstep/protocol/encrypted-text'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Message } from '@lockstep/protocol/message'
+import { lastPosition } from '@lockstep/protocol/reduce/conversation'
 import type { Log } from '../log/log.ts'
 import { readAllRuns, toRun } from '../store/agent-runs.ts'
 import { readDrafts, toDraft } from '../store/drafts.ts'
@@ -61,7 +62,9 @@ export function createExport(database: Database, log: Log): ExportUseCases {
     }
   }
 
-  async function* messagesOf(user_id: string, { id, message_count: upTo }: Summary) {
+  async function* messagesOf(user_id: string, summary: Summary) {
+    const { id } = summary
+    const upTo = lastPosition(summary)
     for (let after = 0; ;) {
       const page = await readMessagesInRange(database, user_id, id, {
         after,
@@ -73,6 +76,12 @@ export function createExport(database: Database, log: Log): ExportUseCases {
       if (!last || last.position >= upTo) return
       after = last.position
     }
+  }
+
+  /** What the messages are to each other if nobody knows of the deleted ones. */
+  async function linksOf(user_id: string, id: string): Promise<Map<string, Link>> {
+    const { links, removed } = await readLinks(database, user_id, id)
+    return new Map(withoutRemoved(links, removed).map((link) => [link.id, link]))
   }
 
   async function* allDrafts(user_id: string) {
@@ -97,8 +106,10 @@ export function createExport(database: Database, log: Log): ExportUseCases {
       const summary = toSummary(document)
       yield `${separator}${JSON.stringify(portable(summary)).slice(0, -1)},"messages":[`
       separator = '\n'
-      for await (const message of messagesOf(user_id, summary)) {
-        yield separator + JSON.stringify(portable(message))
+      const links = summary.removed_count ? await linksOf(user_id, summary.id) : undefined
+      for await (const { follows, ...message } of messagesOf(user_id, summary)) {
+        const link = links?.get(message.id) ?? (follows !== undefined && { follows })
+        yield separator + JSON.stringify(portable({ ...message, ...link }))
         separator = ',\n'
       }
       yield ']}'
@@ -121,8 +132,8 @@ export function createExport(database: Database, log: Log): ExportUseCases {
   }
 
   async function* text(user_id: string, summary: Summary): AsyncGenerator<string> {
-    const links = await readLinks(database, user_id, summary.id)
-    const shown = new Set(branchOf(links).map(({ id }) => id))
+    const { links, removed } = await readLinks(database, user_id, summary.id)
+    const shown = new Set(branchOf(links, links.at(-1), removed).map(({ id }) => id))
     yield `# ${oneLine(summary.title)}\n\n_${day(summary.created_at)} – ${day(summary.updated_at)}_\n`
     for await (const message of messagesOf(user_id, summary))
       if (shown.has(message.id)) yield section(message)
@@ -159,10 +170,10 @@ async function* inTurns(pieces: AsyncIterable<string>): AsyncGenerator<string> {
   }
 }
 
-function portable<T extends { version: number; user_id?: string }>(
+function portable<T extends { version: number; user_id?: string; removed_count?: number }>(
   entity: T,
-): Omit<T, 'version' | 'user_id'> {
-  const { version: _version, user_id: _user, ...rest } = entity
+): Omit<T, 'version' | 'user_id' | 'removed_count'> {
+  const { version: _version, user_id: _user, removed_count: _removed, ...rest } = entity
   return rest
 }
 

@@ -25,7 +25,7 @@ import {
 } from '@lockstep/protocol/decide/replies'
 import { Fault } from '@lockstep/protocol/errors'
 import type { JsonObject } from '@lockstep/protocol/free-form'
-import type { Message } from '@lockstep/protocol/message'
+import type { Message, RemovedMessage } from '@lockstep/protocol/message'
 import type { Part } from '@lockstep/protocol/parts'
 import type { HeldConversation } from '@lockstep/protocol/reduce/conversation'
 import { derivedId } from '../log/derived-id.ts'
@@ -35,12 +35,13 @@ import type { Log } from '../log/log.ts'
 import type { ConversationNeeds } from '../log/state/conversation-state.ts'
 import { readConversation } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
+import type { MessageDocument } from '../store/documents.ts'
 import {
   readMessages,
   readMessageStatus,
-  readWindow,
+  readPlaces,
   findStreamingMessageIds,
-  toMessage,
+  toHeldMessages,
 } from '../store/messages.ts'
 import { conversationOutcome, type ConversationOutcome } from './conversation-outcome.ts'
 import { isLive, noSuchConversation } from './live-conversation.ts'
@@ -116,9 +117,12 @@ export interface Replies {
   obstacle(user_id: string, conversation_id: string): Promise<Fault | undefined>
   /**
    * The message and at most `limit` messages before it that may belong to its thread, ordered by
-   * position.
+   * position, and what is left of deleted ones between them.
    */
-  upTo(address: Omit<ReplyAddress, 'run_id'>, limit: number): Promise<Message[]>
+  upTo(
+    address: Omit<ReplyAddress, 'run_id'>,
+    limit: number,
+  ): Promise<{ messages: Message[]; removed: RemovedMessage[] }>
 }
 
 type Decide = (held: HeldConversation, context: DecisionContext) => ConversationDecision | undefined
@@ -257,28 +261,30 @@ export function createReplies(database: Database, log: Log): Replies {
 
     async upTo({ user_id, conversation_id, message_id }, limit) {
       await log.projectToHead(user_id, 'conversations')
-      const chain: Message[] = []
+      const chain: MessageDocument[] = []
       for (let next: string | null = message_id; next !== null; next = chain.at(-1)!.replaces) {
         const [found] = await readMessages(database, [{ user_id, conversation_id, id: next }])
         if (!found || found.position >= (chain.at(-1)?.position ?? Infinity)) break
-        chain.push(toMessage(found))
+        chain.push(found)
       }
       const first = chain.at(-1)
-      if (!first) return []
-      const window = async (before: number) =>
-        (await readWindow(database, user_id, conversation_id, { before, limit })).map(toMessage)
-      let messages = [...(await window(first.position)), ...chain.reverse()]
+      if (!first) return { messages: [], removed: [] }
+      const placesBefore = (before: number) =>
+        readPlaces(database, user_id, conversation_id, { before, limit })
+      let places = [...(await placesBefore(first.position)), ...chain.reverse()]
       // A thread that continues an older version goes on at that version's place, however far back.
       for (let windows = 1; windows < MAX_WINDOWS; windows++) {
-        const branch = branchOf(messages)
-        if (branch.length >= limit) break
-        const { follows } = threadsIn(messages).first(branch[0]!)
-        if (follows === undefined || messages.some(({ id }) => id === follows)) break
+        const { messages, removed } = toHeldMessages(places)
+        const branch = branchOf(messages, messages.at(-1), removed)
+        if (branch.length === 0 || branch.length >= limit) break
+        const { follows } = threadsIn(messages, removed).first(branch[0]!)
+        if (follows === undefined || [...messages, ...removed].some(({ id }) => id === follows))
+          break
         const [followed] = await readMessages(database, [{ user_id, conversation_id, id: follows }])
-        if (!followed || followed.position >= messages[0]!.position) break
-        messages = [...(await window(followed.position + 1)), ...messages]
+        if (!followed || followed.position >= places[0]!.position) break
+        places = [...(await placesBefore(followed.position + 1)), ...places]
       }
-      return messages
+      return toHeldMessages(places)
     },
   }
 }

@@ -10,7 +10,8 @@ import type {
   LiveConversationDocument,
   MessageDocument,
 } from '../store/documents.ts'
-import { readNewest, readWindow, toMessage } from '../store/messages.ts'
+import { readNewest, toMessage } from '../store/messages.ts'
+import { readWindowOf, type MessageWindow } from './message-window.ts'
 
 /** How many conversations are read by one command, unless they are large. */
 const READ_TOGETHER = 50
@@ -67,7 +68,7 @@ async function readTogether(
     for (const [index, document] of open.entries()) {
       const now = present.get(document._id)
       if (now?.version === document.version)
-        read.set(document._id, conversationOf(document, windows[index]!))
+        read.set(document._id, { ...toSummary(document), ...windows[index]! })
       else if (now) changed.push(now)
     }
     open = changed
@@ -84,26 +85,32 @@ async function readWindows(
   user_id: string,
   documents: readonly LiveConversationDocument[],
   newest: number,
-): Promise<MessageDocument[][] | undefined> {
-  const wanted = documents.map(({ _id, message_count }) => ({
+): Promise<MessageWindow[] | undefined> {
+  const [first] = documents
+  if (first && documents.length === 1)
+    return [await readWindowOf(database, first, { limit: newest })]
+  // where messages are deleted, the positions don't tell which ones are the newest
+  const isWhole = ({ removed_count }: LiveConversationDocument) => removed_count === undefined
+  const wanted = documents.filter(isWhole).map(({ _id, message_count }) => ({
     conversation_id: conversationIdOf(_id),
     after: message_count - newest,
   }))
-  const [first] = wanted
-  if (first && wanted.length === 1)
-    return [await readWindow(database, user_id, first.conversation_id, { limit: newest })]
   const found = await readNewest(database, user_id, wanted)
-  return found && wanted.map(({ conversation_id }) => found.get(conversation_id) ?? [])
+  if (!found) return undefined
+  const windows: MessageWindow[] = []
+  for (const document of documents)
+    windows.push(
+      isWhole(document)
+        ? windowOf(found.get(conversationIdOf(document._id)) ?? [])
+        : await readWindowOf(database, document, { limit: newest }),
+    )
+  return windows
 }
+
+const windowOf = (documents: readonly MessageDocument[]): MessageWindow => ({
+  messages: documents.map(toMessage),
+  has_more: (documents[0]?.position ?? 1) > 1,
+})
 
 const isKept = (document: ConversationDocument): document is LiveConversationDocument =>
   !('purged' in document)
-
-const conversationOf = (
-  document: LiveConversationDocument,
-  messages: readonly MessageDocument[],
-): Conversation => ({
-  ...toSummary(document),
-  messages: messages.map(toMessage),
-  has_more: (messages[0]?.position ?? 1) > 1,
-})

@@ -30,7 +30,7 @@ export interface Config extends HostConfig {
   /** Newest first. The first one seals cookies; all of them unseal. */
   sessionSecrets: string[]
   production: boolean
-  assistant?: { baseUrl: string; apiKey?: string; model: string }
+  assistant?: { baseUrl: string; apiKey?: string; model: string; sendsIds?: boolean }
   logLevel: string
   /** As for `createProxyTrust`. */
   trustProxy: boolean | number | string
@@ -124,6 +124,9 @@ const Environment = z.object({
   ASSISTANT_BASE_URL: url(/^https?$/, 'an http(s) address').optional(),
   ASSISTANT_API_KEY: z.string().optional(),
   ASSISTANT_MODEL: z.string().optional(),
+  ASSISTANT_SENDS_IDS: z
+    .enum(['true', 'false'], { error: 'must be true or false' })
+    .default('false'),
   LOG_LEVEL: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }).default('info'),
   TRUST_PROXY: z
     .string()
@@ -239,6 +242,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
           baseUrl: settings.ASSISTANT_BASE_URL,
           apiKey: settings.ASSISTANT_API_KEY,
           model: settings.ASSISTANT_MODEL!,
+          sendsIds: settings.ASSISTANT_SENDS_IDS === 'true',
         }
       : undefined,
     logLevel: settings.LOG_LEVEL,

@@ -40,7 +40,8 @@ export interface PresenceDeps {
 /** The shortest pause between two reports of what a user's devices look at (ms). */
 const MIN_PAUSE_MS = 50
 /**
- * The pause is at least this long for each device that was told: twenty times what telling takes.
+ * The pause is at least this long for each device that was told, which is about twenty times as
+ * long as telling it takes.
  */
 const PAUSE_PER_EVENT_MS = 0.5
 

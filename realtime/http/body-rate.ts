@@ -1,6 +1,6 @@
 // Ends requests whose body arrives too slowly. Otherwise somebody who sends a byte now and then
-// could hold a connection for as long as a whole request may take, and with a large body also one
-// of the few places for large bodies.
+// could hold a connection for as long as a whole request may take. With a large body, they would
+// also hold a part of the disk that all large bodies share.
 import type { IncomingMessage } from 'node:http'
 import type { HttpSettings } from './settings.ts'
 

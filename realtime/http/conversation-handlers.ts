@@ -92,6 +92,11 @@ export function conversationHandlers(
         await commands.append(conditional, command, withNewest),
       )
     },
+    async deleteMessage({ params: { id, message_id } }, { caller, if_version }) {
+      const command = { conversation_id: id, message_ids: [message_id] }
+      await commands.delete_messages(caller, command, { message_version: if_version })
+      return undefined
+    },
     async startReply({ params, body }, { conditional }) {
       const command = { conversation_id: params.id, ...body }
       const { reply } = await withCurrent(conditional.user_id, params.id, () =>

@@ -11,7 +11,7 @@ import { TcpProgress } from '../observability/tcp-progress.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { HttpSettings } from './settings.ts'
 
-/** Less than this is on its way to anybody. */
+/** An answer with less than this waiting in memory counts as being read. */
 const MIN_UNREAD_BYTES = 64 * 1024
 const SWEEP_MS = 1_000
 const RETRY_MS = 1_000

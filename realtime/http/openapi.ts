@@ -81,7 +81,7 @@ function operatorOperation({
   }
 }
 
-/** What a request proves its user by: any of the list. */
+/** The ways in which a request may prove its user; one of them is enough. */
 const securityOf = {
   any: [{ session: [] }, { token: [] }],
   session: [{ session: [] }],

@@ -1,4 +1,4 @@
-// Handlers of passkeys, of the second step, and of proving again who sits there.
+// Handlers of the routes for passkeys, the second step, and the confirmation of a recent sign-in.
 import type { AccountUseCases } from '../commands/account.ts'
 import type { OtherSignIn } from '../commands/other-sign-in.ts'
 import type { SecurityUseCases } from '../commands/security.ts'

@@ -127,8 +127,8 @@ export const refuseUnknownAddress =
 const UNKNOWN = '/-'
 
 /**
- * The address without the base path. One that is outside of it or isn't UTF-8 names nothing. As an
- * unknown one, it passes all hooks.
+ * The address without the base path. An address outside of the base path, or one that isn't UTF-8,
+ * becomes `UNKNOWN`, so that the request still passes all hooks.
  */
 export function routableUrl({ url = '' }: { url?: string }, basePath: string): string {
   if (!isWithin(url, basePath) || !isReadable(url)) return UNKNOWN

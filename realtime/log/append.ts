@@ -23,8 +23,8 @@ import type { StorageQuota } from './storage-quota.ts'
 import { states, type NeedsOf, type StateCaches, type StateOf } from './state/states.ts'
 
 /**
- * Milliseconds from a command's arrival. Within this time it waits for its turn, retries after
- * other nodes were first, and waits for a winner that no majority has yet.
+ * How long a command may take from its arrival (ms): it waits for its turn, tries again when
+ * another node was first, and waits until a majority has the entry that won.
  */
 const DEADLINE_MS = 10_000
 const MAX_BACKOFF_MS = 200
@@ -45,8 +45,8 @@ export interface AppendRequest<T extends Topic> {
   /** What the decision has to know besides the entity itself. */
   needs?: NeedsOf[T]
   /**
-   * Pure. May throw a Fault; undefined: nothing would change. It runs again when another entry came
-   * first.
+   * Pure. Returns undefined if nothing would change, and may throw a Fault. It runs again when
+   * another entry came first.
    */
   decide: (state: StateOf[T], context: DecisionContext) => Decided<T> | undefined
 }
@@ -58,11 +58,11 @@ export interface Appended<T extends Topic> {
    * was nothing to do.
    */
   kind: 'appended' | 'repeated' | 'unchanged'
-  /** The entity of the command; of its first execution, if it was repeated. */
+  /** The command's entity. For a repeated command, the entity of its first execution. */
   entity_id: string
   /**
-   * The state after the command. `appended`: with all that it needed. `repeated`: as it is now,
-   * without what the command needed.
+   * The state after the command. `appended`: with everything that the command needed. `repeated`:
+   * the present state, without what the command needed.
    */
   state: StateOf[T]
   epoch: string
@@ -73,18 +73,18 @@ export interface Appended<T extends Topic> {
   seq: number
   /** The entity's version after that change. */
   version: number
-  /** The data of that change. null: a purge has removed them. undefined: there is no change. */
+  /** The data of that change. null: a purge has removed it. undefined: there is no change. */
   data?: ChangeDocument['data']
 }
 
 export interface AppendDeps {
   database: Database
   heads: HeadCache
-  /** The states at these heads that earlier commands have left. */
+  /** The states at the head that earlier commands have kept. */
   caches: StateCaches
   /** Inserts an entry. False if its `_id` or its `mutation_id` is taken. */
   insert(entry: ChangeDocument): Promise<boolean>
-  /** Limits what a user may store. Undefined: nothing does. */
+  /** Limits what a user may store. Undefined: there is no limit. */
   storage: StorageQuota | undefined
   /** Is told of each head with a new entry. */
   appended(head: TopicHead): void
@@ -189,8 +189,8 @@ export async function append<T extends Topic>(
   }
 
   /**
-   * The entity may be another than this command's: a command that names none gets a new id each
-   * time.
+   * The first entry's entity may differ from this command's: a command that names no entity gets a
+   * new id each time.
    */
   async function repeated(entry: ChangeDocument): Promise<Appended<T>> {
     const head = await heads.refresh(user_id, topic)

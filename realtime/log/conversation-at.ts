@@ -1,9 +1,10 @@
 // A conversation as it was at a moment, derived backwards from its documents (undo.ts).
 import type { Conversation } from '@lockstep/protocol/conversations'
+import { lastPosition } from '@lockstep/protocol/reduce/conversation'
 import { findLastEntryAt, readUndoable, type HistoryPoint } from '../store/changes.ts'
 import { readConversation, toSummary } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
-import { readWindow, toMessage } from '../store/messages.ts'
+import { readPlaces, toHeldMessages } from '../store/messages.ts'
 import type { Log } from './log.ts'
 import { undoAll, wasNotThere } from './undo.ts'
 
@@ -37,11 +38,13 @@ export async function conversationAt(
     const entries = () => readUndoable(database, query, last.seq, head.seq)
     const summary = toSummary(document)
     const then = await undoAll({ ...summary, messages: [], has_more: false }, entries())
-    const upTo = Math.min(then.message_count, before - 1)
-    const messages = await readWindow(database, user_id, id, { before: upTo + 1, limit })
-    if (messages.some(({ seq }) => seq > head.seq)) continue
-    const has_more = (messages[0]?.position ?? 1) > 1
-    const window = { ...summary, messages: messages.map(toMessage), has_more }
-    return { ...(await undoAll(window, entries())), has_more, epoch: head.epoch, seq: last.seq }
+    const upTo = Math.min(lastPosition(then), before - 1)
+    const places = await readPlaces(database, user_id, id, { before: upTo + 1, limit })
+    if (places.some(({ seq }) => seq > head.seq)) continue
+    const has_more = (places[0]?.position ?? 1) > 1
+    const window = { ...summary, ...toHeldMessages(places), has_more }
+    const { removed = [], ...found } = await undoAll(window, entries())
+    const known = removed.length > 0 && { removed }
+    return { ...found, ...known, has_more, epoch: head.epoch, seq: last.seq }
   }
 }

@@ -1,5 +1,5 @@
-// Ids that follow from what is done. It is a file of its own because the thread that reads imports
-// loads it, and should load neither the log nor the database's driver with it.
+// Ids that are derived from what the server does. They have a file of their own, because the thread
+// that reads imports loads this file and should load neither the log nor the database's driver.
 import { createHash } from 'node:crypto'
 
 /**

@@ -120,6 +120,7 @@ const [NAMES, NAME_LENGTH] = [100, 100]
 /** Fields of an updated conversation that follow from its other fields. */
 export const derivedFields: ReadonlySet<string> = new Set([
   'message_count',
+  'removed_count',
   'preview',
   'updated_at',
 ])

@@ -1,6 +1,6 @@
 // Runs jobs of the same key one after the other, and jobs of different keys side by side. So
-// commands of one user and topic never race within a node. When the database is away for one job,
-// it is away for all jobs that wait for it: they fail with it instead of each waiting for its own
+// commands of one user and topic never race within a node. If a job fails because the database is
+// away, the jobs of the key that wait for it fail at once, instead of each waiting for its own
 // timeout.
 import { isDatabaseUnavailable } from '../store/faults.ts'
 

@@ -77,8 +77,8 @@ export interface Log {
   /** Heads of many topics; keys are `<user>:<topic>`. Unknown ones are left out. */
   heads(keys: readonly string[]): Promise<Map<string, Cursor>>
   /**
-   * Heads of many topics as far as their projections have come, for half the look-ups. Such a head
-   * is older than the log's only within moments of a change.
+   * Heads of many topics as their projections know them, at half the look-ups. Such a head is
+   * behind the log only for a moment after a change.
    */
   projectedHeads(keys: readonly string[]): Promise<Map<string, Cursor>>
   /**
@@ -100,8 +100,8 @@ export interface Log {
   noteSeen(user_id: string, topic: Topic, seq: number): void
   /**
    * For the start of a node: schedules the projection of recent entries that nobody has projected.
-   * Their writer died, and the nodes that were there then may have been too old for them. Never
-   * rejects.
+   * Their writer died, and the nodes that ran then may have been too old to project them (LOG-8).
+   * Never rejects.
    */
   projectAbandoned(): Promise<void>
   /** Projects what is left. */

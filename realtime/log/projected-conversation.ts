@@ -2,7 +2,8 @@
 // documents of a conversation and of its messages are of different age, because they are written
 // one after the other. Therefore each message carries the `seq` that last wrote it, and sees only
 // the entries after that.
-import type { Message } from '@lockstep/protocol/message'
+import type { Conversation } from '@lockstep/protocol/conversations'
+import type { Message, RemovedMessage } from '@lockstep/protocol/message'
 import {
   isConversation,
   reduceConversation,
@@ -11,7 +12,7 @@ import {
 import { readConversation, toSummary } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
 import type { ChangeDocument, ConversationDocument, MessageDocument } from '../store/documents.ts'
-import { readMessages, readWindow, toMessage } from '../store/messages.ts'
+import { readMessages, readWindow, toHeldMessages } from '../store/messages.ts'
 import { toChange } from './entry.ts'
 
 /**
@@ -54,40 +55,48 @@ export function toProjected(
 ): Projected {
   const unique = new Map(found.map((message) => [message._id, message]))
   const read = [...unique.values()].sort((a, b) => a.position - b.position)
-  const messages = read.map(toMessage)
   return {
-    held: toHeld(document, id, messages),
-    seqs: new Map(messages.map((message, i) => [message.id, read[i]!.seq])),
+    held: toHeld(document, id, read),
+    seqs: new Map(read.map(({ _id, seq }) => [_id.slice(_id.lastIndexOf(':') + 1), seq])),
   }
 }
 
-function toHeld(document: ConversationDocument, id: string, messages: Message[]): HeldConversation {
+function toHeld(
+  document: ConversationDocument,
+  id: string,
+  read: readonly MessageDocument[],
+): HeldConversation {
   if ('purged' in document)
     return { id, user_id: document.user_id, version: document.version, purged: true }
-  return { ...toSummary(document), messages, has_more: false }
+  const { messages, removed } = toHeldMessages(read)
+  const summary = toSummary(document)
+  return { ...summary, messages, ...(removed.length > 0 && { removed }), has_more: false }
 }
+
+type Held = Message | RemovedMessage
+
+/** The messages that are held, and what is left of deleted ones. */
+const heldIn = (held: HeldConversation): Held[] =>
+  isConversation(held) ? [...held.messages, ...(held.removed ?? [])] : []
 
 /** Applies entries in order. A message that is already beyond an entry doesn't see it. */
 export function fold(projected: Projected, entries: readonly ChangeDocument[]): Projected {
   let { held } = projected
   const seqs = new Map(projected.seqs)
   for (const entry of entries) {
-    const present = isConversation(held) ? held.messages : []
+    const present = heldIn(held)
     const ahead = present.filter(({ id }) => seqs.get(id)! >= entry.seq)
-    const visible =
-      isConversation(held) && ahead.length > 0
-        ? { ...held, messages: present.filter((message) => !ahead.includes(message)) }
-        : held
+    const visible = isConversation(held) && ahead.length > 0 ? without(held, new Set(ahead)) : held
     const reduced = reduceConversation(visible, toChange(entry))
     if (reduced === visible) continue
     if (!isConversation(reduced)) {
       held = reduced
       continue
     }
-    const known = new Set(present)
-    for (const message of reduced.messages)
+    const known = new Set<Held>(present)
+    for (const message of heldIn(reduced))
       if (!known.has(message)) bump(seqs, message.id, entry.seq)
-    held = { ...reduced, has_more: false, messages: withAhead(reduced.messages, ahead) }
+    held = { ...withAhead(reduced, ahead), has_more: false }
   }
   return { held, seqs }
 }
@@ -95,10 +104,25 @@ export function fold(projected: Projected, entries: readonly ChangeDocument[]): 
 const bump = (seqs: Map<string, number>, id: string, seq: number) =>
   seqs.set(id, Math.max(seq, seqs.get(id) ?? 0))
 
-function withAhead(messages: Message[], ahead: Message[]): Message[] {
-  if (ahead.length === 0) return messages
+/** The conversation without these of its messages. */
+const without = (held: Conversation, gone: ReadonlySet<Held>): Conversation => ({
+  ...held,
+  messages: held.messages.filter((message) => !gone.has(message)),
+  ...(held.removed && { removed: held.removed.filter((message) => !gone.has(message)) }),
+})
+
+function withAhead(held: Conversation, ahead: readonly Held[]): Conversation {
+  if (ahead.length === 0) return held
   const ids = new Set(ahead.map(({ id }) => id))
-  return [...messages.filter(({ id }) => !ids.has(id)), ...ahead].sort(
-    (a, b) => a.position - b.position,
-  )
+  const stale = new Set(heldIn(held).filter(({ id }) => ids.has(id)))
+  const { messages, removed = [], ...rest } = without(held, stale)
+  const isThere = (message: Held): message is Message => 'content' in message
+  const left = [...removed, ...ahead.filter((message) => !isThere(message))].sort(byPosition)
+  return {
+    ...rest,
+    messages: [...messages, ...ahead.filter(isThere)].sort(byPosition),
+    ...(left.length > 0 && { removed: left }),
+  }
 }
+
+const byPosition = (one: Held, other: Held): number => one.position - other.position

@@ -1,5 +1,5 @@
-// How much a user may store. Each entry stores how many bytes its topic's entries have had up to
-// this one. So the bytes of the topic that a command appends to are exact, whichever nodes append.
+// How much a user may store. Each entry stores the bytes of all its topic's entries, its own
+// included. So the bytes of the topic that a command appends to are exact, whichever nodes append.
 // The bytes of the user's other topics may be a few seconds old. Drafts are in no log; their bytes
 // count as those of another topic.
 import { Fault } from '@lockstep/protocol/errors'
@@ -23,7 +23,7 @@ export interface StorageQuota {
   refusal(head: TopicHead, entry: ChangeDocument): Promise<Fault | undefined>
 }
 
-/** The bytes of a topic's entries as they were inserted, and of what has been removed of them. */
+/** The bytes of a topic's entries as they were inserted, and the bytes that were removed since. */
 interface TopicBytes {
   total: number
   freed: number

@@ -6,7 +6,7 @@ import type { Conversation, ConversationBefore } from '@lockstep/protocol/conver
 import { Fault } from '@lockstep/protocol/errors'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import { isKnownOp } from '@lockstep/protocol/known-change'
-import type { Message } from '@lockstep/protocol/message'
+import type { Message, RemovedMessage } from '@lockstep/protocol/message'
 import { partsOf, putPart, recomposed, replaceTexts, whole } from '@lockstep/protocol/message-parts'
 import { thinkingOf } from '@lockstep/protocol/part-texts'
 import { findLastEntryAt, readUndoable, type ReversibleEntry } from '../store/changes.ts'
@@ -15,7 +15,7 @@ import { unpackContent } from '../store/packed-parts.ts'
 
 /** The fields of an entry's data that undoing needs. Only these are read from the database. */
 interface UndoData {
-  updated: { messages?: Pick<Message, 'id'>[] }
+  updated: { messages?: Pick<Message, 'id'>[]; removed_messages?: string[] }
   extended: Pick<DataOf<'conversations', 'extended'>, 'message_id' | 'offset' | 'part_id'>
   part: DataOf<'conversations', 'part'>
   finished: Pick<DataOf<'conversations', 'finished'>, 'message_id'>
@@ -72,7 +72,9 @@ export async function changedBy(
       const replaced = new Set((entry.before.messages ?? []).map(({ id }) => id))
       for (const { id } of entry.data.messages ?? [])
         if (replaced.has(id)) changed.add(id)
+        else if (entry.before.removed?.some((one) => one.id === id)) changed.add(id)
         else changed.delete(id) // this entry added the message
+      for (const id of entry.data.removed_messages ?? []) changed.add(id)
     } else if (entry.op === 'extended' || entry.op === 'part' || entry.op === 'finished')
       changed.add(entry.data.message_id)
   }
@@ -110,13 +112,14 @@ export function undo(held: Conversation, stored: ReversibleEntry): Conversation 
 function replacedBy(held: Conversation, entry: Replaced): Partial<Conversation> {
   switch (entry.op) {
     case 'updated': {
-      const { messages: replaced = [], ...fields } = entry.before
+      const { messages: replaced = [], removed: wereRemoved = [], ...fields } = entry.before
       const written = new Set(entry.data.messages?.map(({ id }) => id))
       const earlier = new Map(replaced.map((message) => [message.id, whole(message)]))
       const messages = held.messages.flatMap((message) =>
         written.has(message.id) ? (earlier.get(message.id) ?? []) : [message],
       )
-      return { ...fields, messages }
+      if (!entry.data.removed_messages && wereRemoved.length === 0) return { ...fields, messages }
+      return { ...fields, ...withRemovalUndone(held, messages, entry, wereRemoved) }
     }
     case 'extended': {
       const { message_id, offset, part_id } = entry.data
@@ -148,6 +151,32 @@ function replacedBy(held: Conversation, entry: Replaced): Partial<Conversation> 
       return entry.before
     case 'purged':
       throw wasNotThere()
+  }
+}
+
+/** Deleted messages come back, and those that the entry brought back are deleted. */
+function withRemovalUndone(
+  held: Conversation,
+  messages: Message[],
+  { data, before }: Extract<Replaced, { op: 'updated' }>,
+  wereRemoved: readonly RemovedMessage[],
+): Pick<Conversation, 'messages' | 'removed_count' | 'removed'> {
+  const ids = new Set(data.removed_messages)
+  const present = held.removed ?? []
+  const isHeld = new Set([...held.messages, ...present].map(({ id }) => id))
+  const removedNow = new Set(present.map(({ id }) => id))
+  const back = before.messages.filter(({ id }) => ids.has(id) && removedNow.has(id)).map(whole)
+  const order = (one: { position: number }, other: { position: number }) =>
+    one.position - other.position
+  const removed = [
+    ...present.filter(({ id }) => !ids.has(id)),
+    ...wereRemoved.filter(({ id }) => isHeld.has(id)),
+  ]
+  const { removed_count } = before
+  return {
+    messages: [...messages, ...back].sort(order),
+    removed_count,
+    removed: removed_count === undefined ? undefined : removed.sort(order),
   }
 }
 

@@ -1,5 +1,6 @@
 // Compares the documents of one user and topic with the fold of the log, one entity at a time.
 // Where the log has lost its content (a purge, retention), only the version can be compared.
+import { summaryOf } from '@lockstep/protocol/decide/conversations'
 import { equalJson } from '@lockstep/protocol/free-form'
 import {
   isConversation,
@@ -77,8 +78,8 @@ const checkConversation: Check = async (database, user_id, id, entries) => {
   if (!isComplete(entries)) return undefined
   const folded = entries.map(toChange).reduce<HeldConversation>(reduceConversation, undefined)
   if (!isConversation(folded)) return DIFFERS
-  const { messages, has_more: _hasMore, ...summary } = folded
-  if (!equalJson(summary, toSummary(document))) return DIFFERS
+  const { messages } = folded
+  if (!equalJson(summaryOf(folded), toSummary(document))) return DIFFERS
   return equalJson(messages, await readAllMessages(database, user_id, id))
     ? undefined
     : 'the messages differ from the log'

@@ -169,6 +169,7 @@ export const readUndoable = (
 
 const undoableData = {
   'data.messages.id': 1,
+  'data.removed_messages': 1,
   'data.message_id': 1,
   'data.offset': 1,
   'data.part_id': 1,

@@ -89,6 +89,8 @@ export interface LiveConversationDocument {
   user_id: string
   title: string
   message_count: number
+  /** How many messages have been deleted. */
+  removed_count?: number
   preview: string
   metadata: JsonObject
   pinned: boolean
@@ -121,6 +123,8 @@ export interface MessageDocument extends Omit<
 > {
   /** See packed-parts.ts. */
   parts?: string
+  /** The message was deleted: it has its links and no content. */
+  deleted?: true
   /** `<user>:<conversation>:<id>` */
   _id: string
   user_id: string

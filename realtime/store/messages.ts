@@ -2,7 +2,7 @@
 // conversation. Only the projector writes them.
 import type { Link } from '@lockstep/protocol/branch'
 import { limits } from '@lockstep/protocol/limits'
-import type { Message, MessageStatus } from '@lockstep/protocol/message'
+import type { Message, MessageStatus, RemovedMessage } from '@lockstep/protocol/message'
 import { whole } from '@lockstep/protocol/message-parts'
 import { byteLength } from '@lockstep/protocol/text'
 import type { Database } from './database.ts'
@@ -45,6 +45,28 @@ export function toMessage({
   })
 }
 
+const toRemoved = ({
+  _id,
+  position,
+  version,
+  replaces,
+  follows,
+}: MessageDocument): RemovedMessage => ({
+  id: _id.slice(_id.lastIndexOf(':') + 1),
+  position,
+  version,
+  replaces,
+  ...(follows !== undefined && { follows }),
+})
+
+/** Messages as a conversation holds them, in the order of their documents. */
+export const toHeldMessages = (
+  documents: readonly MessageDocument[],
+): { messages: Message[]; removed: RemovedMessage[] } => ({
+  messages: documents.filter(({ deleted }) => !deleted).map(toMessage),
+  removed: documents.filter(({ deleted }) => deleted).map(toRemoved),
+})
+
 /** The conversation that a message belongs to. */
 interface MessageHome {
   user_id: string
@@ -59,13 +81,13 @@ interface MessageName extends MessageHome {
 const messageKey = ({ user_id, conversation_id, id }: MessageName): string =>
   `${user_id}:${conversation_id}:${id}`
 
-/** Reads messages of any conversations. */
+/** Reads messages of any conversations, and what is left of deleted ones. */
 export const readMessages = (
   { messages }: Database,
   wanted: readonly MessageName[],
 ): Promise<MessageDocument[]> => messages.find(idsFilter(wanted.map(messageKey))).toArray()
 
-/** The ids of a conversation's messages. */
+/** The ids of a conversation's messages, with those of deleted ones. */
 export async function readMessageIds(
   { messages }: Database,
   user_id: string,
@@ -78,6 +100,8 @@ export async function readMessageIds(
   return (await found.toArray()).map(({ _id }) => _id.slice(prefix.length + 1))
 }
 
+const present = { deleted: { $exists: false } }
+
 /** One page of the newest messages, or of those before a position, in order of position. */
 export async function readWindow(
   { messages }: Database,
@@ -86,8 +110,54 @@ export async function readWindow(
   { before, limit }: { before?: number; limit: number },
 ): Promise<MessageDocument[]> {
   const position = before === undefined ? { $gte: 1 } : { $lt: before }
+  const newest = messages
+    .find({ user_id, conversation_id, position, ...present })
+    .sort({ position: -1 })
+  return (await readPage(newest, limit)).items.reverse()
+}
+
+/** The places of a conversation up to a position, deleted messages included. */
+export async function readPlaces(
+  { messages }: Database,
+  user_id: string,
+  conversation_id: string,
+  { before, limit }: { before: number; limit: number },
+): Promise<MessageDocument[]> {
+  const position = { $lt: before }
   const newest = messages.find({ user_id, conversation_id, position }).sort({ position: -1 })
   return (await readPage(newest, limit)).items.reverse()
+}
+
+/** At most so many deleted messages of a window are told. */
+const MAX_REMOVED = 2_000
+
+/** What is left of deleted messages in [from, before), in order of position. */
+export async function readRemoved(
+  { messages }: Database,
+  user_id: string,
+  conversation_id: string,
+  { from, before = Infinity }: { from: number; before?: number },
+): Promise<RemovedMessage[]> {
+  const position = { $gte: from, $lt: before }
+  const newest = messages
+    .find({ user_id, conversation_id, position, deleted: true })
+    .sort({ position: -1 })
+    .limit(MAX_REMOVED)
+  return (await newest.toArray()).map(toRemoved).reverse()
+}
+
+/** The newest message that isn't deleted and is none of these. */
+export const findNewestBesides = (
+  { messages }: Database,
+  user_id: string,
+  conversation_id: string,
+  ids: Iterable<string>,
+): Promise<MessageDocument | null> => {
+  const keys = [...ids].map((id) => messageKey({ user_id, conversation_id, id }))
+  return messages.findOne(
+    { user_id, conversation_id, position: { $gte: 1 }, _id: { $nin: keys }, ...present },
+    { sort: { position: -1 } },
+  )
 }
 
 /**
@@ -103,7 +173,7 @@ export async function readNewest(
   let bytes = 0
   // the user id in each branch lets each branch use an index
   const branches = wanted.map(({ conversation_id, after }) => ({
-    ...{ user_id, conversation_id, position: { $gt: after } },
+    ...{ user_id, conversation_id, position: { $gt: after }, ...present },
   }))
   for await (const message of messages.find({ $or: branches })) {
     bytes += byteLength(JSON.stringify(message))
@@ -126,7 +196,7 @@ export async function readMessagesInRange(
   { after, upTo, limit }: { after: number; upTo: number; limit: number },
 ): Promise<Message[]> {
   const found = messages
-    .find({ user_id, conversation_id, position: { $gt: after, $lte: upTo } })
+    .find({ user_id, conversation_id, position: { $gt: after, $lte: upTo }, ...present })
     .sort({ position: 1 })
     .limit(limit)
   const read: Message[] = []
@@ -139,27 +209,34 @@ export async function readMessagesInRange(
   return read
 }
 
-/** The messages of a conversation without their content, in order of position. */
+/**
+ * The messages of a conversation without their content, in order of position, and what is left of
+ * the deleted ones.
+ */
 export async function readLinks(
   { messages }: Database,
   user_id: string,
   conversation_id: string,
-): Promise<Link[]> {
+): Promise<{ links: Link[]; removed: Link[] }> {
   const found = await messages
     .find({ user_id, conversation_id, position: { $gte: 1 } })
     .sort({ position: 1 })
-    .project<Pick<MessageDocument, '_id' | 'position' | 'replaces' | 'follows'>>({
+    .project<Pick<MessageDocument, '_id' | 'position' | 'replaces' | 'follows' | 'deleted'>>({
       position: 1,
       replaces: 1,
       follows: 1,
+      deleted: 1,
     })
     .toArray()
-  return found.map(({ _id, ...link }) => ({ id: _id.slice(_id.lastIndexOf(':') + 1), ...link }))
+  const [links, removed]: [Link[], Link[]] = [[], []]
+  for (const { _id, deleted, ...link } of found)
+    (deleted ? removed : links).push({ id: _id.slice(_id.lastIndexOf(':') + 1), ...link })
+  return { links, removed }
 }
 
-/** A message as of change `seq`. */
+/** A message as of change `seq`, or what is left of it. */
 export interface MessageWrite extends MessageHome {
-  message: Message
+  message: Message | RemovedMessage
   seq: number
 }
 
@@ -171,7 +248,8 @@ export const writeMessages = (
   writeGuarded(
     messages,
     written.map(({ user_id, conversation_id, message, seq }) => {
-      const { id, created_at, updated_at, parts, ...rest } = message
+      const { id, created_at, updated_at, parts, ...rest } =
+        'content' in message ? message : withoutContent(message)
       const packed = parts && { parts: packParts(parts) }
       const times = { created_at: new Date(created_at), updated_at: new Date(updated_at) }
       return {
@@ -183,6 +261,19 @@ export const writeMessages = (
       }
     }),
   )
+
+/** Nobody reads these fields of a deleted message. */
+const withoutContent = (removed: RemovedMessage): Message & { deleted: true } => ({
+  ...removed,
+  role: 'assistant',
+  content: '',
+  status: 'complete',
+  created_at: NEVER,
+  updated_at: NEVER,
+  metadata: {},
+  deleted: true,
+})
+const NEVER = new Date(0).toISOString()
 
 export async function deleteMessages(
   database: Database,

@@ -16,7 +16,7 @@ beforeAll(async () => {
   server = await OpenAiServer.start()
   database = freshDatabase()
   node = await startNode(database, {
-    assistant: { baseUrl: server.url, apiKey: 'sk-secret', model: 'tiny' },
+    assistant: { baseUrl: server.url, apiKey: 'sk-secret', model: 'tiny', sendsIds: true },
     options: { agents: { timings: { firstEventMs: 2_500, idleMs: 2_500, durableMs: 100 } } },
   })
 })
@@ -80,6 +80,26 @@ test('the reply has the text, the thinking, the duration and the token counts', 
     },
   })
   expect(asked()).toEqual(['Why?'])
+})
+
+test('with ASSISTANT_SENDS_IDS a request has the ids of user, conversation, message and run as headers', async () => {
+  const conversation = await open('Who asks?')
+  const { person, id } = conversation
+  const message = await reply(conversation, {}, says('You do.'))
+  expect(server.questions[0]!.headers).toMatchObject({
+    'lockstep-user': person.user.id,
+    'lockstep-conversation': id,
+    'lockstep-message': message.id,
+    'lockstep-run': message.metadata.run_id,
+  })
+  server.answerWith(says('Alone.'))
+  server.questions.length = 0
+  await using agents = await person.device('agents')
+  const { data } = await agents.done('run', { agent: 'assistant', input: 'And now?' })
+  await agents.until('change', ({ op }) => op === 'finished')
+  const { headers } = server.questions[0]!
+  expect(headers).toMatchObject({ 'lockstep-run': data.id, 'lockstep-user': person.user.id })
+  expect(Object.keys(headers)).not.toContain('lockstep-conversation')
 })
 
 test('thinking that only its end shows is taken back from the message, on all devices', async () => {

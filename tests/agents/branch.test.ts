@@ -2,7 +2,7 @@
 // and what a page shows.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { branchOf, versionsOf } from '@lockstep/protocol/branch'
+import { branchOf, versionsOf, withoutRemoved } from '@lockstep/protocol/branch'
 import type { Message } from '@lockstep/protocol/message'
 import { threadOf } from '../../realtime/agents/thread.ts'
 
@@ -113,4 +113,37 @@ test('a long thread keeps its newest messages, and the last one even if it is to
   )
   all[40]!.content = 'x'.repeat(250_000)
   expect(threadOf(all, all.at(-1)!)[0]!.content).toHaveLength(250_000)
+})
+
+test('API-15: threads lead through deleted messages, so deleting one moves no other message', () => {
+  const written = fc.array(fc.tuple(fc.nat(), fc.nat({ max: 3 }), fc.boolean()), { maxLength: 12 })
+  fc.assert(
+    fc.property(written, (drawn) => {
+      const names = drawn.map((_, index) => `m${index}`)
+      const all = messages(
+        ...drawn.map(([target, kind], index) => {
+          if (index === 0 || kind > 1) return names[index]!
+          return `${names[index]!}${kind === 0 ? '<' : '>'}${names[target % index]!}`
+        }),
+      )
+      const isDeleted = new Set(names.filter((_, index) => drawn[index]![2]))
+      const kept = all.filter(({ id }) => !isDeleted.has(id))
+      const removed = all.filter(({ id }) => isDeleted.has(id))
+      for (const tip of kept) {
+        const whole = branchOf(all, tip).filter(({ id }) => !isDeleted.has(id))
+        expect(ids(branchOf(kept, tip, removed))).toBe(ids(whole))
+        const versions = versionsOf(all, tip).filter(({ id }) => !isDeleted.has(id))
+        expect(ids(versionsOf(kept, tip, removed))).toBe(ids(versions))
+      }
+      // an export has no links to deleted messages
+      const exported = withoutRemoved(kept, removed)
+      const isRoot = ({ id }: { id: string }) => id === exported[0]?.id
+      for (const [index, tip] of exported.entries()) {
+        const thread = branchOf(kept, kept[index], removed)
+        if (thread[0] && !versionsOf(kept, thread[0], removed).some(isRoot)) continue
+        expect(ids(branchOf(exported, tip))).toBe(ids(thread))
+        expect(ids(versionsOf(exported, tip))).toBe(ids(versionsOf(kept, kept[index]!, removed)))
+      }
+    }),
+  )
 })

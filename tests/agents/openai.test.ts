@@ -50,10 +50,12 @@ const helloPieces = [
 
 test('sends the instructions, the thread, the model, the temperature and the key', async () => {
   await using server = await OpenAiServer.start(hello)
-  const { pieces } = await answerOf(server, { temperature: 0.3 })
+  const ids = { user_id: 'u', run_id: 'r', conversation_id: 'c', message_id: 'm' }
+  const { pieces } = await answerOf(server, { temperature: 0.3, ids })
   expect(pieces).toEqual(helloPieces)
   const { headers, body } = server.questions[0]!
   expect(headers.authorization).toBe('Bearer sk-secret')
+  expect(Object.keys(headers).filter((name) => name.startsWith('lockstep'))).toEqual([])
   expect(body).toMatchObject({
     model: 'tiny',
     temperature: 0.3,

@@ -150,7 +150,7 @@ describe('the owner succeeds, and another user with the same request, before and
   test.each(names)('%s', async (name) => {
     const { her, his, truth } = await freshPeople()
     const ask = await askOf(name, her)
-    const neverWas = { ...ask, params: { id: newId() } }
+    const neverWas = { ...ask, params: { ...ask.params, id: newId() } }
     const expected = strangers.routes[name]
     const stranger = async ({ cookie }: Person, headers: Record<string, string> = {}) => {
       const was = await truth()

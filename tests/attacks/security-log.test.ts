@@ -88,6 +88,7 @@ const events: Record<RouteName, string | null> = {
   getConversationAt: null,
   rewindConversation: null,
   appendMessages: null,
+  deleteMessage: null,
   startReply: null,
   stopReply: null,
   getConversationMarkdown: null,

@@ -143,6 +143,10 @@ export const routeRequests: { [Name in RouteName]: (of: Person) => Promise<Route
   },
   rewindConversation: edited,
   appendMessages: async (of) => ({ ...(await one(of)), body: { messages: [message, message] } }),
+  deleteMessage: async (of) => {
+    const { id, messages } = await conversation(of)
+    return { params: { id, message_id: messages[0]!.id } }
+  },
   startReply: async (of) => ({
     ...(await one(of)),
     body: { agent: 'demo', message_id: newId() },
@@ -196,6 +200,10 @@ export const commandPayloads: {
     }),
     append: async (of) => ({ ...(await its(of)), message }),
     delete: its,
+    delete_messages: async (of) => {
+      const { id, messages } = await conversation(of)
+      return { conversation_id: id, message_ids: [messages[0]!.id] }
+    },
     restore: async (of) => ({ conversation_id: await trashed(of) }),
     rewind: async (of) => {
       const { params, body } = await edited(of)
@@ -277,6 +285,7 @@ export const strangers: {
     getConversationAt: 'not_found',
     rewindConversation: 'not_found',
     appendMessages: 'not_found',
+    deleteMessage: 'not_found',
     startReply: 'not_found',
     stopReply: 'not_found',
     getConversationMarkdown: 'not_found',
@@ -295,6 +304,7 @@ export const strangers: {
       update: 'not_found',
       append: 'not_found',
       delete: 'not_found',
+      delete_messages: 'not_found',
       restore: 'not_found',
       rewind: 'not_found',
       purge: 'not_found',

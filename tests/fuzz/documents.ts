@@ -3,7 +3,7 @@
 import type { Collection, Db } from 'mongodb'
 import { toRun } from '../../realtime/store/agent-runs.ts'
 import { toSummary } from '../../realtime/store/conversations.ts'
-import { toMessage } from '../../realtime/store/messages.ts'
+import { toHeldMessages } from '../../realtime/store/messages.ts'
 import { assertEqual } from './compare.ts'
 import type { FoldedLog } from './folded-log.ts'
 import type {
@@ -36,7 +36,9 @@ async function readDocuments(database: Db, user_id: string) {
     if ('purged' in document) return []
     const summary = toSummary(document)
     const own = (byConversation.get(summary.id) ?? []).toSorted((a, b) => a.position - b.position)
-    return { ...summary, messages: own.map(toMessage), has_more: false }
+    const { messages, removed } = toHeldMessages(own)
+    const isWhole = summary.removed_count === undefined
+    return { ...summary, messages, ...(!isWhole && { removed }), has_more: false }
   })
   return {
     conversations: whole.toSorted(byId),

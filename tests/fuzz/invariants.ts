@@ -114,6 +114,8 @@ function checkDeviceState({ engine, topics }: FuzzDevice, log: FoldedLog): void 
         conversation.messages,
         'the messages on the device',
       )
+    if (view?.windowed && !view.has_more)
+      assertEqual(view.removed, conversation.removed, 'the deleted messages on the device')
   }
   const { value: preferences, version } = engine.preferences
   assertEqual({ preferences, version }, log.preferences, 'the preferences')

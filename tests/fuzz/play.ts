@@ -132,15 +132,18 @@ function playOnConversation(
     case 'edit': {
       const message = view?.messages[step.message % Math.max(view.messages.length, 1)]
       if (!message) return
-      // A message that is streaming can't be edited and stays as it is.
-      const isEdited = has(({ messages }) =>
-        messages.some(
-          (other) =>
-            other.id === message.id &&
-            (other.content === step.text || other.status === 'streaming'),
-        ),
-      )
+      // A message that is streaming can't be edited and stays as it is, and so does a deleted one.
+      const isEdited = has(({ messages }) => {
+        const other = messages.find(({ id }) => id === message.id)
+        return !other || other.content === step.text || other.status === 'streaming'
+      })
       return give(conversations.edit(id, message.id, step.text), isEdited)
+    }
+    case 'delete-message': {
+      const message = view?.messages[step.message % Math.max(view.messages.length, 1)]
+      if (!message) return
+      const isGone = has(({ messages }) => messages.every((other) => other.id !== message.id))
+      return give(conversations.deleteMessages(id, [message.id]), isGone)
     }
     case 'pin': {
       const wanted = !view?.pinned

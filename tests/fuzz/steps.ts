@@ -8,6 +8,7 @@ export type DeviceStep = { device: number } & (
   | { do: 'create'; title: string }
   | { do: 'append' | 'rename'; conversation: number; text: string }
   | { do: 'edit'; conversation: number; message: number; text: string }
+  | { do: 'delete-message'; conversation: number; message: number }
   | {
       do: 'delete' | 'restore' | 'purge' | 'pin' | 'archive' | 'open' | 'stop'
       conversation: number
@@ -81,6 +82,15 @@ function stepOf(devices: number): fc.Arbitrary<Step> {
           conversation,
           message: fc.nat(4),
           text,
+        }),
+      },
+      {
+        weight: 4,
+        arbitrary: fc.record({
+          do: fc.constant('delete-message' as const),
+          device,
+          conversation,
+          message: fc.nat(4),
         }),
       },
       {

@@ -8,6 +8,7 @@ import {
 import { messagesOf, namedMessages } from '@lockstep/protocol/decide/conversations'
 import {
   isConversation,
+  lastPosition,
   reduceConversation,
   type HeldConversation,
 } from '@lockstep/protocol/reduce/conversation'
@@ -22,6 +23,8 @@ import {
 
 const fold = (held: HeldConversation, changes: OneConversation['changes']) =>
   changes.reduce(reduceConversation, held)
+
+const partialOf = (held: HeldConversation) => held as Conversation
 
 /** The part that a client with only the newest `size` messages holds. */
 function windowOf(held: HeldConversation, size: number): HeldConversation {
@@ -49,18 +52,19 @@ describe('whatever commands come, the log of a conversation', () => {
     fc.assert(
       fc.property(steps, (taken) => {
         for (const held of OneConversation.of(taken).states.filter(isConversation)) {
-          expect(held.messages.map(({ position }) => position)).toEqual(
-            held.messages.map((_, index) => index + 1),
-          )
+          const removed = held.removed ?? []
+          const places = [...held.messages, ...removed].sort((a, b) => a.position - b.position)
+          expect(places.map(({ position }) => position)).toEqual(places.map((_, i) => i + 1))
+          expect(held.removed_count ?? 0).toBe(removed.length)
           expect(held.message_count).toBe(held.messages.length)
-          expect(new Set(held.messages.map(({ id }) => id)).size).toBe(held.messages.length)
+          expect(new Set(places.map(({ id }) => id)).size).toBe(places.length)
           expect(held.has_more).toBe(false)
           const last = held.messages.at(-1)
           // The preview of a streaming message is updated when the message is finished.
           if (last?.status !== 'streaming')
             expect(held.preview).toBe(previewOf(last?.content ?? ''))
           for (const { replaces } of held.messages)
-            if (replaces) expect(held.messages.map(({ id }) => id)).toContain(replaces)
+            if (replaces) expect(places.map(({ id }) => id)).toContain(replaces)
         }
       }),
     )
@@ -91,10 +95,15 @@ describe('whatever commands come, the log of a conversation', () => {
           return
         }
         const first = window.has_more
-          ? (window.messages[0]?.position ?? window.message_count + 1)
+          ? (window.messages[0]?.position ?? lastPosition(window) + 1)
           : 1
-        const messages = held.messages.filter(({ position }) => position >= first)
-        expect(partial).toEqual({ ...held, messages, has_more: window.has_more })
+        const isInside = ({ position }: { position: number }) => position >= first
+        expect({ ...partial, removed: partialOf(partial).removed?.filter(isInside) }).toEqual({
+          ...held,
+          messages: held.messages.filter(isInside),
+          removed: held.removed?.filter(isInside),
+          has_more: window.has_more,
+        })
       }),
     )
   })
@@ -121,12 +130,11 @@ describe('whatever commands come, the log of a conversation', () => {
           if (decision.op !== 'updated') continue
           const { data, before } = decision
           const old = states[index] as Conversation
-          const { messages = [], ...fields } = data
+          const { messages = [], removed_messages = [], ...fields } = data
           for (const name of Object.keys(fields))
-            expect(before).toHaveProperty(name, old[name as keyof Conversation])
-          const replaced = old.messages.filter(({ id }) =>
-            messages.some((message) => message.id === id),
-          )
+            expect(before[name as keyof typeof before]).toEqual(old[name as keyof Conversation])
+          const changed = new Set([...messages.map(({ id }) => id), ...removed_messages])
+          const replaced = old.messages.filter(({ id }) => changed.has(id))
           expect(before.messages).toHaveLength(replaced.length)
           expect(before.messages).toEqual(expect.arrayContaining(replaced))
         }
@@ -181,7 +189,9 @@ describe('a decision', () => {
         if (!isConversation(held)) return
         for (const step of more) {
           if (step.name !== 'update' && step.name !== 'append') continue
-          const named = new Set(namedMessages(messagesOf(step.payload)))
+          // where messages are deleted, the newest one is held too: the preview shows it
+          const newest = held.removed_count ? held.messages.slice(-1).map(({ id }) => id) : []
+          const named = new Set([...namedMessages(messagesOf(step.payload)), ...newest])
           const part = {
             ...held,
             has_more: true,
@@ -193,7 +203,7 @@ describe('a decision', () => {
     )
   })
 
-  test('repeated at once is no change: create, append with an id, delete, restore', () => {
+  test('repeated at once is no change: create, append with an id, delete, delete_messages, restore', () => {
     fc.assert(
       fc.property(steps, (taken) => {
         const log = new OneConversation()
@@ -209,7 +219,7 @@ describe('a decision', () => {
 })
 
 const isRepeatable = (step: Step) =>
-  ['create', 'delete', 'restore'].includes(step.name) ||
+  ['create', 'delete', 'delete_messages', 'restore'].includes(step.name) ||
   (step.name === 'append' && messagesOf(step.payload).every(({ id }) => id !== undefined))
 
 /** What a command decides, without the ids of new entities, which differ each time. */

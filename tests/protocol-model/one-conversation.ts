@@ -238,6 +238,9 @@ const append = messageInput.map((message): Command => ({
   name: 'append',
   payload: { ...one, message },
 }))
+const deletion = fc
+  .uniqueArray(someId, { minLength: 1, maxLength: 3 })
+  .map((message_ids): Command => ({ name: 'delete_messages', payload: { ...one, message_ids } }))
 const plain = (name: 'delete' | 'restore' | 'purge') => fc.constant<Command>({ name, payload: one })
 
 /** Any sequence of steps; most begin with a create, few end with a purge. */
@@ -248,6 +251,7 @@ export const steps: fc.Arbitrary<Step[]> = fc
       fc.oneof(
         { weight: 6, arbitrary: update as fc.Arbitrary<Step> },
         { weight: 6, arbitrary: append },
+        { weight: 2, arbitrary: deletion },
         { weight: 1, arbitrary: create },
         { weight: 1, arbitrary: plain('delete') },
         { weight: 2, arbitrary: plain('restore') },

@@ -225,6 +225,14 @@ describe('settings', () => {
   })
 })
 
+test('the ids of a request are sent to the assistant only if the setting says so', () => {
+  const assistant = { DATA_DIR, ASSISTANT_BASE_URL: 'http://localhost:1/v1', ASSISTANT_MODEL: 'm' }
+  expect(readConfig(assistant).assistant).toMatchObject({ sendsIds: false })
+  const on = readConfig({ ...assistant, ASSISTANT_SENDS_IDS: 'true' })
+  expect(on.assistant).toMatchObject({ sendsIds: true })
+  expect(invalidSettings({ ASSISTANT_SENDS_IDS: 'yes' })).toMatch(/^ASSISTANT_SENDS_IDS: /)
+})
+
 test('quotas and models are read, and none is set by default', () => {
   const set = {
     QUOTA_BYTES: '1000000',

@@ -31,18 +31,40 @@ const word = ({ content, status, metadata, parts }: Message) => ({
   ...(parts && { parts }),
 })
 
+const byPosition = (one: { position: number }, other: { position: number }) =>
+  one.position - other.position
+
 /** What `held` has to become when it is rewound to `then`. */
 function broughtBack(held: Conversation, then: Conversation): Conversation {
-  const messages = held.messages.map((message) => {
+  const gone = new Set(then.removed?.map(({ id }) => id))
+  const removed = held.removed ?? []
+  const edited = held.messages.map((message) => {
     const earlier = then.messages.find(({ id }) => id === message.id)
     if (!earlier || earlier.status === 'streaming' || equalJson(word(earlier), word(message)))
       return message
     const { parts: _parts, ...rest } = message
     return { ...rest, ...word(earlier), version: message.version + 1, updated_at: at }
   })
+  const back = removed.flatMap(({ id, version }) => {
+    const earlier = then.messages.find((message) => message.id === id)
+    if (!earlier) return []
+    const status = earlier.status === 'streaming' ? ('interrupted' as const) : earlier.status
+    return [{ ...earlier, status, version: version + 1, updated_at: at }]
+  })
+  const deleted = edited.filter(({ id }) => gone.has(id))
+  const messages = [...edited, ...back].filter(({ id }) => !gone.has(id)).sort(byPosition)
   const { title, metadata, pinned, archived } = then
   const preview = previewOf(messages.at(-1)?.content ?? '')
   const isTold = title !== held.title || messages.some((message, i) => message !== held.messages[i])
+  const left = [
+    ...removed.filter(({ id }) => !back.some((message) => message.id === id)),
+    ...deleted.map(({ id, position, version, replaces }) => ({
+      ...{ id, position, version: version + 1, replaces },
+    })),
+  ].sort(byPosition)
+  const counts = held.removed && {
+    ...{ removed: left, removed_count: left.length, message_count: messages.length },
+  }
   const after = {
     ...held,
     title,
@@ -50,8 +72,9 @@ function broughtBack(held: Conversation, then: Conversation): Conversation {
     pinned,
     archived,
     messages,
+    ...counts,
     preview,
-    updated_at: isTold ? at : held.updated_at,
+    updated_at: isTold || deleted.length > 0 ? at : held.updated_at,
   }
   return equalJson(after, held) ? held : { ...after, version: held.version + 1 }
 }
@@ -74,7 +97,17 @@ test('any history can be rewound to any point: what existed then is as it was, a
         expect(then).toEqual(log.states[n])
         const decision = rewind(held, then)
         const changed = await changedBy(since)
-        const part = { ...held, messages: held.messages.filter(({ id }) => changed.has(id)) }
+        const gone = new Set(then.removed?.map(({ id }) => id))
+        // as the log loads it: the newest message that stays is there for the preview
+        const newest = held.messages.findLast(({ id }) => !gone.has(id))
+        const part = {
+          ...held,
+          messages: held.messages.filter(
+            (message) =>
+              changed.has(message.id) || ((held.removed || gone.size > 0) && message === newest),
+          ),
+          ...(held.removed && { removed: held.removed.filter(({ id }) => changed.has(id)) }),
+        }
         expect(rewind(part, since.reduce(undo, part)), 'the others matter nothing').toEqual(
           decision,
         )

@@ -145,7 +145,10 @@ export class ConversationsClient
     return view
   }
 
-  /** What this device has of the conversation may be all there is, so that nothing follows. */
+  /**
+   * Begins the window and tells listeners: if this device has the whole conversation already, no
+   * load will tell them.
+   */
   #openWindow(id: string): void {
     const wasWindowed = this.#windows.has(id)
     this.#windows.open(id)
@@ -245,6 +248,10 @@ export class ConversationsClient
     return this.#send(updateCommand({ conversation_id: id, messages }), message_id)
   }
 
+  deleteMessages(id: string, message_ids: string[]): IssuedCommand {
+    const payload = { conversation_id: id, message_ids }
+    return this.#send(decidedCommand('delete_messages', payload, id))
+  }
   delete(id: string): IssuedCommand {
     return this.#send(decidedCommand('delete', { conversation_id: id }, id))
   }

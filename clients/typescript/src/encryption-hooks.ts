@@ -15,7 +15,10 @@ export interface EncryptionHooks {
   readonly drafts: {
     /** The drafts as this device shows them, without those that it can't open. */
     shown(drafts: readonly Draft[]): Draft[]
-    /** Undefined: it isn't encrypted. Throws Fault while its conversation is locked. */
+    /**
+     * The encrypted text of a draft; undefined if its conversation isn't encrypted. Throws Fault
+     * while the conversation is locked.
+     */
     encrypted(draft: WrittenDraft): Promise<string | undefined>
     /** The server has the draft with this encrypted text. */
     written(draft: Draft, stored: string, input: WrittenDraft): void
@@ -23,7 +26,7 @@ export interface EncryptionHooks {
     /** @param changed called when `shown` may return something else */
     onChange(changed: () => void): void
   }
-  /** Sends a command, once its texts are encrypted if they have to be. */
+  /** Encrypts the texts of a command if its conversation is encrypted, and then sends it. */
   send(
     command: OutgoingCommand<ConversationState>,
     subject?: string,

@@ -17,7 +17,7 @@ import type { Call } from './rest/call.ts'
  */
 const FAILURES = 2
 /**
- * If one attempt takes this long to fail, HTTP is used at once: something swallows it;
+ * If one attempt takes this long to fail, something swallows it, and HTTP is used at once;
  * milliseconds.
  */
 const LONG_WAIT = 5_000

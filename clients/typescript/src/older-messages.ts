@@ -53,7 +53,9 @@ export async function loadOlderMessages(
 }
 
 const firstPosition = (held: ConversationState | undefined): number | undefined =>
-  held && isConversation(held) && held.has_more ? held.messages[0]?.position : undefined
+  held && isConversation(held) && held.has_more
+    ? (held.messages[0] ?? held.removed?.[0])?.position
+    : undefined
 
 /** The page at this version; undefined if not all changes up to it were seen. */
 function atVersion(
@@ -75,6 +77,13 @@ function atVersion(
 function joined(older: Conversation, held: Conversation): Conversation {
   const first = held.messages[0]?.position ?? Infinity
   const before = older.messages.filter(({ position }) => position < first)
-  const has_more = (before[0]?.position ?? 1) > 1
-  return { ...held, messages: [...before, ...held.messages], has_more }
+  const { has_more } = older
+  const messages = [...before, ...held.messages]
+  if (!older.removed && !held.removed) return { ...held, messages, has_more }
+  return {
+    ...held,
+    messages,
+    removed: [...(older.removed ?? []), ...(held.removed ?? [])],
+    has_more,
+  }
 }

@@ -7,7 +7,7 @@ import type { Conversation, Summary } from '@lockstep/protocol/conversations'
 import type { Cursor } from '@lockstep/protocol/cursor'
 import type { Draft } from '@lockstep/protocol/drafts'
 import type { JsonObject } from '@lockstep/protocol/free-form'
-import type { Message, MessageInput } from '@lockstep/protocol/message'
+import type { Message, MessageInput, RemovedMessage } from '@lockstep/protocol/message'
 import type { Problem } from '@lockstep/protocol/problem'
 import type { Presence } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
@@ -126,6 +126,8 @@ export interface MessageView extends Message {
 export interface ConversationView extends SummaryView {
   /** A window of messages by position. It reaches to the newest one. */
   readonly messages: readonly MessageView[]
+  /** What is left of deleted messages of the window; `branchOf` leads threads through them. */
+  readonly removed?: readonly RemovedMessage[]
   /** There are older messages before the window: `loadOlder`. */
   readonly has_more: boolean
   /** False if only the summary is known: `open` loads the window. */
@@ -191,9 +193,9 @@ export interface ConversationsTopic extends TopicView {
    */
   get(id: string): ConversationView | undefined
   /**
-   * Loads the newest messages and keeps them live until `close` was called as often. Waits while
-   * offline and resolves with the window. Rejects with Fault `not_found`, or `unavailable` if the
-   * engine stops. After a rejection, `close` is optional.
+   * Loads the newest messages and keeps them live until `close` was called as often as `open`.
+   * Waits while offline and resolves with the window. Rejects with Fault `not_found`, or
+   * `unavailable` if the engine stops. After a rejection, `close` is optional.
    */
   open(id: string): Promise<ConversationView>
   /** The windows of the 20 conversations that were closed last stay in memory. */
@@ -204,8 +206,8 @@ export interface ConversationsTopic extends TopicView {
    */
   loadOlder(id: string): Promise<void>
   /**
-   * Asks the server for conversations whose title or text contains `q`; with `match: 'words'`, each
-   * word of it, and `excerpts` has what was found in messages. The result isn't live.
+   * Asks the server for conversations whose title or text contains `q`. With `match: 'words'`, they
+   * contain every word of it, and `excerpts` has what was found in messages. The result isn't live.
    */
   search(
     q: string,
@@ -241,6 +243,8 @@ export interface ConversationsTopic extends TopicView {
     content: string,
     options?: { version?: number },
   ): IssuedCommand
+  /** Deletes up to 500 messages. A rewind to a `seq` before brings them back. */
+  deleteMessages(id: string, message_ids: string[]): IssuedCommand
   delete(id: string): IssuedCommand
   restore(id: string): IssuedCommand
   /**

@@ -17,16 +17,16 @@ import {
   type ConversationChanges,
   type Summary,
 } from '@lockstep/protocol/conversations'
-import {
-  checkLength,
-  next,
-  summaryOf,
-  type ConversationDecision,
-} from '@lockstep/protocol/decide/conversations'
+import { next, summaryOf, type ConversationDecision } from '@lockstep/protocol/decide/conversations'
+import { checkLength } from '@lockstep/protocol/decide/messages'
 import { Fault } from '@lockstep/protocol/errors'
 import { equalJson, isObject, type JsonObject } from '@lockstep/protocol/free-form'
 import type { Message } from '@lockstep/protocol/message'
-import { isConversation, type HeldConversation } from '@lockstep/protocol/reduce/conversation'
+import {
+  isConversation,
+  lastPosition,
+  type HeldConversation,
+} from '@lockstep/protocol/reduce/conversation'
 import type { HeldRun } from '@lockstep/protocol/reduce/run'
 import { previewIn } from '@lockstep/protocol/text'
 
@@ -60,13 +60,13 @@ export function decideSlice(
     throw new Fault('id_taken', {
       detail: 'An item with this id is here already, encrypted in another way',
     })
-  const known = new Set(held.messages.map(({ id }) => id))
+  const known = new Set([...held.messages, ...(held.removed ?? [])].map(({ id }) => id))
   const missing = slice.messages.filter(({ id }) => !known.has(id))
   if (missing.length === 0) return undefined
-  checkLength(held.message_count + missing.length)
+  checkLength(lastPosition(held) + missing.length)
   const messages = missing.map((message, i) => ({
     ...message,
-    position: held.message_count + 1 + i,
+    position: lastPosition(held) + 1 + i,
   }))
   const { message_count, preview, updated_at } = held
   const importedAt = slice.summary.updated_at

@@ -202,7 +202,7 @@ class PageWiper {
     return this.#page
   }
 
-  /** Of the page that was read last. Writes only these bytes, because they mean nothing. */
+  /** Clears bytes of the page that was read last. Writes no others: SQLite may use those. */
   #clear(number: number, from: number, to: number): void {
     const length = to - from
     if (length <= 0 || this.#page.compare(this.#zeros, 0, length, from, to) === 0) return

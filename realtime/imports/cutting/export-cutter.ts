@@ -1,6 +1,6 @@
 // Cuts an export of any size into fragments, one for each item. It looks at the structure only,
-// byte by byte. Whoever parses a fragment finds what else is wrong with it. Memory holds one item
-// at a time, plus what its export holds outside the lists of items.
+// byte by byte. The parser of a fragment finds what else is wrong with it. Memory holds one item at
+// a time, plus what its export holds outside the lists of items.
 //
 //   data   = export | item | [ export or item, … ]
 //   export = { …, "conversations": [ item, item, … ], … }

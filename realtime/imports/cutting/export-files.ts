@@ -142,7 +142,7 @@ async function filesWithConversations(files: readonly ExportFile[]): Promise<Exp
   return found
 }
 
-/** Whether the file lists the files of an export, as the one that Claude sends first. */
+/** Whether the file lists the files of an export, as the first file that Claude sends does. */
 async function isIndex(file: ExportFile): Promise<boolean> {
   if (file.size > MAX_INDEX_BYTES) return false
   try {

@@ -10,7 +10,10 @@ export interface Fragment {
   close: string
   /** The index of an item in its list, from 0. */
   index: number
-  /** The fragment exceeds what a reader may hold. `text` is empty, and may not have been JSON. */
+  /**
+   * The fragment exceeds what a reader may hold. `text` is empty; nobody has checked that it was
+   * JSON.
+   */
   isTooLarge: boolean
 }
 

@@ -181,7 +181,7 @@ class NameSet {
    */
   readonly #wanted = new Map<string, number>()
 
-  /** This name, or one with a number that nobody has. */
+  /** This name, or the name with a number if another field has it. */
   add(name: string): string {
     let count = this.#wanted.get(name) ?? 0
     let unused = name

@@ -11,7 +11,7 @@ export interface FittedText {
   lost: string[]
 }
 
-/** A shorter one may be an icon, which does no harm. */
+/** A shorter picture may be an icon, which does no harm (UTF-16 units). */
 const MIN_PICTURE_LENGTH = 2_000
 /** More types than this are only counted. */
 const MAX_TYPES = 10

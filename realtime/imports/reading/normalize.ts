@@ -25,6 +25,7 @@ const ImportedSummary = Summary.omit({
   user_id: true,
   version: true,
   message_count: true,
+  removed_count: true,
   preview: true,
 })
 export type ImportedSummary = z.infer<typeof ImportedSummary>

@@ -100,7 +100,7 @@ function durationOf(content: FieldReader, metadata: FieldReader): number {
   )
 }
 
-/** A language that can't stand at a fence stays. */
+/** Takes code. A language whose name can't stand after a fence stays in the rest. */
 function readCode(content: FieldReader): string {
   const text = content.takeContent('text')
   const language = textOf(content.peek('language')) ?? ''

@@ -9,7 +9,7 @@ import type { ChoosableSource } from './catalog.ts'
 type SourceId = ChoosableSource['id']
 type Fields = Record<string, unknown>
 
-/** An item in which nothing speaks for a product, such as one without messages, says nothing. */
+/** So many items are looked at, because one without messages, for example, shows no product. */
 const itemsToLookAt = 20
 
 const messagesOf = (value: unknown): Fields[] =>
@@ -68,8 +68,8 @@ function itemsIn(value: unknown): unknown[] {
  * import itself then says what is wrong.
  */
 export async function detectSource(file: ExportFile): Promise<SourceId | undefined> {
-  // All products have their lists of items at the same place; an export of Lockstep has
-  // others too.
+  // Every product has its list of items under the same name. An export of Lockstep has other lists
+  // too, so its names find the items of any product.
   const cutter = new ExportCutter('lockstep')
   const reader = file.stream().getReader()
   let lookedAt = 0

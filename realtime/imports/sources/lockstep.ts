@@ -99,7 +99,7 @@ function parseConversation(item: unknown, index: number): ParsedItem {
   }
 }
 
-/** Parts of a newer version are left out: the text and the thinking are there without them. */
+/** Parts of a newer version are left out: the message has its text and thinking without them. */
 function partsIn({ parts, content }: z.infer<typeof ExportedMessage>) {
   const { success, data } = Parts.safeParse(parts)
   return success && contentOf(data) === content ? { parts: data } : undefined

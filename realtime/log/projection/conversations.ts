@@ -1,7 +1,6 @@
 // Brings conversations and their messages up to the log. Messages are written first, so that a
 // conversation never counts messages that aren't there.
 import { summaryOf } from '@lockstep/protocol/decide/conversations'
-import type { Message } from '@lockstep/protocol/message'
 import { isConversation, type HeldConversation } from '@lockstep/protocol/reduce/conversation'
 import { stripEntity } from '../../store/changes.ts'
 import { readConversations } from '../../store/conversations.ts'
@@ -9,7 +8,7 @@ import type { Database } from '../../store/database.ts'
 import type { MessageDocument } from '../../store/documents.ts'
 import { deleteMessages, readMessages } from '../../store/messages.ts'
 import { fold, toProjected, type Projected } from '../projected-conversation.ts'
-import { touchedBy } from '../state/kept-conversation.ts'
+import { changedInPart, touchedBy } from '../state/kept-conversation.ts'
 import type { EntityEntries, Project, Writes } from './projection.ts'
 
 type ConversationEntries = EntityEntries<'conversations'>
@@ -44,7 +43,7 @@ function seqsOf({ entries }: ConversationEntries): Map<string, number> {
 
 function hasAll(held: HeldConversation, ids: Iterable<string>): boolean {
   if (!isConversation(held)) return true
-  const has = new Set(held.messages.map(({ id }) => id))
+  const has = new Set([...held.messages, ...(held.removed ?? [])].map(({ id }) => id))
   return [...ids].every((id) => has.has(id))
 }
 
@@ -56,11 +55,9 @@ async function readStored(
   // the conversations first: a projector writes messages first, so these are never older
   const conversations = await readConversations(database, entities)
   const named = entities.flatMap(({ user_id, id: conversation_id, entries }) => {
-    // only streamed messages are read: an entry contains its other messages as a whole
-    const streamed = entries.flatMap(({ data }) =>
-      typeof data?.message_id === 'string' ? [data.message_id] : [],
-    )
-    return [...new Set(streamed)].map((id) => ({ user_id, conversation_id, id }))
+    // only these are read: an entry contains its other messages as a whole
+    const changed = entries.flatMap(changedInPart)
+    return [...new Set(changed)].map((id) => ({ user_id, conversation_id, id }))
   })
   const found = named.length > 0 ? await readMessages(database, named) : []
   const byConversation = Map.groupBy(found, ({ user_id, conversation_id: id }: MessageDocument) =>
@@ -79,8 +76,8 @@ function add(writes: Writes, { user_id, id, entries }: ConversationEntries, afte
   const { held, seqs } = after
   const [first, last] = [entries[0]!.seq, entries.at(-1)!]
   if (isConversation(held)) {
-    const written = (message: Message) => (seqs.get(message.id) ?? 0) >= first
-    for (const message of held.messages.filter(written))
+    const written = ({ id }: { id: string }) => (seqs.get(id) ?? 0) >= first
+    for (const message of [...held.messages, ...(held.removed ?? [])].filter(written))
       writes.messages.push({
         user_id,
         conversation_id: id,

@@ -10,10 +10,16 @@ import {
   type HeldConversation,
 } from '@lockstep/protocol/reduce/conversation'
 import type { Database } from '../../store/database.ts'
-import { findStreamingMessageIds } from '../../store/messages.ts'
+import { findNewestBesides, findStreamingMessageIds, toMessage } from '../../store/messages.ts'
 import { fold, readProjected, type MessageSelection } from '../projected-conversation.ts'
 import { changedBy, entriesSince, undoAll } from '../undo.ts'
-import { completed, keptOf, type LackingMessages } from './kept-conversation.ts'
+import {
+  changedInPart,
+  completed,
+  keptOf,
+  newestHeld,
+  type LackingMessages,
+} from './kept-conversation.ts'
 import { tailOf, type HeadSnapshot, type TopicState } from './topic-state.ts'
 
 export interface ConversationNeeds {
@@ -21,6 +27,8 @@ export interface ConversationNeeds {
   messages?: readonly string[]
   /** How many of the newest messages the answer shows. */
   newest?: number
+  /** The newest message that is none of these. */
+  besides?: readonly string[]
   /** Every message that is streaming. */
   streaming?: boolean
   /**
@@ -44,21 +52,53 @@ export interface ConversationState {
 
 export const conversationState: TopicState<ConversationState, ConversationNeeds> = {
   async load(database, head, id, needs, kept) {
-    const { messages = [], newest, streaming, asOf, quota } = needs
-    const isFull = await quota?.isFull(head.user_id, head.seq)
-    if (asOf !== undefined) return loadEarlier(database, head, id, { seq: asOf, newest })
-    if (kept)
-      return {
-        isFull,
-        ...(await completed(database, head.user_id, id, kept, { messages, newest, streaming })),
-      }
-    const load = streaming ? loadStreaming : loadSelected
-    const held = await load(database, head, id, { ids: messages, newest })
-    return { isFull, held, lacking: held ? { stream: !streaming } : { ids: new Set() } }
+    const isFull = await needs.quota?.isFull(head.user_id, head.seq)
+    const state = await loadState(database, head, id, needs, kept)
+    const { earlier } = state
+    const deletedThen = earlier instanceof Fault ? undefined : earlier?.removed?.map(({ id }) => id)
+    const besides = needs.besides ?? deletedThen
+    return { isFull, ...state, held: await withNewest(database, head, state.held, besides) }
   },
   apply: (state, change) => ({ ...state, held: reduceConversation(state.held, change) }),
   versionOf: ({ held }) => (isConversation(held) ? held.version : 1),
   keep: ({ held, lacking }, head) => keptOf(held, lacking, head),
+}
+
+async function loadState(
+  database: Database,
+  head: HeadSnapshot,
+  id: string,
+  { messages = [], newest, streaming, asOf }: ConversationNeeds,
+  kept: ConversationState | undefined,
+): Promise<ConversationState> {
+  if (asOf !== undefined) return loadEarlier(database, head, id, { seq: asOf, newest })
+  if (kept) return completed(database, head.user_id, id, kept, { messages, newest, streaming })
+  const load = streaming ? loadStreaming : loadSelected
+  const held = await load(database, head, id, { ids: messages, newest })
+  return { held, lacking: held ? { stream: !streaming } : { ids: new Set() } }
+}
+
+/**
+ * Adds the newest message that isn't deleted and is none of `besides`. The preview shows it after
+ * those are deleted. A conversation without deleted messages needs it only if `besides` is given.
+ *
+ * A message that isn't held is untouched by the log's tail. So the newest one is held, or it is the
+ * newest of the documents that the tail hasn't deleted.
+ */
+async function withNewest(
+  database: Database,
+  { user_id }: HeadSnapshot,
+  held: HeldConversation,
+  besides?: readonly string[],
+): Promise<HeldConversation> {
+  if (!isConversation(held)) return held
+  if (!besides && (!held.removed_count || newestHeld(held) > 0)) return held
+  const gone = [...(held.removed ?? []).map(({ id }) => id), ...(besides ?? [])]
+  const found = await findNewestBesides(database, user_id, held.id, gone)
+  const newest = found && toMessage(found)
+  if (!newest || held.messages.some(({ id }) => id === newest.id)) return held
+  const messages = [...held.messages, newest].sort((a, b) => a.position - b.position)
+  return { ...held, messages }
 }
 
 async function loadSelected(
@@ -82,7 +122,7 @@ async function loadStreaming(
 ): Promise<HeldConversation> {
   const entries = tailOf(head, id)
   const ids = new Set(named)
-  for (const { data } of entries) if (typeof data?.message_id === 'string') ids.add(data.message_id)
+  for (const entry of entries) for (const one of changedInPart(entry)) ids.add(one)
   for (;;) {
     const projected = await readProjected(database, head.user_id, id, { ids: [...ids], newest })
     const streaming = await findStreamingMessageIds(database, head.user_id, id)

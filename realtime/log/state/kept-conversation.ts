@@ -4,16 +4,20 @@
 // A message that isn't kept is untouched by the log's tail, so its document is as new as the head.
 // Therefore messages that the tail touches are always kept; the projector writes them from here.
 import type { Conversation } from '@lockstep/protocol/conversations'
-import type { Message } from '@lockstep/protocol/message'
-import { isConversation, type HeldConversation } from '@lockstep/protocol/reduce/conversation'
+import type { Message, RemovedMessage } from '@lockstep/protocol/message'
+import {
+  isConversation,
+  lastPosition,
+  type HeldConversation,
+} from '@lockstep/protocol/reduce/conversation'
 import type { Database } from '../../store/database.ts'
-import type { ChangeDocument } from '../../store/documents.ts'
+import type { ChangeDocument, MessageDocument } from '../../store/documents.ts'
 import {
   findStreamingMessageIds,
   readMessageIds,
   readMessages,
   readWindow,
-  toMessage,
+  toHeldMessages,
 } from '../../store/messages.ts'
 import { tailOf, type HeadSnapshot } from './topic-state.ts'
 
@@ -40,6 +44,7 @@ const MAX_IDS = 2_000
 const [WINDOW, WINDOW_BYTES] = [100, 128 * 1024]
 const SUMMARY_BYTES = 2_000
 const ID_BYTES = 100
+const REMOVED_BYTES = 300
 
 interface KeptConversation {
   held: HeldConversation
@@ -56,44 +61,56 @@ export async function completed(
 ): Promise<KeptConversation> {
   if (!isConversation(held)) return { held, lacking }
   const messages = new Map(held.messages.map((message) => [message.id, message]))
-  const add = (found: readonly Message[]) => {
-    for (const message of found) if (!messages.has(message.id)) messages.set(message.id, message)
+  const removed = new Map(held.removed?.map((message) => [message.id, message]))
+  const isHeld = (one: string) => messages.has(one) || removed.has(one)
+  const add = (documents: readonly MessageDocument[]) => {
+    const found = toHeldMessages(documents)
+    for (const message of found.messages) if (!isHeld(message.id)) messages.set(message.id, message)
+    for (const message of found.removed) if (!isHeld(message.id)) removed.set(message.id, message)
   }
   const read = async (ids: readonly string[]) => {
     if (ids.length === 0) return
     const wanted = ids.map((one) => ({ user_id, conversation_id: id, id: one }))
-    add((await readMessages(database, wanted)).map(toMessage))
+    add(await readMessages(database, wanted))
   }
 
   let { ids } = lacking
-  const unheld = () => named.filter((one) => !messages.has(one) && ids?.has(one) !== false)
-  if (!ids && unheld().length > 0 && held.message_count <= MAX_IDS) {
+  const unheld = () => named.filter((one) => !isHeld(one) && ids?.has(one) !== false)
+  if (!ids && unheld().length > 0 && lastPosition(held) <= MAX_IDS) {
     const stored = await readMessageIds(database, user_id, id)
-    const all = new Set([...messages.keys(), ...stored])
-    if (all.size === held.message_count) ids = all
+    const all = new Set([...messages.keys(), ...removed.keys(), ...stored])
+    if (all.size === lastPosition(held)) ids = all
   }
   await read(unheld())
-  if (newest > newestHeld(held))
-    add((await readWindow(database, user_id, id, { limit: newest })).map(toMessage))
+  if (newest > newestHeld(held)) add(await readWindow(database, user_id, id, { limit: newest }))
   if (streaming && lacking.stream) {
     const streams = await findStreamingMessageIds(database, user_id, id)
-    await read(streams.filter((one) => !messages.has(one)))
+    await read(streams.filter((one) => !isHeld(one)))
   }
   return {
     held: {
       ...held,
-      messages: [...messages.values()].sort((a, b) => a.position - b.position),
+      messages: [...messages.values()].sort(byPosition),
+      ...(removed.size > 0 && { removed: [...removed.values()].sort(byPosition) }),
     },
     lacking: { ids, stream: lacking.stream && !streaming },
   }
 }
 
 /** How many of the newest messages are held without a gap. Infinity: all that there are. */
-function newestHeld({ messages, message_count }: Conversation): number {
-  let count = 0
-  while (messages.at(-1 - count)?.position === message_count - count) count++
-  return count === message_count ? Infinity : count
+export function newestHeld(held: Conversation): number {
+  const positions = new Set(held.messages.map(({ position }) => position))
+  const removed = new Set(held.removed?.map(({ position }) => position))
+  let [position, count] = [lastPosition(held), 0]
+  for (; positions.has(position) || removed.has(position); position--)
+    if (positions.has(position)) count++
+  return position === 0 ? Infinity : count
 }
+
+const isMessage = (held: Message | RemovedMessage): held is Message => 'content' in held
+
+const byPosition = (one: { position: number }, other: { position: number }): number =>
+  one.position - other.position
 
 /** The part of a conversation at the head that is worth keeping. */
 export function keptOf(
@@ -103,28 +120,45 @@ export function keptOf(
 ): { state: KeptConversation; bytes: number } | undefined {
   if (!held) return undefined
   if (!isConversation(held)) return { state: { held, lacking }, bytes: SUMMARY_BYTES }
-  for (const { id } of held.messages) lacking.ids?.add(id)
+  for (const { id } of [...held.messages, ...(held.removed ?? [])]) lacking.ids?.add(id)
   const touched = new Set(tailOf(head, held.id).flatMap(touchedBy))
   const messages: Message[] = []
-  let [bytes, isWindow] = [0, true]
-  for (const message of held.messages.toReversed()) {
-    const follows = message.position === held.message_count - messages.length
-    isWindow &&= follows && messages.length < WINDOW && bytes < WINDOW_BYTES
-    if (!isWindow && !touched.has(message.id) && message.status !== 'streaming') continue
-    messages.unshift(message)
-    bytes += bytesOf(message)
+  const removed: RemovedMessage[] = []
+  let [bytes, isWindow, expected] = [0, true, lastPosition(held)]
+  for (const message of [...held.messages, ...(held.removed ?? [])].sort(byPosition).reverse()) {
+    const follows = message.position === expected
+    const count = messages.length + removed.length
+    isWindow &&= follows && count < WINDOW && bytes < WINDOW_BYTES
+    const streams = isMessage(message) && message.status === 'streaming'
+    if (!isWindow && !touched.has(message.id) && !streams) continue
+    expected--
+    if (isMessage(message)) messages.unshift(message)
+    else removed.unshift(message)
+    bytes += isMessage(message) ? bytesOf(message) : REMOVED_BYTES
   }
-  const kept: Conversation = { ...held, messages, has_more: false }
+  const kept: Conversation = { ...held, messages, removed, has_more: false }
+  if (removed.length === 0) delete kept.removed
   const size = SUMMARY_BYTES + bytes + ID_BYTES * (lacking.ids?.size ?? 0)
   return { state: { held: kept, lacking }, bytes: size }
 }
 
 /** The ids of the messages that an entry wrote. */
-export function touchedBy({ data }: ChangeDocument): string[] {
-  if (!data) return []
+export function touchedBy(entry: ChangeDocument): string[] {
+  if (!entry.data) return []
   // Assertion: this version knows the entry's op, and so the messages in its data.
-  const { messages = [], message_id } = data as { messages?: Message[]; message_id?: unknown }
-  return [...messages.map(({ id }) => id), ...(typeof message_id === 'string' ? [message_id] : [])]
+  const { messages = [] } = entry.data as { messages?: Message[] }
+  return [...messages.map(({ id }) => id), ...changedInPart(entry)]
+}
+
+/** The ids of the messages that an entry changed without containing them as a whole. */
+export function changedInPart({ data }: ChangeDocument): string[] {
+  if (!data) return []
+  // Assertion: as in `touchedBy`.
+  const { message_id, removed_messages = [] } = data as {
+    message_id?: unknown
+    removed_messages?: string[]
+  }
+  return [...removed_messages, ...(typeof message_id === 'string' ? [message_id] : [])]
 }
 
 const sizes = new WeakMap<Message, number>()

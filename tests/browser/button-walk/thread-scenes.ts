@@ -255,7 +255,23 @@ export function threadScenes({ person, conversationId, chats }: WalkAccount): Sc
     {
       name: 'a message without a reply',
       open: thread(chats.unanswered),
-      rows: [{ control: 'article "You" > button "Get a reply"', sees: button('Regenerate') }],
+      rows: [
+        {
+          control: 'article "You" > button "Message actions"',
+          like: 'article "*" > button "Message actions"',
+          sees: menu('Message actions'),
+        },
+        {
+          control: 'menu "Message actions" > menuitem "Delete message"',
+          before: openMenuOf('Message actions'),
+          sees: 'Message deleted',
+        },
+        {
+          control: 'status > button "Undo"',
+          sees: (page) => page.getByRole('article', { name: 'You' }),
+        },
+        { control: 'article "You" > button "Get a reply"', sees: button('Regenerate') },
+      ],
     },
     {
       name: 'a reply that was interrupted',

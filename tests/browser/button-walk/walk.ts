@@ -55,7 +55,7 @@ export class ButtonWalk {
   #problems: string[] = []
   readonly #known: readonly RegExp[]
   readonly #unknown = new Set<string>()
-  readonly #visits = new Map<Page, Visit>()
+  readonly #visits = new Map<Page, PageWalk>()
 
   constructor(scenes: readonly Scene[]) {
     this.#known = scenes.flatMap(({ rows }) =>
@@ -71,7 +71,7 @@ export class ButtonWalk {
     this.#problems = []
     let visit = this.#visits.get(page)
     if (!visit) {
-      visit = new Visit(page, (controls, where) => this.#compare(controls, where))
+      visit = new PageWalk(page, (controls, where) => this.#compare(controls, where))
       this.#visits.set(page, visit)
       await visit.watchErrors()
     }
@@ -92,8 +92,8 @@ export class ButtonWalk {
   }
 }
 
-/** One page on the walk. */
-class Visit {
+/** The walk on one page. */
+class PageWalk {
   readonly #page: Page
   readonly #tree: AccessibilityTree
   readonly #compare: (controls: readonly Control[], where: string) => void

@@ -1,5 +1,6 @@
-// The commands whose texts are being encrypted. Those of one conversation stay in their order, also
-// those that have no text. Nothing of them is in the outbox, let alone sent, before that.
+// The commands whose texts are being encrypted. The commands of one conversation stay in their
+// order, those without a text included. A command is in the outbox only once its texts are
+// encrypted.
 import { Fault, toProblem } from '@lockstep/protocol/errors'
 import type { OutgoingCommand } from '../outgoing-command.ts'
 import type { CommandOutcome, IssuedCommand, OutboxItem } from '../views.ts'

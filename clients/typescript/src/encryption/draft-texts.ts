@@ -73,7 +73,10 @@ export class DraftTexts implements Drafts {
     this.#changed()
   }
 
-  /** Undefined: it doesn't have to be. Throws Fault while its conversation is locked. */
+  /**
+   * The encrypted text; undefined if the draft's conversation isn't encrypted. Throws Fault while
+   * the conversation is locked.
+   */
   async encrypted(draft: WrittenDraft): Promise<string | undefined> {
     const id = draft.conversation_id ?? draft.place
     if (!isId(id) || !(await this.#deps.isEncrypted(id))) return undefined

@@ -1,6 +1,6 @@
-// Encrypted conversations on a device that has a key, or is about to: their keys, what is written
-// into them, and their drafts. Texts are encrypted before their command is in the outbox, and what
-// this device doesn't know is loaded before its texts leave.
+// Encrypted conversations on this device: their keys, the commands that write into them, and their
+// drafts. Texts are encrypted before their command is in the outbox. If this device doesn't know a
+// conversation, it loads the conversation before it sends texts there.
 import type { Conversation, ConversationCommands } from '@lockstep/protocol/conversations'
 import type { Encryption as Mark } from '@lockstep/protocol/encryption'
 import { Fault } from '@lockstep/protocol/errors'

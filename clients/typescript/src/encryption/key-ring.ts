@@ -123,14 +123,17 @@ export class KeyRing {
     return undefined
   }
 
-  /** The metadata that hides this object. */
+  /** This metadata in its encrypted form. */
   async encryptMetadata(id: string, subject: string, metadata: JsonObject): Promise<JsonObject> {
     if (Object.keys(metadata).length === 0) return {}
     const text = JSON.stringify(metadata)
     return { [ENCRYPTED_METADATA]: await this.encrypt(id, subject, 'metadata', text) }
   }
 
-  /** With its texts; those that aren't open yet follow. Undefined: it is locked. */
+  /**
+   * The conversation with decrypted texts; those that aren't decrypted yet follow. Undefined: it is
+   * locked.
+   */
   opened<Read extends Conversation>(conversation: Read): Read | undefined {
     const { id, title, metadata } = conversation
     const unlocked = this.#unlocked.get(id)
@@ -199,7 +202,7 @@ export class KeyRing {
     return unlocked.texts.get(`${subject} ${field}`)?.get(text)
   }
 
-  /** Null: it doesn't open. Undefined: it will be known in a moment. */
+  /** The decrypted text. Null: it doesn't open. Undefined: it will be known in a moment. */
   #look(
     unlocked: Unlocked,
     id: string,

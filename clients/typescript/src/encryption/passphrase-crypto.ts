@@ -43,7 +43,7 @@ export interface OpenedKey {
 
 const toBytes = (text: string): Bytes => new TextEncoder().encode(text)
 
-/** `btoa` takes characters; so many at once fit on the stack. */
+/** How many bytes become characters at once: each of them is an argument on the stack. */
 const CHUNK = 8_192
 
 function toBase64Url(bytes: Bytes): string {
@@ -53,7 +53,7 @@ function toBase64Url(bytes: Bytes): string {
   return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
 }
 
-/** The text has been checked. */
+/** Expects a text that was checked before: `atob` throws for anything but base64. */
 const fromBase64Url = (text: string): Bytes =>
   Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (c) => c.charCodeAt(0))
 

@@ -1,5 +1,5 @@
-// Who is signed in, on which devices. Leaving replaces the document: nothing of the user's can stay
-// in its memory.
+// Who is signed in, on which devices. A sign-out replaces the document, so that nothing of the
+// user's stays in memory.
 import { signOut } from '../services/account.ts'
 import { createSubscriber } from 'svelte/reactivity'
 import { Fault } from '@lockstep/protocol/errors'
@@ -21,7 +21,7 @@ let isLeaving = false
  * so the page may notice that it is signed out before it knows that the request succeeded.
  */
 let requested: Farewell | undefined
-/** The answer to that request will say where to go, so whoever leaves waits for it. */
+/** The answer to that request will say which address to open, so the page doesn't leave before. */
 let awaitsAddress = false
 
 class Account {
@@ -130,7 +130,5 @@ function goToSignIn(farewell: Farewell): void {
   location.replace(addressOf(signInAddress(farewell, farewell === 'ended' ? route.url : undefined)))
 }
 
-/**
- * True from the moment on that this document is given up: its unsent changes are nobody's any more.
- */
+/** True once this document is being replaced: its unsent changes belong to nobody any more. */
 export const leaving = (): boolean => isLeaving

@@ -39,8 +39,10 @@ interface ReadableConversation {
 }
 
 class Preferences {
-  /** The mutation ids of unsent changes that the page makes by itself: read marks and picked
-   * versions. */
+  /**
+   * The mutation ids of unsent changes that the page makes by itself: read marks and picked
+   * versions.
+   */
   readonly #automatic = new Set<string>()
 
   get value(): JsonObject {

@@ -1,6 +1,6 @@
-// Makes a new conversation from what another one was at some moment. The messages are copied with
-// ids of their own, in requests that stay below the server's limits however long the conversation
-// is. What was encrypted is encrypted again on this device, under the same passphrase.
+// Makes a new conversation from the state of another one at some moment. The messages are copied
+// under new ids, in requests that stay below the server's limits however long the conversation is.
+// What was encrypted is encrypted again on this device, under the same passphrase.
 import type { Call } from '@lockstep/client'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'

@@ -6,8 +6,9 @@ import { ask } from '../overlays/overlays.svelte.ts'
 import { renamings, sendRename, type Renaming } from './renamings.ts'
 
 /**
- * Asks about another name. If only something else of the conversation has changed, the rename is
- * sent again. False if the command isn't a rename of this page.
+ * Asks which name to keep if another device has given the conversation one. If only something else
+ * of the conversation has changed, sends the rename again. False if the command isn't a rename of
+ * this page.
  * @param present the title as the server has it
  */
 export function resolveRename(mutation_id: string, present: string): boolean {

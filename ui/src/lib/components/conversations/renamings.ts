@@ -1,6 +1,6 @@
 // The renames that the server hasn't confirmed, with what the person saw and typed: if the server
-// refuses one, the person compares both names. This is loaded with the first pages, because what
-// compares names may not be there when the connection is lost.
+// refuses one, the person compares both names. This file is loaded with the first pages, because a
+// rename must be noted even if the code that compares names isn't loaded yet.
 import { commands } from '../../stores/conversations.svelte.ts'
 
 export interface Renaming {

@@ -12,6 +12,8 @@ export interface MessageActions {
   edit(message: MessageView, content: string): Promise<boolean>
   /** Sends a new version of the user's message and requests a reply to it. */
   sendNewVersion(message: MessageView, content: string): Promise<boolean>
+  /** Opens the menu of a message at its button. */
+  openMenu(message: MessageView, button: HTMLElement): void
   /** Requests a new version of a reply. */
   regenerate(message: MessageView): void
   /** Requests a reply to the newest message. */

@@ -2,7 +2,7 @@
 // message; the assistant is given the same branch. If the reader picked a version of a message, the
 // thread shows the newest branch that contains that version.
 import type { MessageView } from '@lockstep/client'
-import { branchOf, threadsIn } from '@lockstep/protocol/branch'
+import { branchOf, threadsIn, type Link } from '@lockstep/protocol/branch'
 
 export interface VersionedMessage {
   message: MessageView
@@ -31,7 +31,7 @@ function tipThrough(
 }
 
 /** Whether the conversation has more than one thread. */
-export const isBranched = (messages: readonly MessageView[]): boolean =>
+export const isBranched = (messages: readonly Link[]): boolean =>
   messages.some(({ replaces, follows }) => replaces !== null || follows !== undefined)
 
 /**
@@ -39,14 +39,17 @@ export const isBranched = (messages: readonly MessageView[]): boolean =>
  * @param messages a window of the conversation that is ordered by position and ends with the newest
  *   message
  * @param picked the id of the version that the reader picked last; ignored if the window lacks it
+ * @param removed what is left of deleted messages, through which threads lead
  */
 export function threadBranch(
   messages: readonly MessageView[],
   picked?: string,
+  removed: readonly Link[] = [],
 ): VersionedMessage[] {
-  if (!isBranched(messages)) return messages.map((message) => ({ message, versions: [message.id] }))
+  if (!isBranched(messages) && !isBranched(removed))
+    return messages.map((message) => ({ message, versions: [message.id] }))
 
-  const { first, before } = threadsIn(messages)
+  const { first, before } = threadsIn(messages, removed)
   // Messages that continue the same message are versions of each other.
   const group = (message: MessageView) => {
     const previous = before(message)
@@ -54,7 +57,8 @@ export function threadBranch(
   }
   const versions = Map.groupBy(messages, group)
   const pickedMessage = picked === undefined ? undefined : messages.find(({ id }) => id === picked)
-  const branch = branchOf(messages, pickedMessage && tipThrough(messages, pickedMessage, before))
+  const tip = pickedMessage ? tipThrough(messages, pickedMessage, before) : messages.at(-1)
+  const branch = branchOf(messages, tip, removed)
   // If a message replaces one from before the window, everything before it in the window belongs to
   // the older version.
   const from = branch.findLastIndex((message) => first(message).replaces !== null)
