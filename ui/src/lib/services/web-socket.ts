@@ -133,7 +133,9 @@ class Line {
       return () => {
         const member = this.#members.get(namespace)
         if (!member) return
-        if (kind === EVENT && Array.isArray(payload)) member.tell(String(payload[0]), payload[1])
+        if (kind === CONNECT) member.joined()
+        else if (kind === EVENT && Array.isArray(payload))
+          member.tell(String(payload[0]), payload[1])
         else if (kind === ACK && Array.isArray(payload)) member.acked(Number(id), payload[0])
         else if (kind === DISCONNECT && this.leave(member)) member.tell('disconnect', undefined)
         else if (kind === CONNECT_ERROR && this.leave(member))
@@ -151,6 +153,7 @@ class NamespaceSocket implements SocketLike {
   readonly #listeners = new Map<string, Listener[]>()
   readonly #acks = new Map<number, Listener>()
   #lastAck = 0
+  #isJoined = false
 
   constructor(namespace: string, auth: () => Handshake, line: Line) {
     this.namespace = namespace
@@ -165,7 +168,7 @@ class NamespaceSocket implements SocketLike {
   emit(event: string, payload: unknown, ack: Listener): void {
     const id = ++this.#lastAck
     this.#acks.set(id, ack)
-    this.#line.send(EVENT, this.namespace, `${id}${JSON.stringify([event, payload])}`)
+    this.#send(EVENT, `${id}${JSON.stringify([event, payload])}`)
   }
 
   connect(): void {
@@ -173,7 +176,7 @@ class NamespaceSocket implements SocketLike {
   }
 
   disconnect(): void {
-    this.#line.send(DISCONNECT, this.namespace, '')
+    this.#send(DISCONNECT, '')
     if (this.#line.leave(this)) this.tell('disconnect', undefined)
   }
 
@@ -181,8 +184,13 @@ class NamespaceSocket implements SocketLike {
     this.#line.send(CONNECT, this.namespace, JSON.stringify(this.#auth()))
   }
 
+  joined(): void {
+    this.#isJoined = true
+  }
+
   /** No ack can come any more. */
   left(): void {
+    this.#isJoined = false
     this.#acks.clear()
   }
 
@@ -194,5 +202,10 @@ class NamespaceSocket implements SocketLike {
 
   tell(event: string, payload: unknown): void {
     for (const listener of this.#listeners.get(event) ?? []) listener(payload)
+  }
+
+  /** The server ends a line on which a namespace speaks that hasn't joined. */
+  #send(type: string, content: string): void {
+    if (this.#isJoined) this.#line.send(type, this.namespace, content)
   }
 }
