@@ -33,9 +33,7 @@ export const Message = z
     replaces: Uuid.nullable().describe(
       'The message that this one is another version of (regenerate, edit and resend)',
     ),
-    /**
-     * Its author was shown an older version of the thread: it isn't the message before by position.
-     */
+    /** Present if the author was shown an older version of the thread, and continued that one. */
     follows: Uuid.optional().describe(
       'The message that this one continues, if that is not the one before it by position',
     ),

@@ -2,8 +2,8 @@
  * The number a device sends in its handshake; a server serves its own and the one before, so that
  * nodes can be upgraded one by one.
  *
- * History 1  the first: topics conversations, preferences, agents, account; `sync`, `change`,
- * `head`, `range`
+ * Version 1 is the first. Its topics are conversations, preferences, agents and account; its
+ * sockets have `sync`, `change`, `head` and `range`.
  */
 export const PROTOCOL = 1
 

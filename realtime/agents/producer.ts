@@ -43,7 +43,7 @@ export interface EndRequest {
 const THINKING_KEPT = 8_000
 /**
  * A reasoning part is written as a whole each time, so a long one is written less often: the pause
- * has a millisecond for each of so many UTF-16 units.
+ * (ms) is at least the length of the part (UTF-16 units) divided by this.
  */
 const REWRITTEN_PER_MS = 16
 /**

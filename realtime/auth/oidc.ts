@@ -12,7 +12,7 @@ import type { OidcSettings } from '../config/host-users.ts'
 import type { Logger } from '../observability/logger.ts'
 import { SUBJECT_MAX, type HostSession, type HostUser } from './host-user.ts'
 import { readLogoutToken, signingKeys, type EndedHostSignIn } from './logout-token.ts'
-import { createSeals } from './seals.ts'
+import { createSeals, NO_END } from './seals.ts'
 
 /**
  * The path at which a sign-in begins. The provider sends the browser back to `/callback` below it.
@@ -21,8 +21,6 @@ export const OIDC_PATH = '/auth/oidc'
 const OIDC_COOKIE = 'lockstep_oidc'
 /** A sign-in must be finished within this time. */
 const SIGN_IN_SECONDS = 600
-/** For a seal without an end of its own: it lasts as long as the document that stores it. */
-const NO_END = 0
 /** The provider must answer each request within this time. */
 const TIMEOUT_SECONDS = 5
 /** The address travels in a cookie, which browsers limit. */

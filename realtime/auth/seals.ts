@@ -1,6 +1,9 @@
 // Seals values that pass through a browser: only this server's secrets can make or read a seal.
 import { sealData, unsealData } from 'iron-session'
 
+/** For a seal without an end of its own: it lasts as long as the document that stores it. */
+export const NO_END = 0
+
 export interface Seals {
   /** Seals a value that may be opened for `seconds` from now. */
   seal(value: object, seconds: number): Promise<string>

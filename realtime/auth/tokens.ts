@@ -18,7 +18,7 @@ import type { Identity } from './sessions.ts'
 
 /** The use of a token is noted at most this often (ms). */
 const NOTE_MS = 60_000
-/** When a token without an end ends. */
+/** Stands for the expiry of a token that never expires. */
 const NEVER = new Date(8.64e15)
 const form = /^ls[kut]_[A-Za-z0-9_-]{43}$/
 

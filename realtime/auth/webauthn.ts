@@ -42,7 +42,8 @@ export interface WebAuthn {
   /** Verifies a new passkey. Throws `invalid` for an answer that doesn't fit. */
   created(ceremony: Ceremony, answer: NewPasskey): Promise<CreatedPasskey>
   /**
-   * For a proof. @param allowed the passkeys that may answer; empty: any that the authenticator has
+   * For a proof.
+   * @param allowed the passkeys that may answer; empty: any that the authenticator has
    * @param alone the passkey is all that is asked for, so its user has to be verified by it
    */
   requestOptions(

@@ -25,8 +25,8 @@ import type { SessionSockets } from './session-sockets.ts'
 const SWEEP_AGAIN_MS = 60 * 60 * 1000
 
 /**
- * How long the `closed` entry has to end the connections that it reaches. It takes milliseconds;
- * then the others are ended (ms).
+ * Devices that receive `closed` are disconnected within milliseconds. The other connections are
+ * ended after this time (ms).
  */
 const FAREWELL_MS = 900
 

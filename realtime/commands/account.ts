@@ -118,8 +118,8 @@ export function createAccount(deps: {
   }
 
   /**
-   * Tells the present name unless the log has told it. So repeating a rename that stopped half-way
-   * tells its name.
+   * Appends `renamed` with the present name, unless the log has it already. So repeating a rename
+   * that stopped half-way completes it.
    */
   const tellName = (context: CommandContext, identity: CommandIdentity) =>
     accountLog.tell(
@@ -149,7 +149,8 @@ export function createAccount(deps: {
 
   /**
    * A repeated change that had stopped half-way finds the new password already. Only the same
-   * request may prove itself by that one: otherwise any request could try a password that way.
+   * request may prove itself by the new password: otherwise any request could guess passwords by
+   * asking for a change to them.
    */
   async function replace(
     { user_id, mutation_id }: CommandContext,

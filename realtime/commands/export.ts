@@ -78,7 +78,7 @@ export function createExport(database: Database, log: Log): ExportUseCases {
     }
   }
 
-  /** What the messages are to each other if nobody knows of the deleted ones. */
+  /** How the messages follow and replace each other once the deleted ones are left out. */
   async function linksOf(user_id: string, id: string): Promise<Map<string, Link>> {
     const { links, removed } = await readLinks(database, user_id, id)
     return new Map(withoutRemoved(links, removed).map((link) => [link.id, link]))

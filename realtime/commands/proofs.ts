@@ -4,16 +4,13 @@ import { Fault } from '@lockstep/protocol/errors'
 import type { PasskeyProof } from '@lockstep/protocol/passkeys'
 import type { RateLimits } from '../auth/rate-limits.ts'
 import { looksLikeRecoveryCode, plainCode, recoveryHash } from '../auth/recovery-codes.ts'
-import type { Seals } from '../auth/seals.ts'
+import { NO_END, type Seals } from '../auth/seals.ts'
 import { matchTotp } from '../auth/totp.ts'
 import { unproven, type Ceremony, type WebAuthn } from '../auth/webauthn.ts'
 import type { Database } from '../store/database.ts'
 import type { UserDocument } from '../store/documents.ts'
 import { countPasskeyUse, findPasskey } from '../store/passkeys.ts'
 import { spendRecoveryCode, spendTotpStep } from '../store/second-steps.ts'
-
-/** The lifetime of a seal that lasts as long as the document that it is stored in. */
-const NO_END = 0
 
 export interface Proofs {
   /**

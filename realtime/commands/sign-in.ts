@@ -111,7 +111,7 @@ export function createSignIn(
     )
   }
 
-  /** Before a session begins, however the user has proven who it is. */
+  /** Refuses a user who may not sign in. It is called before each session, whatever the proof. */
   function checkEntry(user: UserDocument): void {
     const refusal = refusalOf(user)
     if (refusal) throw new Fault('invalid_credentials', refusal)

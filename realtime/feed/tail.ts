@@ -12,13 +12,15 @@
 // older than the start of the stream may still be on its way to a majority, and until it arrives,
 // no majority read finds it either. The events of a stream are ordered, so the first event proves
 // that all earlier entries can be read. The canary, a document that the tail writes itself, makes
-// sure that there is an event. It also shows whether a silent stream still works.
+// sure that there is an event. It also shows whether a silent stream still works. On a full disk
+// nobody can write, not even the canary: a stream that has opened is ready then, and heads are
+// compared after its first event.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { backoffMs } from '../concurrency/backoff.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { ChangeStreamReader } from '../store/change-stream.ts'
-import type { ResumeToken } from '../store/documents.ts'
-import type { ChangeDocument } from '../store/documents.ts'
+import type { ChangeDocument, ResumeToken } from '../store/documents.ts'
+import { isDiskFull } from '../store/faults.ts'
 
 export interface TailTimings {
   /** After this time without an event, the canary is written. */
@@ -101,9 +103,10 @@ export function startTail(
   async function follow(stream: ChangeStreamReader, onEvent: () => void): Promise<void> {
     const save = createTokenSaver(deps, timings.saveMs, logger)
     stream.onOpen(() => {
-      deps
-        .writeCanary()
-        .catch((error: unknown) => logger.debug({ err: error }, 'the canary was not written'))
+      deps.writeCanary().catch((error: unknown) => {
+        logger.debug({ err: error }, 'the canary was not written')
+        if (isDiskFull(error)) setReady(true)
+      })
     })
     while (!stopping.signal.aborted) {
       const event = await interruptible(stream.next())

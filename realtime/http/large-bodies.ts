@@ -18,8 +18,8 @@ export class LargeBodies {
   }
 
   /**
-   * Admits a request until its response is closed. Throws `unavailable` if there is no room for its
-   * body or nobody waits for it any more, and `rate_limited` if the user has another request here.
+   * Admits a request until its response is closed. Throws `unavailable` if its body exceeds what is
+   * left or nobody waits for it any more, and `rate_limited` if the user has another request here.
    */
   admit(user_id: string, bytes: number, response: ServerResponse): void {
     if (response.closed) throw new Fault('unavailable') // nobody will read it

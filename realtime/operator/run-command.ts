@@ -51,6 +51,7 @@ export async function runCommand(
 ): Promise<boolean> {
   switch (command.name) {
     case 'new-epoch': {
+      await noteOperation(deps.database, 'new-epoch')
       await renameDeployment(deps.database)
       const topics = await renewEpochs(deps.database, newId().slice(-12))
       terminal.tell(
@@ -59,8 +60,6 @@ export async function runCommand(
       return true
     }
     case 'audit':
-      // whoever reads what people wrote leaves a trace
-      if (command.content) await noteOperation(deps.database, 'audit --content')
       return runAudit(command, deps, terminal)
     case 'import':
       return runImport(command, deps, terminal)
@@ -79,15 +78,15 @@ export async function runCommand(
 
 type CommandOf<Name extends OperatorCommand['name']> = Extract<OperatorCommand, { name: Name }>
 
-const findUserId = async (database: Database, name: string): Promise<string> =>
-  (await findExistingAccount(database, name))._id
-
 async function runAudit(
   { user, content }: CommandOf<'audit'>,
   { database, log }: OperatorDeps,
   terminal: OperatorTerminal,
 ): Promise<boolean> {
-  const users = user === 'all' ? allUsers(database) : [await findUserId(database, user)]
+  const account = user === 'all' ? undefined : await findExistingAccount(database, user)
+  // whoever reads what people wrote leaves a trace
+  if (content) await noteOperation(database, 'audit --content', account)
+  const users = account ? [account._id] : allUsers(database)
   const { faults, ...counts } = await audit(database, log, users, {
     entry: (entry) => terminal.print(JSON.stringify(content ? entry : outlineOf(entry))),
     fault: (fault) => terminal.tell(JSON.stringify(fault)),

@@ -52,6 +52,7 @@ export async function runUsersCommand(
   const { database } = deps
   const print = (value: object) => terminal.print(JSON.stringify(value))
   if (command.action === 'list') {
+    await noteOperation(database, 'users list')
     for await (const user of listUsers(database)) await print(listed(user))
   } else if (command.action === 'log') {
     for await (const { _id, ...operation } of listOperations(database)) await print(operation)

@@ -61,8 +61,8 @@ async function erase(collection: unknown, user_id: string, also: object = {}): P
 }
 
 /**
- * Destroys the key with which the user's content is sealed: no backup can be read any more. Content
- * that isn't sealed has none.
+ * Destroys the key with which the user's content is sealed: no backup can be read any more. Does
+ * nothing if content isn't sealed.
  */
 export function destroyKey({ sealing }: Database, user_id: string): void {
   sealing?.keys.destroy(user_id)

@@ -154,7 +154,7 @@ export interface DraftDocument {
   user_id: string
   place: string
   text: string
-  /** How much of the user's room it takes. Drafts from before it was counted have none. */
+  /** How many bytes of the user's quota it takes. Drafts from before it was counted have none. */
   bytes?: number
   created_at: Date
   updated_at: Date

@@ -2,7 +2,7 @@
 import type { Database } from './database.ts'
 import { idFilter } from './shard-key.ts'
 
-/** Counts content of these topics as removed, in bytes by key. */
+/** Counts the bytes of removed content, which are given by topic key. */
 export async function freeBytes(
   { heads }: Database,
   freed: ReadonlyMap<string, number>,

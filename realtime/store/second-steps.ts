@@ -49,7 +49,8 @@ export async function spendRecoveryCode(
 
 /**
  * Uses up the code of a step and of all earlier steps. False if it was used up before, or if the
- * app was replaced meanwhile. @param sealed the secret as it is to be kept from now on
+ * app was replaced meanwhile.
+ * @param sealed the secret as it is to be kept from now on
  */
 export async function spendTotpStep(
   { users }: Database,

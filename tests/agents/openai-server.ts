@@ -98,6 +98,14 @@ export class Answer {
 
 export type Script = (answer: Answer) => void | Promise<void>
 
+/** An answer of one text. */
+export const says =
+  (text: string, usage?: Record<string, unknown>) =>
+  (answer: Answer): void => {
+    answer.text(text)
+    answer.finish('stop', usage)
+  }
+
 export class OpenAiServer implements AsyncDisposable {
   readonly questions: Question[] = []
   readonly #server: Server

@@ -9,7 +9,7 @@ import {
   type ProviderRequest,
 } from '../../realtime/agents/provider.ts'
 import { ThinkTagParser } from '../../realtime/agents/think-tags.ts'
-import { freePort } from '../harness/redis.ts'
+import { freePort } from '../harness/free-port.ts'
 import { OpenAiServer, type Answer, type Script } from './openai-server.ts'
 import { produce } from './recording-sink.ts'
 
@@ -26,7 +26,7 @@ const request: ProviderRequest = {
 async function answerOf(server: { url: string }, asked: Partial<ProviderRequest> = {}) {
   const provider = createOpenAiProvider(
     { baseUrl: server.url, apiKey },
-    { pauseMs: 1, silenceMs: 100 },
+    { pauseMs: 1, silenceMs: 300 },
   )
   const pieces: ProviderEvent[] = []
   try {

@@ -6,6 +6,7 @@ import { flattenTree, type TreeNode } from '@lockstep/imports/parsing/message-tr
 import type { ImportSource } from '@lockstep/protocol/import'
 import { FairTurns } from '../../realtime/concurrency/fair-turns.ts'
 import { createItemReaders } from '../../realtime/commands/import/item-reader.ts'
+import { atBest } from '../harness/eventually.ts'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { longestTurn, MAX_TURN_MS } from './turn-meter.ts'
@@ -75,17 +76,16 @@ test.each(Object.entries(expensive))(
   async (_name, body) => {
     const text = new TextEncoder().encode(body())
     const type = { 'content-type': 'application/json' }
-    let best = Infinity
-    // other programs on the machine slow processors down: the best attempt counts
-    for (let attempt = 0; attempt < 3 && best >= MAX_TURN_MS; attempt++) {
+    // other programs on the machine slow processors down
+    const longest = await atBest(MAX_TURN_MS, async () => {
       const person = await signUp(shared.node)
       const { result, longestMs } = await longestTurn(() =>
         person.rest('POST', '/users/me/import', text, type),
       )
       expect([200, 400, 422]).toContain(result.status)
-      best = Math.min(best, longestMs)
-    }
-    expect(best).toBeLessThan(MAX_TURN_MS)
+      return longestMs
+    })
+    expect(longest).toBeLessThan(MAX_TURN_MS)
   },
 )
 

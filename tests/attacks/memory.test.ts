@@ -6,21 +6,23 @@ import { connect, type Socket } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { toRelease } from '../../realtime/concurrency/memory-budget.ts'
 import { KeyedSlots } from '../../realtime/concurrency/keyed-slots.ts'
-import { freshDatabase } from '../harness/database.ts'
+import type { TestDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import { spawnNode, type NodeProcess } from '../harness/node.ts'
+import { ownDatabase } from '../harness/own-database.ts'
 import { signUp } from '../harness/person.ts'
 import { RawSocket } from '../harness/raw-socket.ts'
 
 const MAX_RSS_MB = 1_024
-const database = freshDatabase()
+let database: TestDatabase
 let node: NodeProcess
 beforeAll(async () => {
+  database = await ownDatabase()
   node = await spawnNode(database)
 })
 afterAll(async () => {
-  await node[Symbol.asyncDispose]()
-  await database[Symbol.asyncDispose]()
+  await node?.[Symbol.asyncDispose]()
+  await database?.[Symbol.asyncDispose]()
 })
 
 /** The most memory that the node has ever had. */

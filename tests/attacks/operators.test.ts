@@ -136,7 +136,7 @@ describe('/metrics', () => {
       expect((await request(http.url + path, 'GET')).status).toBe(200)
   })
 
-  test('and the other routes for operators are limited by address; whether the process lives is not', async () => {
+  test('and the other routes for operators are limited by address, except /healthz', async () => {
     await using http = await serveHttp(
       {},
       { settings: { ...httpSettings, addressRate: { rate: 0.1, burst: 4 } } },

@@ -9,7 +9,7 @@ import { startHousekeeping } from '../../realtime/commands/housekeeping.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import { readFreeSpace } from '../../realtime/store/free-space.ts'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
-import { OpenAiServer, type Answer } from '../agents/openai-server.ts'
+import { OpenAiServer, says } from '../agents/openai-server.ts'
 import { freshDatabase, type TestDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import { startNode, type TestNode } from '../harness/node.ts'
@@ -47,12 +47,6 @@ afterAll(async () => {
   await database?.[Symbol.asyncDispose]()
 })
 
-const says =
-  (text: string, usage?: Record<string, unknown>) =>
-  (answer: Answer): void => {
-    answer.text(text)
-    answer.finish('stop', usage)
-  }
 const used = async (person: Person) =>
   Object.fromEntries(
     (await person.ask('getUsage')).quotas.map(({ name, ...quota }) => [name, quota] as const),
@@ -162,7 +156,7 @@ describe('QUOTA_BYTES', () => {
   })
 })
 
-test('the devices of a user on a node are told with how many there may be', async () => {
+test('the usage has how many devices of the user are on the node, and how many may be', async () => {
   const person = await signUp(nodes[0]!)
   expect((await used(person)).devices).toEqual({ used: 0, limit: 50, resets_at: null })
   const devices = [await person.device('account'), await person.device('account')]
@@ -220,7 +214,7 @@ describe('quotas of a day', () => {
     expect((await used(here)).runs_day).toMatchObject({ used: 6 })
   })
 
-  test('of tokens count what the provider tells, or about what the text has, and end with one reply more at most', async () => {
+  test('of tokens count what the provider reports, or an estimate from the text, and are exceeded by one reply at most', async () => {
     const person = await signUp(nodes[0]!)
     const ask = async (...said: Parameters<typeof says>) => {
       server.answerWith(says(...said))
@@ -325,7 +319,7 @@ test('a filling disk is told at each step, before it is full, and is a metric', 
   await watch.stop()
   expect(levels).toEqual([null, null, 40, null, 40, 50, null, null, 40])
   expect(await metrics.metrics()).toContain(`lockstep_disk_free_bytes ${(total / 100) * 9}`)
-  const room = await readFreeSpace(store, '/')
-  expect(room!.free).toBeGreaterThan(0)
-  expect(room!.total).toBeGreaterThan(room!.free)
+  const space = await readFreeSpace(store, '/')
+  expect(space!.free).toBeGreaterThan(0)
+  expect(space!.total).toBeGreaterThan(space!.free)
 })

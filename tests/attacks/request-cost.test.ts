@@ -72,6 +72,16 @@ describe('judging a text', () => {
     },
   )
 
+  // Judging 2 MB of each would take 100 to 800 ms.
+  const known: Shape['form'][] = ['keys', 'objects', 'lists', 'nested']
+  test.each(known)('of 2 MB of %s takes no longer than a turn', (form) => {
+    for (const field of [undefined, 'metadata', 'messages']) {
+      const text = written({ field, form, key: 3, bytes: limits.bodyBytes - 1_000 })
+      const ms = costOf(() => judge(routes.createConversation.body, text))
+      expect(ms, field).toBeLessThan(MAX_TURN_MS)
+    }
+  })
+
   test('accepts what a free-form object may hold, and refuses more by its keys, values or depth', () => {
     const free = (form: Shape['form']) =>
       written({ field: 'metadata', form, key: 1, bytes: limits.freeFormBytes - 20 })

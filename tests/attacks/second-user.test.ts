@@ -3,10 +3,10 @@
 // attacks` prints the table.
 import { expect, test } from 'vitest'
 import { limits } from '@lockstep/protocol/limits'
-import { freshDatabase } from '../harness/database.ts'
 import { gatewaySettings } from '../../realtime/gateway/settings.ts'
 import { httpSettings } from '../../realtime/http/settings.ts'
 import { startNode } from '../harness/node.ts'
+import { ownDatabase } from '../harness/own-database.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { isLongForm } from '../harness/long-form.ts'
 import { mostExpensive, type Shape } from './expensive-json.ts'
@@ -88,7 +88,7 @@ test(
   `no route, command or import of one user holds others’ turn, whatever it holds (seed ${seed})`,
   { timeout: 240_000 + STEPS * 60_000 },
   async () => {
-    await using database = freshDatabase()
+    await using database = await ownDatabase()
     await using node = await startNode(database, { options })
     const alice = await signUp(node, 'alice')
     const rows: string[] = []

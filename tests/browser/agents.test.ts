@@ -1,6 +1,7 @@
 // Agents and their runs, changed on one device and shown on another.
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
+import { newId } from '@lockstep/protocol/ids'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { Wire } from '../harness/wire.ts'
@@ -56,7 +57,11 @@ test('a new agent exists once it is saved, and until then its text survives leav
   await left.getByRole('button', { name: 'Undo' }).click()
   expect(await left.getByLabel('Description').inputValue()).toBe('Half a descr')
 
-  // Deleting says what goes with the agent.
+  // Deleting says what goes with the agent. That includes what another device left at its place.
+  const place = (await drafts()).find((name) => name.startsWith('agent:'))!
+  const text = JSON.stringify({ temperature: 0.1 })
+  await alice.ask('putDraft', { params: { id: newId() }, body: { place, text } })
+  await waitForVisible(left.getByRole('button', { name: 'Discard', exact: true }))
   await left.getByRole('button', { name: 'Delete' }).click()
   const question = left.getByRole('alertdialog')
   await waitForVisible(question.getByText('Your unsaved changes', { exact: false }))

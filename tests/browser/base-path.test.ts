@@ -1,6 +1,7 @@
 // A node under a path of its own: the page, its links, HTTP and sockets all stay below it.
 import { expect, test } from 'vitest'
 import { freshDatabase } from '../harness/database.ts'
+import { Nginx, snippetOf } from '../harness/nginx.ts'
 import { startNode } from '../harness/node.ts'
 import { request } from '../harness/person.ts'
 import { fastReplies, sharedBrowser } from './browser-windows.ts'
@@ -16,24 +17,30 @@ import {
 
 const windows = sharedBrowser()
 
-test('under BASE_PATH a person signs up, writes, follows links, reloads and signs out, and nothing is asked for outside of it', async () => {
+test('under BASE_PATH, behind nginx as the docs have it, a person signs up, writes, follows links, reloads and signs out, and nothing is asked for outside of it', async () => {
   await using database = freshDatabase()
-  await using node = await startNode(database, { basePath: '/a/chat', ...fastReplies })
-  expect(node.url).toMatch(/:\d+\/a\/chat$/)
-  const page = await windows.open(node.url, '')
+  const basePath = '/a/chat'
+  await using node = await startNode(database, { basePath, trustProxy: 1, ...fastReplies })
+  const text = await snippetOf('operating.md')
+  await using nginx = await Nginx.from(text.replace('location /', `location ${basePath}/`), {
+    target: node.url,
+  })
+  const url = nginx.url + basePath
+  const page = await windows.open(url, '')
   const outside: string[] = []
   page.on('request', (sent) => {
-    if (!sent.url().startsWith(node.url) && !sent.url().startsWith('blob:'))
-      outside.push(sent.url())
+    if (!sent.url().startsWith(url) && !sent.url().startsWith('blob:')) outside.push(sent.url())
   })
+  let live = 0
   page.on('websocket', (socket) => {
-    if (!socket.url().replace('ws', 'http').startsWith(`${node.url}/socket.io/`))
+    socket.once('framereceived', () => live++)
+    if (!socket.url().replace('ws', 'http').startsWith(`${url}/socket.io/`))
       outside.push(socket.url())
   })
   await waitForVisible(page.getByLabel('Username'))
   await signUpAs(page, 'alice', 'a password of alice')
   await sendMessage(page, 'Hello from below')
-  await page.waitForURL(`${node.url}/app/c/*`)
+  await page.waitForURL(`${url}/app/c/*`)
   await waitForVisible(threadText(page, 'Hello from below'))
   const thread = page.url()
   const cookies = await page.context().cookies()
@@ -46,22 +53,22 @@ test('under BASE_PATH a person signs up, writes, follows links, reloads and sign
   await page.evaluate(async (url) => {
     const headers = { 'content-type': 'application/json' }
     await fetch(url, { method: 'POST', headers, body: JSON.stringify({ title: 'Made elsewhere' }) })
-  }, `${node.url}/conversations`)
+  }, `${url}/conversations`)
   await waitForVisible(listedConversation(second, 'Made elsewhere'))
 
   await page.getByRole('link', { name: 'Agents' }).first().click()
-  await page.waitForURL(`${node.url}/app/agents`)
+  await page.waitForURL(`${url}/app/agents`)
   await page.reload()
   await waitForVisible(page.getByRole('heading', { name: 'Agents' }))
   const addresses = await page.evaluate(() => Array.from(document.links, ({ href }) => href))
-  expect(addresses.filter((address) => !address.startsWith(node.url))).toEqual([])
+  expect(addresses.filter((address) => !address.startsWith(url))).toEqual([])
   await listedConversation(page, 'Hello from below').click()
   await page.waitForURL(thread)
   await page.goBack()
-  await page.waitForURL(`${node.url}/app/agents`)
-  await page.goto(`${node.url}/app/nonsense`)
+  await page.waitForURL(`${url}/app/agents`)
+  await page.goto(`${url}/app/nonsense`)
   await page.getByRole('link', { name: 'Back to chats' }).click()
-  await page.waitForURL(`${node.url}/app`)
+  await page.waitForURL(`${url}/app`)
   await signOut(page)
   await page.goto(thread)
   await page.getByLabel('Username').fill('alice')
@@ -70,6 +77,7 @@ test('under BASE_PATH a person signs up, writes, follows links, reloads and sign
   await page.waitForURL(thread)
   await waitForVisible(composer(page))
   expect(outside).toEqual([])
+  expect(live).toBeGreaterThan(0)
 })
 
 test('outside of BASE_PATH everything is 404', async () => {

@@ -1,10 +1,9 @@
 // Signing in through an identity provider in a real browser, under the page's own
 // Content-Security-Policy and cookie rules.
-import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { OidcProvider, client } from '../auth/oidc-provider.ts'
 import { freshDatabase } from '../harness/database.ts'
+import { freePort } from '../harness/free-port.ts'
 import { startNode, type TestNode } from '../harness/node.ts'
 import { sharedBrowser } from './browser-windows.ts'
 import { composer, waitForHidden, waitForVisible, signOut } from './user-actions.ts'
@@ -16,7 +15,7 @@ let node: TestNode
 
 beforeAll(async () => {
   provider = await OidcProvider.start()
-  const port = await freePort()
+  const port = await freePort() // the node's origin, one of its settings, has the port
   node = await startNode(database, {
     port,
     publicOrigins: [`http://127.0.0.1:${port}`],
@@ -29,19 +28,6 @@ afterAll(async () => {
   await provider[Symbol.asyncDispose]()
   await database[Symbol.asyncDispose]()
 })
-
-/**
- * A port that is free now. The node needs it before it listens, because its own origin is one of
- * its settings.
- */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 test('a user who signs in through the provider needs no password, not even to delete the account', async () => {
   const page = await windows.open(node.url, '/app')

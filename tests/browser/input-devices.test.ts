@@ -324,7 +324,7 @@ test('G7: the agent is chosen per chat, on every device, and other chats keep th
   await waitForVisible(agentButton(page, 'Demo'))
 })
 
-test('G8: formulas are rendered when first needed, under the unchanged policy; currency is none', async () => {
+test('G8: formulas are rendered when first needed, under the unchanged policy; an amount of money isn’t one', async () => {
   const alice = await signUp(shared.node, 'alice')
   const content = [
     'Inline \\(a^2 + b^2 = c^2\\) and',

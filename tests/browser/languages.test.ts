@@ -120,7 +120,7 @@ test('no page in Arabic is wider than its window', async () => {
   }
 })
 
-test('somebody who is signed out meets the first language of the browser that there is', async () => {
+test('somebody who is signed out reads the first of the browser’s languages that has a catalogue', async () => {
   const page = await windows.open(shared.node.url, '/app/sign-in', { locale: 'ar-EG' })
   await waitForVisible(page.getByRole('button', { name: 'تسجيل الدخول' }))
 })

@@ -1,6 +1,5 @@
 // A person with passkeys and two-step verification, on two devices whose authenticators are
 // virtual. Pages are at localhost, because an IP address can have no passkeys.
-import type { CDPSession, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { totpCode, totpStep } from '../../realtime/auth/totp.ts'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
@@ -10,6 +9,11 @@ import { sharedNodes } from '../harness/shared-node.ts'
 import { violations } from './accessibility-violations.ts'
 import { sharedBrowser } from './browser-windows.ts'
 import { composer, signOut, waitForHidden, waitForVisible } from './user-actions.ts'
+import {
+  addAuthenticator,
+  withoutAutofill,
+  type VirtualAuthenticator,
+} from './virtual-authenticator.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()
@@ -21,30 +25,8 @@ beforeAll(async () => {
 })
 afterAll(() => database.close())
 
-interface Key {
-  cdp: CDPSession
-  authenticatorId: string
-}
-
-/** Gives the page's browser an authenticator that has verified its user. */
-async function authenticatorOf(page: Page): Promise<Key> {
-  const cdp = await page.context().newCDPSession(page)
-  await cdp.send('WebAuthn.enable')
-  const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', {
-    options: {
-      protocol: 'ctap2',
-      transport: 'internal',
-      hasResidentKey: true,
-      hasUserVerification: true,
-      isUserVerified: true,
-      automaticPresenceSimulation: true,
-    },
-  })
-  return { cdp, authenticatorId }
-}
-
 /** The passkeys of one device come to another one, with a counter that only grows. */
-async function sync(from: Key, to: Key): Promise<void> {
+async function sync(from: VirtualAuthenticator, to: VirtualAuthenticator): Promise<void> {
   const { authenticatorId } = from
   const { credentials } = await from.cdp.send('WebAuthn.getCredentials', { authenticatorId })
   await to.cdp.send('WebAuthn.clearCredentials', { authenticatorId: to.authenticatorId })
@@ -60,10 +42,8 @@ test('a person adds a passkey, signs in with it on another device, and adds a se
   const security = '/app/settings/security'
   const page = await windows.open(node.url, security, { person: alice })
   const other = await windows.open(node.url, security, { person: await alice.signIn() })
-  const laptop = await authenticatorOf(page)
-  await page.addInitScript(() => {
-    PublicKeyCredential.isConditionalMediationAvailable = () => Promise.resolve(false)
-  })
+  const laptop = await addAuthenticator(page)
+  await withoutAutofill(page)
   await page.getByLabel('Passkey name').fill('Laptop')
   await page.getByRole('button', { name: 'Add a passkey' }).click()
   await waitForVisible(page.getByText('Passkey added'))
@@ -72,7 +52,7 @@ test('a person adds a passkey, signs in with it on another device, and adds a se
   await waitForVisible(other.getByText('Laptop', { exact: true }))
   expect(await violations(page)).toEqual([])
 
-  const handset = await authenticatorOf(other)
+  const handset = await addAuthenticator(other)
   await sync(laptop, handset)
   await other.getByRole('button', { name: /^Account of/ }).click()
   await other.getByRole('menuitem', { name: 'Sign out' }).click()

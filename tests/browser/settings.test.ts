@@ -125,17 +125,22 @@ test('a user who prefers reduced motion sees no animation', async () => {
 test('whoever has used 90 % of a limit is told so, and sees in the settings how much is left', async () => {
   await using node = await startNode(shared.database, {
     quotas: { conversations: 10, bytes: 3 * 1024 ** 2, runsDay: 40 },
+    devicesPerUser: 20,
   })
   const alice = await signUp(node, 'alice')
   for (let n = 0; n < 9; n++) await alice.ask('createConversation', { body: {} })
+  const devices = await Promise.all(Array.from({ length: 18 }, () => alice.device('account')))
   const page = await windows.open(node.url, '/app', { person: alice })
   await waitForVisible(page.getByText('You’ve used 90% of your limit: Chats.'), 20_000)
-  await page.getByRole('button', { name: 'Show usage' }).click()
+  // the page itself may be the nineteenth by then
+  await waitForVisible(page.getByText(/You’ve used 9[05]% of your limit: Connected devices\./))
+  await page.getByRole('button', { name: 'Show usage' }).first().click()
   const row = (name: string) => page.locator(`[data-quota="${name}"]`)
   await waitForVisible(row('conversations').getByText('9 of 10'))
   await waitForVisible(row('bytes').getByText('of 3 MB'))
-  await waitForVisible(row('devices').getByText('of 50'))
+  await waitForVisible(row('devices').getByText('19 of 20'))
   await waitForVisible(row('runs_day').getByText('0 of 40 · resets'))
   expect(await row('conversations').getByRole('meter').getAttribute('aria-label')).toBe('Chats')
   expect(await violations(page)).toEqual([])
+  for (const device of devices) device.close()
 })

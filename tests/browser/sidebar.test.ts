@@ -87,7 +87,7 @@ const writeElsewhere = (person: Person, id: string, content: string) =>
 const unread = (page: Page, title: string) =>
   listedConversation(page, 'Unread.').and(listedConversation(page, title))
 
-test('what a person writes, imports or watches is never unread, and what somebody else writes is until it was looked at', async () => {
+test('what a person writes, imports or watches is never unread, and what somebody else writes is unread until the person looks at it', async () => {
   const alice = await signUp(shared.node, 'alice')
   const old = await alice.ask('createConversation', {
     body: { title: 'Here before', messages: [{ role: 'assistant', content: 'Old news' }] },

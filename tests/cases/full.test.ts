@@ -63,11 +63,11 @@ test('whether a user has reached the maximum is known without counting each time
   await fc.assert(
     fc.asyncProperty(changes, fc.integer({ min: 1, max: 60 }), async (ops, most) => {
       let [count, seq, counted, asked] = [0, 0, 0, 0]
-      const room = countingQuota(() => Promise.resolve((counted++, count)), most)
+      const quota = countingQuota(() => Promise.resolve((counted++, count)), most)
       for (const op of ops) {
         if (op === 'create') {
           asked++
-          const full = await room.isFull('alice', seq)
+          const full = await quota.isFull('alice', seq)
           expect(full).toBe(count >= most)
           if (full) continue
         }
@@ -79,8 +79,8 @@ test('whether a user has reached the maximum is known without counting each time
     }),
   )
   let counted = 0
-  const room = countingQuota(() => Promise.resolve((counted++, 50_000)), 100_000)
-  for (let seq = 0; seq < 200_000; seq += 10) expect(await room.isFull('alice', seq)).toBe(false)
+  const quota = countingQuota(() => Promise.resolve((counted++, 50_000)), 100_000)
+  for (let seq = 0; seq < 200_000; seq += 10) expect(await quota.isFull('alice', seq)).toBe(false)
   expect(counted).toBeLessThan(5)
 })
 

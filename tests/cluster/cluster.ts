@@ -5,6 +5,7 @@ import { createServer, connect, type AddressInfo, type Server, type Socket } fro
 import { once } from 'node:events'
 import { freshDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
+import { freePort } from '../harness/free-port.ts'
 import { spawnNode, type NodeProcess } from '../harness/node.ts'
 import { TestRedis } from '../harness/redis.ts'
 
@@ -82,9 +83,14 @@ export class Cluster implements AsyncDisposable {
     await this.untilHealthy()
   }
 
-  async #spawn(index: number, port = '0'): Promise<NodeProcess> {
+  async #spawn(index: number, port?: string): Promise<NodeProcess> {
     const other = await this.#options.env?.(index, this.redis)
-    const env = { LOG_LEVEL: 'error', REDIS_URL: this.redis.url, PORT: port, ...other }
+    const env = {
+      LOG_LEVEL: 'error',
+      REDIS_URL: this.redis.url,
+      PORT: port ?? String(await freePort()),
+      ...other,
+    }
     return spawnNode({ url: this.databaseUrl }, env)
   }
 

@@ -4,9 +4,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { addressOf, withDatabase } from '../harness/database.ts'
+import { withDatabase } from '../harness/database.ts'
 import { startEmbeddedProcess } from '../harness/embedded-process.ts'
 import { eventually } from '../harness/eventually.ts'
+import { freePort } from '../harness/free-port.ts'
 import { Cluster } from './cluster.ts'
 import { Traffic } from './traffic.ts'
 
@@ -17,9 +18,9 @@ test(
     await using stack = new AsyncDisposableStack()
     const directory = await mkdtemp(join(tmpdir(), 'lockstep-cluster-'))
     stack.defer(() => rm(directory, { recursive: true, force: true }))
-    let engine = await startEmbeddedProcess(directory, ['--port', '0'])
+    const atPort = ['--port', String(await freePort())]
+    let engine = await startEmbeddedProcess(directory, atPort)
     stack.defer(() => engine.process.kill())
-    const { port } = addressOf(engine.url)
     const cluster = stack.use(
       await Cluster.start(3, { databaseUrl: withDatabase(engine.url, 'lockstep') }),
     )
@@ -38,14 +39,14 @@ test(
       true,
       true,
     ])
-    engine = await startEmbeddedProcess(directory, ['--port', String(port)])
+    engine = await startEmbeddedProcess(directory, atPort)
     await eventually(async () => expect(await readiness()).toEqual([200, 200, 200]), {
       within: 30_000,
     })
     await traffic.untilAcked()
     // Once more, so shortly that no node may notice.
     await engine.process.kill()
-    engine = await startEmbeddedProcess(directory, ['--port', String(port)])
+    engine = await startEmbeddedProcess(directory, atPort)
     await traffic.untilAcked(10, 30_000)
     await cluster.untilHealthy()
     await traffic.stopAndVerify()

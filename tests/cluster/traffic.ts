@@ -47,6 +47,8 @@ export class Traffic implements AsyncDisposable {
   /** Answers and errors after which a client must not repeat its request. */
   readonly #failures: string[] = []
   #writing = true
+  /** The test is over, perhaps because nothing is acked any more: no write is repeated. */
+  #isAbandoned = false
   #writers: Promise<void>[] = []
 
   private constructor(cluster: Cluster, person: Person, conversation_id: string) {
@@ -183,16 +185,17 @@ export class Traffic implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#writing = false
-    await Promise.all(this.#writers)
+    this.#isAbandoned = true
     await Promise.all(this.devices.map((device) => device.stop()))
     await Promise.all(this.tabs.map((tab) => tab[Symbol.asyncDispose]()))
+    await Promise.all(this.#writers)
   }
 
   /** Writes again and again, and repeats each write until it is acked. */
   async #repeat(name: string, act: (write: Acked) => Promise<string>): Promise<void> {
     for (let n = 0; this.#writing; n++) {
       const write = { mutation_id: newId(), text: `${name} ${n}` }
-      for (let answer = ''; answer !== 'ok';) {
+      for (let answer = ''; answer !== 'ok' && !this.#isAbandoned;) {
         answer = await act(write)
         if (answer === 'ok') this.acked.push(write)
         else if (answer.startsWith('failed')) return void this.#failures.push(answer)

@@ -155,7 +155,7 @@ describe('queries', () => {
         })),
       )
     }
-    const started = performance.now()
+    const started = process.cpuUsage()
     for (let i = 0; i < 20; i++) {
       const found = await items
         .find({
@@ -166,8 +166,9 @@ describe('queries', () => {
         .toArray()
       expect(found[0]!._id).toBe(`u:t:${String(28_999 - i).padStart(9, '0')}`)
     }
-    // Scanning 30,000 documents would take about 100 ms for each query.
-    expect(performance.now() - started).toBeLessThan(1000)
+    // Scanning 30,000 documents would take about 100 ms of this process for each query.
+    const { user, system } = process.cpuUsage(started)
+    expect((user + system) / 1_000).toBeLessThan(1_000)
   })
 
   test('with a hint that names no index are refused', async () => {

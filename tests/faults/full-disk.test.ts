@@ -1,6 +1,6 @@
 // A node with the embedded database on a disk of its own, which gets full.
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { appendFile, mkdtemp, rm, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -10,6 +10,8 @@ import { spawnNode } from '../harness/node.ts'
 import { signUp, type Person } from '../harness/person.ts'
 
 const run = promisify(execFile)
+/** With less than 8 MB of free space, the database accepts nothing new. */
+const LAST_BYTES = 6 * 1024 * 1024
 
 /** A file system of 48 MB, in memory. Mounting it needs root. */
 async function smallDisk(): Promise<AsyncDisposable & { path: string }> {
@@ -50,7 +52,15 @@ test('on a full disk reads go on and writes are refused, also after a restart, a
   await using disk = await smallDisk()
   const settings = { MONGODB_URL: undefined, DATA_DIR: disk.path }
   const filler = join(disk.path, 'filler')
-  const fill = () => writeFile(filler, Buffer.alloc(64 * 1024 * 1024)).catch(() => undefined)
+  /**
+   * Takes what is free now but for some of it. The last megabytes are taken while no command runs:
+   * between a commit's look at the free space and its write, nobody can keep the space for it.
+   */
+  const fill = async (leaving: number) => {
+    const { bavail, bsize } = await statfs(disk.path)
+    const taken = Buffer.alloc(Math.max(0, bavail * bsize - leaving))
+    await appendFile(filler, taken).catch(() => undefined)
+  }
   const acknowledged: string[] = []
   let alice: Person
   {
@@ -64,13 +74,17 @@ test('on a full disk reads go on and writes are refused, also after a restart, a
       }
     }
     // Others fill the disk while this user writes.
-    await Promise.all([keepWriting(), keepWriting(), create(alice).then(fill)])
+    const others = create(alice).then(() => fill(LAST_BYTES))
+    await Promise.all([keepWriting(), keepWriting(), others])
+    await fill(0)
     await expectReadsOnly(alice, acknowledged[0]!)
     await rm(filler)
     expect((await create(alice)).status).toBe(201)
-    await fill()
+    await fill(0)
     await expectReadsOnly(alice, acknowledged[0]!)
     await node.stop()
+    // what its last checkpoint gave back
+    await fill(0)
   }
   await using again = await spawnNode({ url: '' }, settings)
   const returned = alice.at(again)

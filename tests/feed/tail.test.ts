@@ -1,5 +1,6 @@
 // The tail on a scripted stream. Whatever the stream does, each change is delivered, or heads are
 // compared.
+import { MongoServerError } from 'mongodb'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { startTail, type TailDeps, type TailTimings } from '../../realtime/feed/tail.ts'
@@ -103,6 +104,17 @@ test('at its first start, the tail compares heads and is ready once the stream h
   expect(run.heard).toEqual(['compare after 1 streams', 'ready'])
   server.events.push({ kind: 'change', entry: entry(1) })
   await eventually(() => run.delivered.length === 1)
+})
+
+test('on a full disk, where no canary can be written, the tail is ready once its stream is open', async () => {
+  const server = new ScriptedServer()
+  const full = new MongoServerError({ message: 'the disk is full', code: 14031 })
+  await using run = tailOf(server, undefined, { writeCanary: () => Promise.reject(full) })
+  await eventually(() => run.tail.isReady())
+  expect(run.heard).toEqual(['ready'])
+  server.events.push({ kind: 'change', entry: entry(1) })
+  await eventually(() => run.delivered.length === 1)
+  expect(run.heard).toEqual(['ready', 'compare after 1 streams'])
 })
 
 test('heads are not compared before a majority has what was written before the stream', async () => {

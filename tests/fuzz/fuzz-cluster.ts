@@ -9,6 +9,7 @@ import { gatewaySettings } from '../../realtime/gateway/settings.ts'
 import { addressOf, freshDatabase, throughAddress, withDatabase } from '../harness/database.ts'
 import { startEmbeddedProcess, type EmbeddedProcess } from '../harness/embedded-process.ts'
 import { eventually } from '../harness/eventually.ts'
+import { freePort } from '../harness/free-port.ts'
 import { spawnNode, startNode, type NodeProcess, type TestNode } from '../harness/node.ts'
 import { Wire } from '../harness/wire.ts'
 import type { ServerFault } from './steps.ts'
@@ -101,7 +102,7 @@ export class FuzzCluster implements AsyncDisposable {
       const directory = await mkdtemp(join(tmpdir(), 'lockstep-fuzz-'))
       this.#directory = directory
       this.#stack.defer(() => rm(directory, { recursive: true, force: true }))
-      this.#embedded = await startEmbeddedProcess(directory, ['--port', '0'])
+      this.#embedded = await startEmbeddedProcess(directory, ['--port', String(await freePort())])
       this.#stack.defer(async () => this.#embedded?.process.kill())
     }
     const server = this.#embedded?.url ?? inject('mongodbUrl')
@@ -110,13 +111,17 @@ export class FuzzCluster implements AsyncDisposable {
     return withDatabase(server, fresh.name)
   }
 
-  #spawn(port = '0'): Promise<NodeProcess> {
-    return spawnNode(this.#nodes, { LOG_LEVEL: 'silent', REDIS_URL: this.#redis?.url, PORT: port })
+  async #spawn(port?: string): Promise<NodeProcess> {
+    return spawnNode(this.#nodes, {
+      LOG_LEVEL: 'silent',
+      REDIS_URL: this.#redis?.url,
+      PORT: port ?? String(await freePort()),
+    })
   }
 
-  #startHere(port = 0): Promise<TestNode> {
+  async #startHere(port?: number): Promise<TestNode> {
     return startNode(this.#nodes, {
-      port,
+      port: port ?? (await freePort()),
       redisUrl: this.#redis?.url,
       options: { gateway, rateLimits },
     })

@@ -1,5 +1,6 @@
 // When an account is closed, its devices are told, and then their connections end.
 import { expect, test } from 'vitest'
+import { atBest } from '../harness/eventually.ts'
 import { startScriptedNode, type ScriptedNode } from './scripted-node.ts'
 import { EPOCH } from './scripted-log.ts'
 
@@ -58,14 +59,20 @@ test('P1 GATE-3 a device that is being caught up gets the change in its sync, th
 })
 
 test('devices of other topics, and devices that cannot be told, are ended within a second', async () => {
-  await using node = await startScriptedNode()
-  const { cookie, user_id } = node.sessions.signIn()
-  const other = await node.join('conversations', cookie)
-  node.log.beforeRead = () => new Promise(() => undefined)
-  const stuck = node.connect('account', cookie, { protocol: 1, since: { epoch: EPOCH, seq: 0 } })
-  await expect.poll(() => node.metric('lockstep_sockets')).toBe(2)
-  close(node, user_id)
-  await Promise.all([other.next('disconnect', 1_000), stuck.next('disconnect', 1_000)])
-  expect(other.eventNames()).toEqual(['sync', 'disconnect'])
-  expect(await node.metric('lockstep_sockets')).toBe(0)
+  const took = await atBest(1_000, async () => {
+    await using node = await startScriptedNode()
+    const { cookie, user_id } = node.sessions.signIn()
+    const other = await node.join('conversations', cookie)
+    node.log.beforeRead = () => new Promise(() => undefined)
+    const stuck = node.connect('account', cookie, { protocol: 1, since: { epoch: EPOCH, seq: 0 } })
+    await expect.poll(() => node.metric('lockstep_sockets')).toBe(2)
+    const began = performance.now()
+    close(node, user_id)
+    await Promise.all([other.next('disconnect'), stuck.next('disconnect')])
+    const ms = performance.now() - began
+    expect(other.eventNames()).toEqual(['sync', 'disconnect'])
+    expect(await node.metric('lockstep_sockets')).toBe(0)
+    return ms
+  })
+  expect(took).toBeLessThan(1_000)
 })

@@ -91,6 +91,8 @@ test('GATE-5 a change that Redis drops without an error reaches its devices no l
   const announce = 300
   await using cluster = await startScriptedCluster(2, {
     settings: { timings: { head: NEVER, quietHead: NEVER, announce } },
+    // On a busy machine, a late echo would look like a lost Redis, after which all heads are read.
+    linkTimings: { echoTimeoutMs: 60_000, nodeTimeoutMs: 60_000 },
   })
   const [holder, other] = cluster.nodes
   dropsSilently(holder, (payload) => payload.includes('"deleted_at"'))

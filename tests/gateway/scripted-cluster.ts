@@ -34,7 +34,10 @@ export interface ClusterNode extends ScriptedNode {
 /** @param deploymentOf the deployment of each node by its index; by default, all have the same */
 export async function startScriptedCluster(
   size: number,
-  options: ScriptedNodeOptions = {},
+  {
+    linkTimings,
+    ...options
+  }: ScriptedNodeOptions & { linkTimings?: Partial<ClusterLinkTimings> } = {},
   deploymentOf = (_index: number) => 'one',
 ) {
   // If a start fails, the stack stops what has been started.
@@ -52,7 +55,7 @@ export async function startScriptedCluster(
       node: newId(),
       logger: createLogger('silent'),
       metrics: linkMetrics,
-      timings,
+      timings: { ...timings, ...linkTimings },
     })
     started.defer(() => link.stop())
     const node = started.use(await startScriptedNode({ ...shared, ...options, also: { link } }))

@@ -193,7 +193,7 @@ export class SocketClient {
   /** Returns the next event of this kind that no earlier call has returned. Waits for it. */
   async next<Event extends keyof EventPayloads>(
     event: Event,
-    withinMs = 5_000,
+    withinMs = 15_000,
   ): Promise<EventPayloads[Event]> {
     const deadline = AbortSignal.timeout(withinMs)
     const timeout = new Promise<void>((resolve) =>
@@ -219,6 +219,6 @@ export class SocketClient {
     event: string,
     ...args: unknown[]
   ): Promise<{ ok: boolean; data?: unknown; error?: { code: string } }> {
-    return this.socket.timeout(5_000).emitWithAck(event, ...args)
+    return this.socket.timeout(15_000).emitWithAck(event, ...args)
   }
 }

@@ -1,7 +1,7 @@
 // A socket lives no longer than its session.
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
-import { eventually } from '../harness/eventually.ts'
+import { eventually, timeFor } from '../harness/eventually.ts'
 import { startScriptedNode } from './scripted-node.ts'
 
 test('GATE-6 a revocation closes all sockets of the session at once, and only those', async () => {
@@ -54,15 +54,17 @@ test('the regular check notices sessions that have disappeared without notice', 
 
 test('a socket ends when its session expires, unless the session was prolonged', async () => {
   await using node = await startScriptedNode()
-  const soon = () => new Date(Date.now() + 200)
-  const [used, idle] = [
-    node.sessions.signIn(newId(), soon()),
-    node.sessions.signIn(newId(), soon()),
-  ]
+  const joining = await timeFor(
+    () => node.join('conversations', node.sessions.signIn().cookie),
+    200,
+  )
+  const soon = () => new Date(Date.now() + joining)
+  const used = node.sessions.signIn(newId(), soon())
   const stays = await node.join('conversations', used.cookie)
   node.sessions.prolong(used.session_id, new Date(Date.now() + 3_600_000))
+  const idle = node.sessions.signIn(newId(), soon())
   const goes = await node.join('conversations', idle.cookie)
-  await goes.next('disconnect')
+  await goes.next('disconnect', joining + 15_000)
   expect(stays.socket.connected).toBe(true)
   expect(await node.metric('lockstep_sockets_ended_total')).toBe(1)
 })

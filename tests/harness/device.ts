@@ -17,6 +17,8 @@ export interface DeviceOptions {
   auth?: Record<string, unknown>
   headers?: Record<string, string>
   transports?: ('websocket' | 'polling')[]
+  /** Where the sockets are, if not at `/socket.io`. */
+  path?: string
   /** Joins over the connection of this device. */
   beside?: Device
   /** Resolves when the handshake is accepted, without waiting for the first `sync`. */
@@ -64,10 +66,17 @@ export class Device implements AsyncDisposable {
     options: DeviceOptions,
   ): Promise<Device> {
     const { since, user_id, auth, headers, transports = ['websocket'], beside, early } = options
+    const { path } = options
     const extraHeaders = { ...(cookie && { cookie }), ...headers }
     const manager = beside
       ? beside.#manager
-      : new Manager(url, { transports, extraHeaders, reconnection: false, autoConnect: false })
+      : new Manager(url, {
+          transports,
+          path,
+          extraHeaders,
+          reconnection: false,
+          autoConnect: false,
+        })
     const socket = manager.socket(`/${topic}`, {
       auth: { protocol: PROTOCOL, since, user_id, ...auth },
     })

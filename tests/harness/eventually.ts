@@ -41,6 +41,26 @@ function timeoutError(failure: unknown, within: number, what: string): Error {
 }
 
 /**
+ * The least of up to three measurements. A busy machine makes single ones too long, so a test that
+ * something is quick measures again until one is below `limit`.
+ */
+export async function atBest(limit: number, measure: () => Promise<number>): Promise<number> {
+  let best = Infinity
+  for (let turn = 0; turn < 3 && best >= limit; turn++) best = Math.min(best, await measure())
+  return best
+}
+
+/**
+ * How long something that `work` does once may take on this machine while something else has to
+ * happen after it (ms): ten times as long as now, and at least `least`.
+ */
+export async function timeFor(work: () => Promise<unknown>, least: number): Promise<number> {
+  const began = performance.now()
+  await work()
+  return Math.max(least, Math.ceil(10 * (performance.now() - began)))
+}
+
+/**
  * Resolves as `work` does. Rejects with an error that names `what` if that takes longer than `ms`.
  */
 export async function within<T>(ms: number, what: string, work: Promise<T>): Promise<T> {

@@ -51,15 +51,16 @@ export class TestProcess implements AsyncDisposable {
   }
 
   /** The first line that `matches`. Rejects early if the process ends without writing it. */
-  async line(matches: RegExp, { within }: { within?: number } = {}): Promise<string> {
+  async line(matches: RegExp, { within = 15_000 }: { within?: number } = {}): Promise<string> {
     const find = () => this.output.find((line) => matches.test(line))
     const found = await eventually(() => find() ?? (this.alive ? undefined : null), {
       within,
       what: `a line ${matches}`,
-    })
-    if (found !== null) return found
+    }).catch(() => undefined)
+    if (found) return found
+    const fate = found === null ? 'ended before it wrote' : `hasn’t written within ${within} ms:`
     const last = this.output.slice(-20).join('\n')
-    throw new Error(`${this.child.spawnargs.join(' ')} ended before it wrote ${matches}:\n${last}`)
+    throw new Error(`${this.child.spawnargs.join(' ')} ${fate} ${matches}\n${last}`)
   }
 
   /** Sends a signal to this process alone. */

@@ -1,7 +1,6 @@
 // A real Redis without persistence. A test can freeze it, kill it and restart it empty on the same
 // port.
-import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
+import { freePort } from './free-port.ts'
 import { startProcess, type TestProcess } from './processes.ts'
 
 /** A running redis-server. It is killed at the end of its scope. */
@@ -56,14 +55,4 @@ async function launch(host: string, port: number): Promise<TestProcess> {
   const owned = await startProcess({ command: 'redis-server', args })
   await owned.line(/Ready to accept connections/)
   return owned
-}
-
-/** A port on which no program listens. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

@@ -14,12 +14,16 @@ export interface SharedNodes {
 
 /**
  * Starts `count` nodes before the tests of a file and stops them afterwards. The fields are set
- * once the tests run.
+ * once the tests run. `open` makes their database.
  */
-export function sharedNodes(count = 1, settings: NodeSettings = {}): SharedNodes {
+export function sharedNodes(
+  count = 1,
+  settings: NodeSettings = {},
+  open: () => TestDatabase | Promise<TestDatabase> = freshDatabase,
+): SharedNodes {
   const shared = {} as SharedNodes
   beforeAll(async () => {
-    shared.database = freshDatabase()
+    shared.database = await open()
     // One after the other, because the first node creates the indexes.
     shared.nodes = []
     for (let i = 0; i < count; i++) shared.nodes.push(await startNode(shared.database, settings))

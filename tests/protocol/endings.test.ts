@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { WireChange } from '@lockstep/protocol/change'
 import { topics } from '@lockstep/protocol/topics'
 import { gatewaySettings } from '../../realtime/gateway/settings.ts'
+import { timeFor } from '../harness/eventually.ts'
 import { Follower, storedState } from '../harness/follower.ts'
 import { startNode } from '../harness/node.ts'
 import { signUp, type Person } from '../harness/person.ts'
@@ -102,7 +103,7 @@ describe('a session that ends', () => {
     const other = await (await alice.signIn()).device('account')
     await using client = await MongoClient.connect(shared.database.url)
     await client.db().collection<{ _id: string }>('sessions').deleteOne({ _id: alice.session.id })
-    await Promise.all(devices.map((device) => device.disconnected(2_000)))
+    await Promise.all(devices.map((device) => device.disconnected(5_000)))
     expect(other.connected).toBe(true)
     other.close()
   })
@@ -111,13 +112,14 @@ describe('a session that ends', () => {
     const alice = await signUp(shared.node, 'alice')
     await using client = await MongoClient.connect(shared.database.url)
     const sessions = client.db().collection<{ _id: string; expires_at: Date }>('sessions')
+    const joining = await timeFor(() => alice.device('account'), 1_000)
     await sessions.updateOne(
       { _id: alice.session.id },
-      { $set: { expires_at: new Date(Date.now() + 1_000) } },
+      { $set: { expires_at: new Date(Date.now() + joining) } },
     )
     await using device = await alice.device('account')
     expect(device.connected).toBe(true)
-    await device.disconnected(3_000)
+    await device.disconnected(joining + 5_000)
     await expect(alice.device('account')).rejects.toMatchObject({
       data: { code: 'unauthenticated' },
     })

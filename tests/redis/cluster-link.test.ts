@@ -7,7 +7,8 @@ import { createLogger } from '../../realtime/observability/logger.ts'
 import { createRedisLease } from '../../realtime/redis/lease.ts'
 import { startClusterLink, type ClusterLinkTimings } from '../../realtime/redis/cluster-link.ts'
 import { eventually } from '../harness/eventually.ts'
-import { TestRedis, freePort } from '../harness/redis.ts'
+import { freePort } from '../harness/free-port.ts'
+import { TestRedis } from '../harness/redis.ts'
 import { Wire } from '../harness/wire.ts'
 
 const timings: ClusterLinkTimings = {

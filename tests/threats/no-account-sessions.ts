@@ -100,6 +100,34 @@ export const noAccountSessions: readonly Row[] = [
     ],
   },
   {
+    row: 'Renaming an account at a device that was left open',
+    edits: [
+      {
+        file: 'realtime/commands/account.ts',
+        old: 'await limits.countRename(context.user_id)',
+        now: 'void limits',
+      },
+    ],
+    test: [
+      'tests/attacks/identity.test.ts',
+      'is possible five times a day; repeating one, or keeping the name, doesn’t count',
+    ],
+  },
+  {
+    row: 'A session that never ends',
+    edits: [
+      {
+        file: 'realtime/auth/sessions.ts',
+        old: 'created_at.getTime() + maxMs',
+        now: 'created_at.getTime() + 100 * maxMs',
+      },
+    ],
+    test: [
+      'tests/attacks/identity.test.ts',
+      'a session ends at its last day, however much it is used, and so do its sockets',
+    ],
+  },
+  {
     row: 'Signing in unnoticed',
     edits: [
       {

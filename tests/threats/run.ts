@@ -1,7 +1,8 @@
 // npm run threats [-- --only <words>] [-- --unchanged]: shows that the tests of the threat model
 // can fail. It removes the defence of each row in a scratch copy and runs the test that must then
 // be red. `--only` takes the rows whose name or section has these words. `--unchanged` removes
-// nothing: every test must then be green. It ends with code 1 if a test is not as it must be.
+// nothing: every test must then be green, and those of one file run together. It ends with code 1
+// if a test is not as it must be.
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs, stripVTControlCharacters } from 'node:util'
@@ -44,20 +45,27 @@ const projectOf = (file: string): string =>
 const firstLine = (text: string): string =>
   stripVTControlCharacters(text).trim().split('\n', 1)[0]!.slice(0, 160)
 
-async function tryTest(copy: ScratchCopy, removal: Removal): Promise<Outcome> {
-  const [file] = removal.test
-  if (removal.needs) await copy.run(['tools/prepare.mjs', removal.needs], MAX_MS)
+/** Runs the tests of these removals, all of one file, and says how each of them ended. */
+async function tryTests(copy: ScratchCopy, removals: readonly Removal[]): Promise<Outcome[]> {
+  const [file] = removals[0]!.test
+  const needs = removals.find(({ needs }) => needs !== undefined)?.needs
+  if (needs) await copy.run(['tools/prepare.mjs', needs], MAX_MS)
   rmSync(copy.pathOf(REPORT), { force: true })
-  const pattern = patternOf(removal)
   const chosen = ['run', '--project', projectOf(file), file]
-  if (!removal.wholeFile) chosen.push('-t', pattern)
+  if (!removals.some(({ wholeFile }) => wholeFile))
+    chosen.push('-t', removals.map((removal) => `(?:${patternOf(removal)})`).join('|'))
   const report = ['--reporter=json', `--outputFile=${REPORT}`]
   const output = await copy.run(['node_modules/vitest/vitest.mjs', ...chosen, ...report], MAX_MS)
-  if (!existsSync(copy.pathOf(REPORT))) return { verdict: 'broken', because: firstLine(output) }
+  if (!existsSync(copy.pathOf(REPORT)))
+    return removals.map(() => ({ verdict: 'broken', because: firstLine(output) }))
   const { testResults } = JSON.parse(readFileSync(copy.pathOf(REPORT), 'utf8')) as Report
+  return removals.map((removal) => outcomeOf(testResults, new RegExp(patternOf(removal))))
+}
+
+function outcomeOf(testResults: Report['testResults'], pattern: RegExp): Outcome {
   const ran = testResults
     .flatMap(({ assertionResults }) => assertionResults)
-    .filter(({ fullName }) => new RegExp(pattern).test(fullName))
+    .filter(({ fullName }) => pattern.test(fullName))
     .filter(({ status }) => status === 'passed' || status === 'failed')
   const failed = ran.find(({ status }) => status === 'failed')
   if (failed) return { verdict: 'red', because: firstLine(failed.failureMessages.join('\n')) }
@@ -83,17 +91,25 @@ async function main(): Promise<boolean> {
   const removals = chosen.filter(isRemoval)
   const counts: Record<Verdict, number> = { red: 0, green: 0, broken: 0 }
   using copy = new ScratchCopy(root)
-  for (const [index, removal] of removals.entries()) {
+  // without a removal, the tests of one file run together
+  const runs = values.unchanged
+    ? [...Map.groupBy(removals, ({ test: [file] }) => file).values()]
+    : removals.map((removal) => [removal])
+  let done = 0
+  for (const together of runs) {
     const began = performance.now()
-    if (!values.unchanged) copy.apply(removal.edits)
-    const { verdict, because } = await tryTest(copy, removal)
+    if (!values.unchanged) copy.apply(together[0]!.edits)
+    const outcomes = await tryTests(copy, together)
     copy.restore()
-    counts[verdict]++
     const seconds = Math.round((performance.now() - began) / 1000)
-    const mark = verdict === wanted ? ' ' : '!'
-    print(`${mark} ${index + 1}/${removals.length} ${verdict} (${seconds} s) ${removal.row}`)
-    if (verdict !== 'green') print(`    ${because}`)
-    if (verdict !== wanted) print(`    ${removal.test.join(' “')}”`)
+    for (const [index, { verdict, because }] of outcomes.entries()) {
+      const { row, test } = together[index]!
+      counts[verdict]++
+      const mark = verdict === wanted ? ' ' : '!'
+      print(`${mark} ${++done}/${removals.length} ${verdict} (${seconds} s) ${row}`)
+      if (verdict !== 'green') print(`    ${because}`)
+      if (verdict !== wanted) print(`    ${test.join(' “')}”`)
+    }
   }
   for (const row of chosen)
     if (!isRemoval(row)) print(`- not removable: ${row.row}\n    ${row.reason}`)

@@ -28,7 +28,7 @@ function wordsOfNames(text: string): Set<string> {
 }
 
 test('names have no word of another meaning', () => {
-  const files = globSync('{protocol,realtime,clients}/**/*.ts', {
+  const files = globSync('{protocol,realtime,clients,ui/src}/**/*.ts', {
     cwd: root,
     exclude: ['**/node_modules', '**/dist'],
   })

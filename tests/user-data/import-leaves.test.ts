@@ -81,7 +81,10 @@ test.each(Object.entries(generatedExports) as [ImportSource, fc.Arbitrary<unknow
   60_000,
 )
 
-/** Fields that no product has, at every object; the order of the fields is another one. */
+/**
+ * The value with its fields in another order, and with one more field, which no product has, in
+ * each object.
+ */
 function varied(value: unknown, next: () => number): unknown {
   if (Array.isArray(value)) return value.map((inner) => varied(inner, next))
   if (!isObject(value) || '$repeat' in value || '$join' in value) return value
@@ -98,7 +101,7 @@ function varied(value: unknown, next: () => number): unknown {
   )
 }
 
-test('the shapes of the wild lose nothing more if their fields have another order, and none of the fields that nobody knows', () => {
+test('exports from the wild lose nothing more if their fields have another order, and keep fields that nobody knows', () => {
   for (const file of globSync(`${import.meta.dirname}/wild/*.json`)) {
     const source = ImportSource.options.find((each) => basename(file).startsWith(each))!
     const document: unknown = JSON.parse(readFileSync(file, 'utf8'))

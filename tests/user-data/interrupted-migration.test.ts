@@ -8,12 +8,13 @@ import { createLogger } from '../../realtime/observability/logger.ts'
 import { createLog, type Log } from '../../realtime/log/log.ts'
 import { migrateDocuments } from '../../realtime/operator/migrate-documents.ts'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
-import { freshDatabase } from '../harness/database.ts'
+import { addressOf, freshDatabase, throughAddress } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import { signUp } from '../harness/person.ts'
 import { startProcess } from '../harness/processes.ts'
 import { programPath } from '../harness/programs.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
+import { Wire } from '../harness/wire.ts'
 
 const shared = sharedNodes()
 const old = freshDatabase()
@@ -76,10 +77,13 @@ test('a migration that kill -9 interrupted is completed by the same command: not
   const mine = { user_id: alice.user.id }
   const written = () => database.changes.countDocuments({ ...mine, topic: 'conversations' })
 
+  // Over a slow line each of its commands takes a while, so the kill finds it half done.
+  await using wire = await Wire.to(addressOf(shared.database.url))
+  wire.delay(10)
   const cli = await startProcess({
     command: process.execPath,
     args: [program, 'migrate', '--from', old.url, '--collection', 'chats'],
-    env: { NODE_ENV: 'test', MONGODB_URL: shared.database.url },
+    env: { NODE_ENV: 'test', MONGODB_URL: throughAddress(shared.database.url, wire.address) },
   })
   await eventually(async () => (await written()) > 5, {
     within: 30_000,

@@ -134,7 +134,7 @@ test('lockstep users end-sessions and delete do what they say, and users log kee
   expect(names).not.toContain(bob.user.username)
 })
 
-test('a command about a user who doesn’t exist, or that isn’t one, does nothing and says why', async () => {
+test('a command that doesn’t exist, or is about a user who doesn’t, does nothing and says why', async () => {
   for (const args of [
     ['lock', newId()],
     ['lock'],

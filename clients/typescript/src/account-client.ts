@@ -17,7 +17,7 @@ import { createCommand } from './outgoing-command.ts'
 import { getMe, listSessions } from './rest/account.ts'
 import type { Call } from './rest/call.ts'
 import { TopicClient } from './topic-client.ts'
-import type { TopicModel } from './topic-model.ts'
+import { singleEntity, type TopicModel } from './topic-model.ts'
 import { TopicReplica, type EngineSession } from './topic-replica.ts'
 import type { AccountTopic, IssuedCommand } from './views.ts'
 
@@ -195,18 +195,11 @@ function accountModel(call: Call, onSession: (session: Session) => void): TopicM
   }
   return {
     topic: 'account',
-    async loadAll(put) {
-      const { state, epoch, seq } = await read()
-      put(KEY, state)
-      return { epoch, seq }
-    },
-    loadOne: read,
-    keyOf: () => KEY,
+    ...singleEntity(KEY, read),
     // Applying these changes twice changes nothing, so they need no versions.
     actionFor: (_held, change) =>
       change.stripped || !change.data || !isKnown(change) ? 'load' : 'apply',
     reduce: (held, change) => (held ? reduceAccount(held, change) : held),
     versionOf: () => Infinity,
-    tombstone: () => undefined,
   }
 }

@@ -8,7 +8,7 @@ import { predictedChange } from './predicted-change.ts'
 import type { Call } from './rest/call.ts'
 import { getPreferences } from './rest/preferences.ts'
 import { TopicClient } from './topic-client.ts'
-import { actionByVersion, type TopicModel } from './topic-model.ts'
+import { actionByVersion, singleEntity, type TopicModel } from './topic-model.ts'
 import { TopicReplica } from './topic-replica.ts'
 import type { IssuedCommand, PreferencesTopic } from './views.ts'
 
@@ -58,17 +58,10 @@ function preferencesModel(call: Call): TopicModel<Preferences> {
   }
   return {
     topic: 'preferences',
-    async loadAll(put) {
-      const { state, epoch, seq } = await read()
-      put(KEY, state)
-      return { epoch, seq }
-    },
-    loadOne: read,
-    keyOf: () => KEY,
+    ...singleEntity(KEY, read),
     actionFor: (held, change) =>
       actionByVersion(held, change, { isWhole: false, isLast: false, isEntity: true }),
     reduce: (held = noPreferences, change) => reducePreferences(held, change),
     versionOf: ({ version }) => version,
-    tombstone: () => undefined,
   }
 }

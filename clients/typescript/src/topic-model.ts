@@ -41,6 +41,21 @@ export interface TopicModel<State extends object> {
   trim?(key: string, state: State): State
 }
 
+/** How a topic with one entity is loaded: `read` reads the entity, which has this key. */
+export const singleEntity = <State extends object>(
+  key: string,
+  read: () => Promise<{ state: State } & Cursor>,
+): Pick<TopicModel<State>, 'loadAll' | 'loadOne' | 'keyOf' | 'tombstone'> => ({
+  async loadAll(put) {
+    const { state, epoch, seq } = await read()
+    put(key, state)
+    return { epoch, seq }
+  },
+  loadOne: read,
+  keyOf: () => key,
+  tombstone: () => undefined,
+})
+
 /**
  * The client's rule for entities with versions.
  * @param change next in the log

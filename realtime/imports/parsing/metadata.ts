@@ -135,7 +135,7 @@ function fit(fields: readonly KeptField[], notImported: NameList): JsonObject {
       for (const name of namesOf(field)) notImported.add(name)
     else for (const name of names) notImported.add(name)
   }
-  // the names take up room too
+  // the names take bytes too
   while (bytes + notImported.bytes > MAX_BYTES && kept.length > 0) {
     const dropped = kept.pop()!
     bytes -= dropped.bytes

@@ -9,7 +9,7 @@ import type { ChoosableSource } from './catalog.ts'
 type SourceId = ChoosableSource['id']
 type Fields = Record<string, unknown>
 
-/** So many items are looked at, because one without messages, for example, shows no product. */
+/** How many items are looked at: one without messages, for example, doesn't show its product. */
 const itemsToLookAt = 20
 
 const messagesOf = (value: unknown): Fields[] =>

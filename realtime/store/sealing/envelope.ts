@@ -24,7 +24,7 @@ export interface SealedPlace {
 const aadOf = ({ collection, id, field }: SealedPlace, form: number): Buffer =>
   Buffer.from(`lockstep:${VERSION}:${form}:${collection}:${id}:${field}`)
 
-/** Random bytes for many nonces, because each call for some costs more than the bytes. */
+/** Random bytes for many nonces, because each call costs more than the bytes that it gives. */
 const pool = Buffer.alloc(256 * NONCE_BYTES)
 let used = pool.length
 

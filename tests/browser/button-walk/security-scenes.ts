@@ -4,6 +4,7 @@ import type { Page } from 'playwright-core'
 import { totpCode, totpStep } from '../../../realtime/auth/totp.ts'
 import { fromBase32 } from '../../attacks/security-requests.ts'
 import { waitForHidden, waitForVisible } from '../user-actions.ts'
+import { addAuthenticator, withoutAutofill } from '../virtual-authenticator.ts'
 import { at, button, dialog, heading, saving } from './sights.ts'
 import { openSignInPage } from './sign-in-scenes.ts'
 import type { WalkAccount } from './walk-account.ts'
@@ -23,7 +24,10 @@ export function securityScenes(account: WalkAccount): Scene[] {
   const code = (ahead = 0) => totpCode(secret, totpStep(Date.now()) + ahead)
 
   const security = async (page: Page): Promise<void> => {
-    if (!hasAuthenticator) await addAuthenticator(page)
+    if (!hasAuthenticator) {
+      await addAuthenticator(page)
+      await withoutAutofill(page)
+    }
     hasAuthenticator = true
     await at('/app/settings/security', (page) => page.getByRole('heading', { name: 'Passkeys' }))(
       page,
@@ -197,25 +201,4 @@ export function securityScenes(account: WalkAccount): Scene[] {
       ],
     },
   ]
-}
-
-/** Adds an authenticator that has verified its user and doesn't fill in the name by itself. */
-async function addAuthenticator(page: Page): Promise<void> {
-  const cdp = await page.context().newCDPSession(page)
-  await cdp.send('WebAuthn.enable')
-  await cdp.send('WebAuthn.addVirtualAuthenticator', {
-    options: {
-      protocol: 'ctap2',
-      transport: 'internal',
-      hasResidentKey: true,
-      hasUserVerification: true,
-      isUserVerified: true,
-      automaticPresenceSimulation: true,
-    },
-  })
-  await page.addInitScript(() => {
-    // about:blank has no `PublicKeyCredential`
-    if ('PublicKeyCredential' in window)
-      PublicKeyCredential.isConditionalMediationAvailable = () => Promise.resolve(false)
-  })
 }

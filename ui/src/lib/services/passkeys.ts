@@ -46,6 +46,12 @@ export const canAutofill = async (): Promise<boolean> =>
 export const wasReplaced = (error: unknown): boolean =>
   (error as { name?: string }).name === 'AbortError'
 
+/** Why a code of the second step was refused. */
+export const explainCode = (error: unknown): string =>
+  (error as { code?: string }).code === 'invalid_credentials'
+    ? t('security.wrongCode')
+    : explainFault(error)
+
 /** Browsers say little of why a passkey failed, so that no page learns who has one. */
 export function explainPasskey(error: unknown): string {
   const { name } = error as { name?: string }

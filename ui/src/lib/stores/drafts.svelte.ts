@@ -63,6 +63,11 @@ export class DraftText {
   discard(other: Draft): void {
     void this.#field.discard(other)
   }
+  /** Discards the text, and what other devices wrote at the same place. */
+  discardAll(): void {
+    this.text = ''
+    for (const other of this.others) this.discard(other)
+  }
 }
 
 const track = createSubscriber((update) => engine.drafts.subscribe(update))

@@ -161,30 +161,30 @@ const taskMark = (isDone: boolean): HTMLElement =>
 export class BlockBuilder {
   readonly #definitions: Definitions
   /** How many parts may still be formatted. */
-  #room: number
+  #budget: number
   /** The offset of the source that isn't formatted. */
   #cutAt: number | undefined
 
-  constructor(definitions: Definitions, room: number) {
+  constructor(definitions: Definitions, budget: number) {
     this.#definitions = definitions
-    this.#room = room
+    this.#budget = budget
   }
 
-  get room(): number {
-    return this.#room
+  get budget(): number {
+    return this.#budget
   }
   get cutAt(): number | undefined {
     return this.#cutAt
   }
 
-  /** Whether there is room for a part that begins at `start`. If not, everything ends before it. */
+  /** Whether a part that begins at `start` may be formatted. If not, everything ends before it. */
   #takesPart(start: number, cost = 1): boolean {
-    if (this.#room > 0) this.#room -= cost
+    if (this.#budget > 0) this.#budget -= cost
     else this.#cutAt ??= start
     return this.#cutAt === undefined
   }
 
-  /** The block as a node; undefined if there is no room for it. */
+  /** The block as a node; undefined if the budget is used up. */
   *build(block: Block): Step<HTMLElement | undefined> {
     if (
       !this.#takesPart(
@@ -261,7 +261,7 @@ export class BlockBuilder {
     const body = createElement('tbody', [])
     for (const { start, text } of rows) {
       const cells = tableCells(text).slice(0, head.length)
-      if (this.#room < cells.length) this.#room = 0
+      if (this.#budget < cells.length) this.#budget = 0
       if (!this.#takesPart(start)) break
       const line = createElement('tr', [])
       for (const [index, cell] of cells.entries())
@@ -277,15 +277,15 @@ export class BlockBuilder {
     return createElement('div', [table], { class: 'table', tabindex: '0', dir })
   }
   *#cell(tag: string, text: string, align: string | undefined): Step<HTMLElement> {
-    this.#room -= 1
+    this.#budget -= 1
     return yield* this.#addInlines(createElement(tag, [], align ? { align } : {}), text)
   }
 
   *#addInlines(parent: HTMLElement, text: string): Step<HTMLElement> {
     learnReferences(text)
     yield
-    const tokens = yield* parseInlines(text, this.#definitions, Math.max(this.#room, 0))
-    this.#room -= tokens.length
+    const tokens = yield* parseInlines(text, this.#definitions, Math.max(this.#budget, 0))
+    this.#budget -= tokens.length
     const open = [parent]
     for (const [index, token] of tokens.entries()) {
       if (index % nodesPerStep === nodesPerStep - 1) yield
@@ -300,7 +300,7 @@ export class BlockBuilder {
       }
       if (token.type === 'math') {
         yield
-        if (this.#room >= mathCost) this.#room -= mathCost
+        if (this.#budget >= mathCost) this.#budget -= mathCost
         else {
           innermost.append(token.source)
           continue

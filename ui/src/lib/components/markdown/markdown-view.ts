@@ -25,7 +25,7 @@ interface ShownBlock {
   key: string
   nodes: HTMLElement[]
   /** How many parts of the message may be formatted after it. */
-  room: number
+  budget: number
 }
 
 /** The part of the result that more text at the end can't change. */
@@ -87,28 +87,29 @@ export class MarkdownView {
     const defined = fingerprint(definitions)
     let isSame = true
     let count = 0
-    let room = maxParts
+    let budget = maxParts
     this.#root.classList.toggle('long', text.length > longText)
-    for (; count < blocks.length && room > 0; count++) {
+    for (; count < blocks.length && budget > 0; count++) {
       const block = blocks[count]!
       const source = text.slice(block.start, blocks[count + 1]?.start)
       const key = source.includes('[') ? `${defined} ${source}` : source
       const shown = this.#shown[count]
       isSame &&= shown?.key === key
       if (!isSame || !shown) {
-        const builder = new BlockBuilder(definitions, Math.min(room, maxPartsOfBlock))
-        const before = builder.room
+        const builder = new BlockBuilder(definitions, Math.min(budget, maxPartsOfBlock))
+        const before = builder.budget
         const node = yield* builder.build(block)
-        room -= before - builder.room
+        budget -= before - builder.budget
         const nodes = node ? [node] : []
         if (builder.cutAt !== undefined)
           nodes.push(unformatted(source.slice(builder.cutAt - block.start)))
-        this.#put(count, { key, nodes, room })
-      } else room = shown.room
+        this.#put(count, { key, nodes, budget })
+      } else budget = shown.budget
       yield
     }
     const rest = blocks[count]
-    if (rest) this.#put(count++, { key: '', nodes: [unformatted(text.slice(rest.start))], room: 0 })
+    if (rest)
+      this.#put(count++, { key: '', nodes: [unformatted(text.slice(rest.start))], budget: 0 })
     this.#root.append(this.#group)
     for (const { nodes } of this.#shown.splice(count)) for (const node of nodes) node.remove()
   }
