@@ -90,7 +90,9 @@ export default defineConfig({
           ...asItShips,
           include: [browser],
           globalSetup,
-          maxWorkers: 2,
+          // one more than cores: a third of the time tests wait for a page or a connection
+          maxWorkers: 3,
+          expect: { poll: { timeout: 20_000 } },
           testTimeout: 180_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 2 },

@@ -46,7 +46,7 @@ test('a running reply costs about one small write per interval', async () => {
     within: 30_000,
   })
 
-  // what is written from one entry of the reply to another, in the order of the database
+  // everything that is written between two entries of the reply, in the order of the database
   const written: { coll: string; at: Date | undefined }[] = []
   const stream = client.db().watch<Document>()
   await stream.tryNext()

@@ -41,7 +41,7 @@ test('thinking is shown at once and then about once a second, at the end of the 
     ms: sink.ending!.metadata.thinking_ms,
   })
   for (const part of sink.parts) expect(thoughts).toMatch('text' in part ? part.text : '')
-  // at most one write of it an interval, however many pieces come, and the last one
+  // the part is written once an interval at most, however many pieces come, and once at its end
   const { duration_ms } = sink.ending!.metadata as { duration_ms: number }
   expect(sink.parts.length).toBeLessThan(duration_ms / quick.durableMs + 2)
 })

@@ -96,7 +96,7 @@ test('what a search has found is looked up again in turns, and a text that takes
   const text = `${'ffi'.repeat(80_000)}${searched}`
   const contents = new Map(Array.from({ length: 40 }, (_, n) => [`c${n}`, text]))
   const pattern = new RegExp(searchPattern(searched), 'u')
-  // the first attempt also compiles, and in one the garbage collector may run
+  // the best of several attempts: the first also compiles, and the garbage collector may run in any
   const longest = await atBest(MAX_TURN_MS, async () => {
     const { result, longestMs } = await longestTurn(() => excerptsOf(contents, pattern))
     expect(result).toHaveLength(40)

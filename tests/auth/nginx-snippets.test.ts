@@ -1,5 +1,5 @@
 // The nginx examples of the documents, line by line, in front of a node: on any port, a page signs
-// somebody in through them and gets a live socket, and nobody is who he says he is.
+// somebody in through them and gets a live socket, and a name that a visitor sends is not believed.
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { freshDatabase } from '../harness/database.ts'
@@ -66,7 +66,7 @@ test.each<[string, 'http' | 'https', NodeSettings, string]>([
     expect(status).toBe(201)
     expect(headers.getSetCookie().join().includes('Secure')).toBe(scheme === 'https')
     await expectLive(nginx, cookieOf(headers), path)
-    // as its comment says, the page is lost without the port
+    // $host loses the port, as the example's comment says: then the node refuses the page
     const careless = text.replace('$http_host', '$host')
     await using other = await Nginx.from(careless, { target: node.url, scheme })
     expect((await signUpThrough(other, path)).body.code).toBe('forbidden_origin')

@@ -22,7 +22,7 @@ const idOf = (n: number): string => `id-${String(n).padStart(4, '0')}`
 /** Writes documents one by one and kills the server. Returns the size of its journal after each. */
 async function killedAfter(dataDir: string, count: number): Promise<number[]> {
   await using server = await startEmbeddedProcess(dataDir)
-  // Closing it afterwards looks for the killed server, for as long as this.
+  // When the client is closed, it looks for the killed server for as long as this.
   const client = await new MongoClient(server.url, { serverSelectionTimeoutMS: 2_000 }).connect()
   const items = client.db('test').collection<Numbered>('items')
   await items.createIndex({ n: 1 })

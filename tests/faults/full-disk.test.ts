@@ -53,7 +53,7 @@ test('on a full disk reads go on and writes are refused, also after a restart, a
   const settings = { MONGODB_URL: undefined, DATA_DIR: disk.path }
   const filler = join(disk.path, 'filler')
   /**
-   * Takes what is free now but for some of it. The last megabytes are taken while no command runs:
+   * Fills the disk except for `leaving` bytes. The last megabytes are taken while no command runs:
    * between a commit's look at the free space and its write, nobody can keep the space for it.
    */
   const fill = async (leaving: number) => {
@@ -83,7 +83,7 @@ test('on a full disk reads go on and writes are refused, also after a restart, a
     await fill(0)
     await expectReadsOnly(alice, acknowledged[0]!)
     await node.stop()
-    // what its last checkpoint gave back
+    // takes the space that the node's last checkpoint gave back
     await fill(0)
   }
   await using again = await spawnNode({ url: '' }, settings)

@@ -7,7 +7,7 @@ import { startHeadComparison } from '../../realtime/gateway/head-comparison.ts'
 import { gatewaySettings } from '../../realtime/gateway/settings.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import { eventually } from '../harness/eventually.ts'
-import { startScriptedCluster, type ClusterNode } from './scripted-cluster.ts'
+import { startScriptedCluster, untilSubscribed, type ClusterNode } from './scripted-cluster.ts'
 import { startScriptedNode } from './scripted-node.ts'
 
 const { timings } = gatewaySettings
@@ -99,6 +99,10 @@ test('GATE-5 a change that Redis drops without an error reaches its devices no l
   const { cookie, user_id } = cluster.sessions.signIn()
   const client = await other.join('conversations', cookie)
   await eventually(() => other.link.aliveNodes().size === 2)
+  // When its subscription is confirmed, a node reads the head once more. The next join waits for
+  // that read, so it can't find what is lost below.
+  await untilSubscribed(holder, client, user_id)
+  await other.join('conversations', cluster.sessions.signIn().cookie)
   const lost = cluster.log.append(user_id)
   const began = performance.now()
   holder.gateway.deliver(user_id, lost)

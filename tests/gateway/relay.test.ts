@@ -1,20 +1,14 @@
 // Messages between nodes. These tests also check what the relay assumes about the pinned versions
 // of socket.io and its Redis adapter.
 import { expect, test } from 'vitest'
-import { newId } from '@lockstep/protocol/ids'
 import { eventually } from '../harness/eventually.ts'
-import { startScriptedCluster, type ClusterNode } from './scripted-cluster.ts'
-import type { SocketClient } from './scripted-node.ts'
+import {
+  delta,
+  startScriptedCluster,
+  untilSubscribed,
+  type ClusterNode,
+} from './scripted-cluster.ts'
 import { EPOCH } from './scripted-log.ts'
-
-const delta = { entity_id: newId(), run_id: newId(), offset: 0, text: 'so' }
-
-/** Waits until messages of this node about the user reach the client on another node. */
-const untilSubscribed = (from: ClusterNode, client: SocketClient, user_id: string) =>
-  eventually(() => {
-    from.gateway.delta(user_id, 'conversations', delta)
-    return client.eventNames().includes('delta')
-  })
 
 test('GATE-2 a change reaches the devices of other nodes through their state machines: in order, once', async () => {
   await using cluster = await startScriptedCluster(2)

@@ -7,6 +7,7 @@ import {
   type ClusterLink,
   type ClusterLinkTimings,
 } from '../../realtime/redis/cluster-link.ts'
+import { eventually } from '../harness/eventually.ts'
 import { TestRedis } from '../harness/redis.ts'
 import { Wire } from '../harness/wire.ts'
 import {
@@ -14,6 +15,7 @@ import {
   startScriptedNode,
   type ScriptedNode,
   type ScriptedNodeOptions,
+  type SocketClient,
 } from './scripted-node.ts'
 import { ScriptedLog } from './scripted-log.ts'
 
@@ -69,3 +71,12 @@ export async function startScriptedCluster(
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   }
 }
+
+export const delta = { entity_id: newId(), run_id: newId(), offset: 0, text: 'so' }
+
+/** Waits until messages of this node about the user reach the client on another node. */
+export const untilSubscribed = (from: ClusterNode, client: SocketClient, user_id: string) =>
+  eventually(() => {
+    from.gateway.delta(user_id, 'conversations', delta)
+    return client.eventNames().includes('delta')
+  })

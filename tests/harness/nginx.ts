@@ -1,6 +1,6 @@
-// Stands as nginx with one `location` as the documents have it: it does to requests what its
-// directives say and what nginx does by itself, and no more. What it doesn't know is an error, as in
-// nginx.
+// Stands for an nginx with one `location`, as the documents have it: it does to requests what the
+// directives say and what nginx does by itself, and no more. A directive that it doesn't know is an
+// error, as in nginx.
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { createServer, request, type IncomingMessage, type Server } from 'node:http'
@@ -20,7 +20,7 @@ interface Location {
 export interface NginxOptions {
   /** The node behind it, whatever `proxy_pass` names. */
   target: string
-  /** How browsers reach it; nothing is encrypted here. */
+  /** The scheme that browsers use, as the node is told. This nginx itself serves plain HTTP. */
   scheme?: 'http' | 'https'
   /** The headers of the response to `auth_request`. */
   authorize?: (incoming: IncomingMessage) => Record<string, string>
@@ -85,7 +85,7 @@ export class Nginx implements AsyncDisposable {
     return `${this.#options.scheme ?? 'http'}://${this.#host}`
   }
 
-  /** The same without the encryption that isn't there. */
+  /** The address that this nginx serves: plain HTTP, whatever the scheme. */
   get url(): string {
     return `http://${this.#host}`
   }

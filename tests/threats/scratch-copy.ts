@@ -28,7 +28,7 @@ export class ScratchCopy implements Disposable {
     for (const name of readdirSync(packages))
       if (name !== WORKSPACE && !BUILT.has(name))
         symlinkSync(join(packages, name), join(links, name))
-    // as they are: relative, so that they lead into the copy
+    // These links are relative. They are copied unchanged, so that they lead into the copy.
     for (const name of readdirSync(join(packages, WORKSPACE)))
       symlinkSync(readlinkSync(join(packages, WORKSPACE, name)), join(links, WORKSPACE, name))
     cpSync(join(packages, '.bin'), join(links, '.bin'), { recursive: true, verbatimSymlinks: true })

@@ -1,15 +1,27 @@
 // The client of an import hangs up, or its node is killed: nobody sees half a conversation, and
 // repeating the import imports everything once.
-import { expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
-import { spawnNode } from '../harness/node.ts'
+import { addressOf, throughAddress } from '../harness/database.ts'
+import { spawnNode, startNode } from '../harness/node.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
+import { Wire } from '../harness/wire.ts'
 
 const shared = sharedNodes()
 const AROUND = 8
-/** Enough that the last one is not imported yet when a slow change stream shows the large one. */
 const BEHIND = 60
+let wire: Wire
+/**
+ * The database over a slow line: the import of a node there is far from its end when the large
+ * conversation shows elsewhere.
+ */
+let slow: { url: string }
+beforeAll(async () => {
+  wire = await Wire.to(addressOf(shared.database.url))
+  slow = { url: throughAddress(shared.database.url, wire.address) }
+})
+afterAll(() => wire?.[Symbol.asyncDispose]())
 
 /** Small conversations, and among them a large one that needs two changes. */
 function conversations() {
@@ -40,6 +52,7 @@ async function interrupted(
 ) {
   await using device = await alice.device('conversations')
   await device.next('sync')
+  wire.delay(5)
   const stop = new AbortController()
   const headers = { cookie: alice.cookie, 'content-type': 'application/json' }
   const body = JSON.stringify({ data, source: 'lockstep' })
@@ -53,6 +66,7 @@ async function interrupted(
   await device.until('change', ({ entity_id }) => entity_id === data[AROUND]!.id)
   interrupt(stop)
   await expect(sent).rejects.toThrow()
+  wire.delay(0)
 }
 
 async function repeated(alice: Person, data: ReturnType<typeof conversations>) {
@@ -76,16 +90,17 @@ async function repeated(alice: Person, data: ReturnType<typeof conversations>) {
 }
 
 test('an import whose client hangs up ends after the current conversation, and repeating it imports the rest', async () => {
+  await using node = await startNode(slow)
   const alice = await signUp(shared.node, 'alice')
   const data = conversations()
-  await interrupted(alice, data, shared.node.url, (stop) => stop.abort())
-  const { created, skipped, failed } = await repeated(alice, data)
+  await interrupted(alice, data, node.url, (stop) => stop.abort())
+  const { created, skipped, failed } = await repeated(alice.at(node), data)
   expect({ all: created + skipped, failed }).toEqual({ all: data.length, failed: [] })
   expect(created, 'the one that was hung up on stopped').toBeGreaterThan(0)
 })
 
 test('an import whose node is killed leaves no half conversation in a list, and repeating it on another node completes it', async () => {
-  await using doomed = await spawnNode(shared.database)
+  await using doomed = await spawnNode(slow)
   const alice = await signUp(shared.node, 'alice')
   const data = conversations()
   await interrupted(alice, data, doomed.url, () => void doomed.process.kill())

@@ -7,6 +7,7 @@ import { isObject } from '@lockstep/protocol/free-form'
 import type { Message } from '@lockstep/protocol/message'
 import { explainFault } from '../../fault-texts.ts'
 import { isAgentSave } from '../../stores/agent-saves.ts'
+import { conversations } from '../../stores/conversations.svelte.ts'
 import { engine } from '../../stores/engine.ts'
 import { drafts } from '../../stores/drafts.svelte.ts'
 import { t, type TextKey } from '../../texts.ts'
@@ -38,7 +39,8 @@ export function handleFailure(item: OutboxItem): void {
   if (item.problem?.code === 'already_replying' && isRequestedReply(item.mutation_id))
     return item.discard()
   if (item.message_ids.length > 0) {
-    if (item.command === 'update' || !isShownInThread(item)) void rescueMessage(item)
+    const isHomeless = item.problem?.code === 'not_found' || !isShownInThread(item)
+    if (item.command === 'update' || isHomeless) void rescueMessage(item)
     return
   }
   const key = commandTexts.get(item.command) ?? 'failure.other'
@@ -66,31 +68,28 @@ const isShownInThread = ({ entity_id, message_ids }: OutboxItem): boolean =>
  * server.
  */
 async function rescueMessage(item: OutboxItem): Promise<void> {
-  const conversation = engine.conversations.get(item.entity_id)
   const content =
     editedText(item.mutation_id) ??
     item.message_ids.map((id) => unsentText(id)).find((text) => text !== undefined) ??
     ''
-  const isInTrash = conversation !== undefined && conversation.deleted_at !== null
   const encrypted = isEncrypted(item.entity_id)
-  const answer = await ask({
+  const keep = encrypted
+    ? ({ value: 'copy', label: t('failure.copyText') } as const)
+    : ({ value: 'draft', label: t('failure.keepAsDraft') } as const)
+  const restore = {
+    value: 'restore',
+    label: t('failure.restoreAndSend'),
+    emphasis: 'primary',
+  } as const
+  const answer = await ask<'copy' | 'draft' | 'restore'>({
     title: t('failure.messageTitle'),
     text: explainFault(item.problem),
     compare: content ? [{ label: t('failure.whatYouWrote'), text: content }] : [],
-    answers: [
-      encrypted
-        ? { value: 'copy' as const, label: t('failure.copyText') }
-        : { value: 'draft' as const, label: t('failure.keepAsDraft') },
-      ...(isInTrash
-        ? [
-            {
-              value: 'restore' as const,
-              label: t('failure.restoreAndSend'),
-              emphasis: 'primary' as const,
-            },
-          ]
-        : []),
-    ],
+    // The refusal may be here before the news that the conversation is in the trash.
+    get answers() {
+      const isInTrash = typeof conversations.get(item.entity_id)?.deleted_at === 'string'
+      return isInTrash ? [keep, restore] : [keep]
+    },
   })
   if (answer === 'restore') {
     engine.conversations.restore(item.entity_id)
