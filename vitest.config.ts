@@ -90,8 +90,7 @@ export default defineConfig({
           ...asItShips,
           include: [browser],
           globalSetup,
-          // one more than cores: a third of the time tests wait for a page or a connection
-          maxWorkers: 3,
+          maxWorkers: 2,
           expect: { poll: { timeout: 20_000 } },
           testTimeout: 180_000,
           hookTimeout: 120_000,
