@@ -14,6 +14,24 @@ import svelteConfig from './svelte.config.js'
 /** Files that other tools load by their default export. */
 const defaultExports = ['*.config.{ts,js}', 'tools/run-reporter.ts']
 
+const exportRules = [
+  { selector: 'ExportDefaultDeclaration', message: 'Named exports only.' },
+  { selector: 'ExportAllDeclaration', message: 'No barrels: import from where it is defined.' },
+]
+
+/** What makes tests in a browser fail on some days. */
+const raceRules = [
+  {
+    selector: 'VariableDeclaration[kind="await using"]',
+    message: 'The page would see it end. `windows.keep` keeps it until the windows are closed.',
+  },
+  {
+    selector:
+      'CallExpression[callee.name="expect"] > AwaitExpression > CallExpression > MemberExpression[property.name=/^(count|content|innerText|inputValue|textContent|getAttribute|is[A-Z].*)$/]',
+    message: 'A page shows things in its own time. `expect.poll` waits for them.',
+  },
+]
+
 export default defineConfig(
   { ignores: ['**/dist/', 'data/', 'coverage/', 'screenshots/'] },
   { linterOptions: { noInlineConfig: true } },
@@ -44,14 +62,7 @@ export default defineConfig(
       eqeqeq: ['error', 'always', { null: 'ignore' }],
       'no-console': 'error',
       'no-warning-comments': 'error',
-      'no-restricted-syntax': [
-        'error',
-        { selector: 'ExportDefaultDeclaration', message: 'Named exports only.' },
-        {
-          selector: 'ExportAllDeclaration',
-          message: 'No barrels: import from where it is defined.',
-        },
-      ],
+      'no-restricted-syntax': ['error', ...exportRules],
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/no-unused-vars': [
         'error',
@@ -91,5 +102,9 @@ export default defineConfig(
   },
   { files: ['deploy/*.js'], languageOptions: { globals: { db: false, quit: false, rs: false } } },
   { files: defaultExports, rules: { 'no-restricted-syntax': 'off' } },
+  {
+    files: ['tests/browser/**/*.test.ts'],
+    rules: { 'no-restricted-syntax': ['error', ...exportRules, ...raceRules] },
+  },
   { files: ['tools/**', 'tests/**'], rules: { 'no-console': 'off' } },
 )

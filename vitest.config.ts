@@ -91,6 +91,7 @@ export default defineConfig({
           include: [browser],
           globalSetup,
           maxWorkers: 2,
+          expect: { poll: { timeout: 20_000 } },
           testTimeout: 180_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 2 },

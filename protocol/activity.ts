@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { Actor } from './change.ts'
+import { Actor } from './actor.ts'
 import { Seq, Version } from './cursor.ts'
 import { Time, Uuid } from './scalars.ts'
 import { Topic } from './topics.ts'

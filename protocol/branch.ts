@@ -90,9 +90,9 @@ export function versionsOf<M extends Link>(
 }
 
 /**
- * The same messages as if the deleted ones had never been there: positions count from 1, and no link
- * leads to a deleted message. Threads stay the same, unless one begins in the middle: no link says
- * that nothing comes before a message.
+ * The same messages as if the deleted ones had never been there: positions count from 1, and no
+ * link leads to a deleted message. Threads stay the same, unless one begins in the middle: no link
+ * says that nothing comes before a message.
  */
 export function withoutRemoved(messages: readonly Link[], removed: readonly Link[]): Link[] {
   const { first, before } = threadsIn(messages, removed)

@@ -7,6 +7,7 @@
 // as `WireChange`, and `isKnown` in known-change.ts narrows them.
 import * as z from 'zod'
 import { accountChanges } from './account.ts'
+import { Actor } from './actor.ts'
 import { agentChanges, type AgentBefore } from './agents.ts'
 import { conversationChanges, type ConversationBefore } from './conversations.ts'
 import { Epoch, Seq, Version } from './cursor.ts'
@@ -44,15 +45,6 @@ export type Op<T extends Topic> = Extract<keyof Schemas[T], string> | 'closed'
 export type DataOf<T extends Topic, O extends Op<T>> = O extends keyof Schemas[T]
   ? z.infer<Schemas[T][O]>
   : Record<string, never>
-
-/** Who made a change. `session_id` is null for what the server does by itself. */
-export const Actor = z
-  .object({
-    session_id: Uuid.nullable().describe('The session that made the change; null for the server'),
-    device: z.string().describe('A readable name of the browser or program'),
-  })
-  .meta({ id: 'Actor' })
-export type Actor = z.infer<typeof Actor>
 
 /**
  * A change as it travels and is stored. The form of `data` depends on `op`, but this version may

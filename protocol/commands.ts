@@ -51,6 +51,7 @@ export const commandRoutes: {
     rewind: 'rewindConversation',
     purge: 'purgeConversation',
     reply: 'startReply',
+    produce: 'produceReply',
     stop: 'stopReply',
   },
   preferences: { update: 'putPreferences' },

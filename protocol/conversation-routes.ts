@@ -4,13 +4,14 @@ import {
   Conversation,
   ConversationCreate,
   NewMessages,
-  ReplyIds,
   ReplyRequest,
   Rewind,
   StopRequest,
   Summary,
 } from './conversations.ts'
 import { at, before, ConversationPut, cursor, id, limit, page } from './route-parts.ts'
+import { Produced, ProducedPiece, produceOptions } from './produce.ts'
+import { ReplyIds } from './reply-ids.ts'
 import { routePaths } from './route-paths.ts'
 import { Text, Time, Uuid } from './scalars.ts'
 
@@ -157,6 +158,27 @@ export const conversationRoutes = {
     body: StopRequest,
     status: 200,
     answer: conversation,
+  },
+  produceReply: {
+    ...routePaths.produceReply,
+    summary: 'Write a reply with a program of your own; the response comes when it has ended',
+    params: id,
+    query: z.strictObject({
+      message_id: Uuid.optional().describe(
+        'The reply; one that the conversation lacks is begun. If absent, it follows from the `Idempotency-Key`',
+      ),
+      ...produceOptions,
+      offset: z.coerce
+        .number()
+        .int()
+        .min(0)
+        .default(0)
+        .describe('Where the body’s text goes on, in UTF-16 units of the reply’s text'),
+    }),
+    body: ProducedPiece,
+    streamed: true,
+    status: 200,
+    answer: Produced,
   },
   getConversationMarkdown: {
     ...routePaths.getConversationMarkdown,

@@ -7,6 +7,7 @@ import { Encryption } from './encryption.ts'
 import { limits } from './limits.ts'
 import { Message, MessageInput, MessageInputs, MessageStatus, RemovedMessage } from './message.ts'
 import { Part } from './parts.ts'
+import { ProducedPiece, produceOptions } from './produce.ts'
 import { FreeForm, MessageMetadata, Text, Time, Uuid } from './scalars.ts'
 
 /**
@@ -203,14 +204,6 @@ export const ReplyRequest = z
 export const StopRequest = z
   .strictObject({ message_id: Uuid.describe('The reply to stop') })
   .meta({ id: 'StopRequest' })
-/** The ids by which a client can follow and stop a reply. */
-export const ReplyIds = z
-  .object({
-    message_id: Uuid.describe('The message that is being written'),
-    run_id: Uuid.describe('The run that writes it'),
-  })
-  .meta({ id: 'ReplyIds' })
-export type ReplyIds = z.infer<typeof ReplyIds>
 
 /** The payload of each command, without its `mutation_id`. */
 export const conversationCommands = {
@@ -232,6 +225,20 @@ export const conversationCommands = {
   rewind: Rewind.extend(one),
   purge: z.strictObject(one),
   reply: ReplyRequest.extend(one),
+  produce: z.strictObject({
+    ...one,
+    message_id: Uuid.describe('The reply; one that the conversation lacks is begun'),
+    ...produceOptions,
+    offset: z
+      .int()
+      .min(0)
+      .default(0)
+      .describe('Where the first text goes on, in UTF-16 units of the reply’s text'),
+    pieces: z
+      .array(ProducedPiece)
+      .max(limits.piecesPerCommand)
+      .describe('What comes next; none only says that the program is still there'),
+  }),
   stop: StopRequest.extend(one),
 }
 export type ConversationCommands = {

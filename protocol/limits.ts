@@ -26,6 +26,8 @@ export const limits = {
   importBytes: 256 * 1024 * 1024,
   importItemBytes: 128 * 1024 * 1024,
   messagesPerRequest: 500,
+  piecesPerCommand: 1_000,
+  failureReasonMax: 2_000,
   messagesPerConversation: 100_000,
   conversationsPerUser: 100_000,
   sessionsPerUser: 100,

@@ -33,6 +33,8 @@ export interface Route {
   params?: z.ZodObject
   query?: z.ZodObject
   body?: z.ZodType
+  /** The body is a stream of newline-delimited JSON, and `body` is the shape of a line. */
+  streamed?: true
   /** The usual status of the response, and the shape of its body. A 204 has no body. */
   status: 200 | 201 | 202 | 204
   answer?: z.ZodType

@@ -61,6 +61,7 @@ export const routePaths = {
   deleteMessage: { method: 'DELETE', path: '/conversations/{id}/messages/{message_id}' },
   startReply: { method: 'POST', path: '/conversations/{id}/reply' },
   stopReply: { method: 'POST', path: '/conversations/{id}/stop' },
+  produceReply: { method: 'POST', path: '/conversations/{id}/produce' },
   rewindConversation: { method: 'POST', path: '/conversations/{id}/rewind' },
   getConversationMarkdown: { method: 'GET', path: '/conversations/{id}/markdown' },
   listAgents: { method: 'GET', path: '/agents' },

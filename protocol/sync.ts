@@ -3,9 +3,9 @@
 import * as z from 'zod'
 import { WireChange } from './change.ts'
 import type { DraftNotice } from './drafts.ts'
-import { ReplyIds } from './conversations.ts'
 import { Cursor, Epoch, Seq, Version } from './cursor.ts'
 import { Problem } from './problem.ts'
+import { Produced } from './produce.ts'
 import { limits } from './limits.ts'
 import { Part } from './parts.ts'
 import { Uuid } from './scalars.ts'
@@ -116,7 +116,7 @@ const acceptedOf = (data: z.ZodType) =>
     data,
     seq: Seq.optional().describe('The change that the command made, the first time it came'),
     version: Version.optional().describe('The version of the entity after that change'),
-    ...z.object(ReplyIds.shape).partial().shape,
+    ...z.object(Produced.shape).partial().shape,
   })
 export const Accepted = acceptedOf(z.unknown().describe('As the ack of the command has it'))
 export type Accepted = z.infer<typeof Accepted>

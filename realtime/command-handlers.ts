@@ -31,6 +31,7 @@ export const commandHandlers = ({
     purge: (...args) => conversations.change('purge', ...args),
     rewind: rewind.back,
     reply: agents.replies.reply,
+    produce: agents.replies.produce,
     stop: agents.replies.stop,
   },
   preferences: { update: preferences.update },

@@ -240,12 +240,13 @@ export async function startServer(
     })
     stops.add('disk watch', () => diskWatch.stop())
 
+    const proxyTrust = createProxyTrust(config.trustProxy)
     const proxy =
-      config.trustedProxy && createTrustedProxy(config.trustedProxy, logger, securityLog)
+      config.trustedProxy &&
+      createTrustedProxy(config.trustedProxy, { ...proxyTrust, logger, security: securityLog })
     const oidc =
       config.oidc && (await import('./auth/oidc.ts')).createOidc(config.oidc, config, logger)
     const hostSignOut = createHostSignOut({ database, account })
-    const proxyTrust = createProxyTrust(config.trustProxy)
     const { uiRoot = join(import.meta.dirname, '../ui/dist') } = options
     const keptFiles = createKeptFiles({
       uiRoot,
@@ -274,7 +275,7 @@ export async function startServer(
         ...preferencesHandlers(preferences),
         ...draftHandlers(drafts),
         ...tokenHandlers(auditTokens(createTokenUseCases({ database, log, devices }), trail)),
-        ...conversationHandlers(commands.conversations, conversations, rewind),
+        ...conversationHandlers(commands.conversations, conversations, rewind, agents.produce),
         ...agentHandlers(agents.useCases),
         ...socketlessHandlers({ execute, log, logger }),
         ...userDataHandlers({

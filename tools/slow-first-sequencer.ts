@@ -53,6 +53,9 @@ const slowest: Record<string, number> = {
   'browser/versions': 26,
   'browser/importing': 24,
   'browser/accessibility': 23,
+  'browser/drafts': 23,
+  'browser/offline': 23,
+  'browser/layout': 23,
   'browser/input-devices': 20,
   'browser/mirroring': 18,
 }

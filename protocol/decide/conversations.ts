@@ -30,7 +30,7 @@ export type ConversationDecision = DecisionOf<'conversations'>
  */
 export type DecidedConversationCommand = Exclude<
   keyof ConversationCommands,
-  'reply' | 'stop' | 'rewind'
+  'reply' | 'stop' | 'produce' | 'rewind'
 >
 export type DecideConversation<Name extends DecidedConversationCommand> = (
   held: HeldConversation,

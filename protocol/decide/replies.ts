@@ -2,8 +2,9 @@
 // Whatever another run sends, or the same run sends after the end, changes nothing.
 //
 // `held` must contain every streaming message of the conversation, and the messages that are named.
+import type { Actor } from '../actor.ts'
 import type { DecisionContext } from '../change.ts'
-import type { Conversation, ConversationChanges, ReplyIds } from '../conversations.ts'
+import type { Conversation, ConversationChanges } from '../conversations.ts'
 import { unreadable } from '../encrypted-text.ts'
 import { Fault } from '../errors.ts'
 import { equalJson, type JsonObject } from '../free-form.ts'
@@ -12,6 +13,7 @@ import { openPart, partsOf, putPart, recomposed, startsContent } from '../messag
 import { exceededBy, thinkingOf } from '../part-texts.ts'
 import type { Part } from '../parts.ts'
 import { isConversation, lastPosition, type HeldConversation } from '../reduce/conversation.ts'
+import type { ReplyIds } from '../reply-ids.ts'
 import { previewOf } from '../text.ts'
 import { existing, isLast, live, next, type ConversationDecision } from './conversations.ts'
 import { checkLength } from './messages.ts'
@@ -20,8 +22,10 @@ import { checkLength } from './messages.ts'
 export interface ReplyStart {
   message_id: string
   run_id: string
-  agent: string
-  model: string
+  agent?: string
+  model?: string
+  /** A program of the host writes it, and not an agent of this server. */
+  byHost?: true
   /** The assistant's message that this one is another version of. */
   replaces?: string
   /** The user's message that it answers, if the conversation doesn't have that message yet. */
@@ -63,7 +67,7 @@ export function decideReply(
       created_at: context.at,
       updated_at: context.at,
     })
-  const { message_id, run_id, agent, model } = start
+  const { message_id, run_id, agent, model, byHost } = start
   if (input)
     add({ ...input, role: 'user', status: 'complete', replaces: null, metadata: { run_id } })
   add({
@@ -72,7 +76,12 @@ export function decideReply(
     content: '',
     status: 'streaming',
     replaces: replaces ?? null,
-    metadata: { run_id, agent, model },
+    metadata: {
+      run_id,
+      ...(agent !== undefined && { agent }),
+      ...(model !== undefined && { model }),
+      ...(byHost && { [BY_HOST]: true }),
+    },
   })
   checkLength(lastPosition(conversation) + messages.length)
   const data: ConversationChanges['updated'] = {
@@ -84,6 +93,12 @@ export function decideReply(
   const before = { messages: [], message_count, preview, updated_at }
   return { op: 'updated', ...next(conversation), data, before }
 }
+
+/** The key in the metadata of a reply that a program of the host writes. */
+const BY_HOST = 'by_host'
+/** Whether a program of the host writes the reply, or has written it. */
+export const isByHost = ({ role, metadata }: Pick<Message, 'role' | 'metadata'>): boolean =>
+  role === 'assistant' && metadata[BY_HOST] === true && typeof metadata.run_id === 'string'
 
 /** The ids of a reply, whether or not it has ended. undefined: there is no such reply. */
 export function findReply(held: HeldConversation, message_id: string): ReplyIds | undefined {
@@ -151,7 +166,8 @@ export function decidePart(
   return put(conversation, message, part)
 }
 
-function written(
+/** The message that the run writes. Throws `not_found` if it doesn't, or no longer does. */
+export function written(
   held: HeldConversation,
   reply: Pick<ReplyPiece, 'message_id' | 'run_id'>,
 ): { conversation: Conversation; message: Message } {
@@ -248,6 +264,8 @@ export interface ReplyEnding {
   status: ConversationChanges['finished']['status']
   /** Added to the message's metadata. */
   metadata: JsonObject
+  /** Who has stopped it. A program that writes the reply is told. */
+  by?: Actor
 }
 
 /**
@@ -273,12 +291,13 @@ export function decideStop(
   {
     message_id,
     metadata = {},
-  }: Pick<ReplyEnding, 'message_id'> & Partial<Pick<ReplyEnding, 'metadata'>>,
+    by,
+  }: Pick<ReplyEnding, 'message_id' | 'by'> & Partial<Pick<ReplyEnding, 'metadata'>>,
   context: DecisionContext,
 ): ConversationDecision | undefined {
   const found = streaming(held, message_id)
   return (
-    found && finish(found.conversation, found.message, { status: 'stopped', metadata }, context)
+    found && finish(found.conversation, found.message, { status: 'stopped', metadata, by }, context)
   )
 }
 
@@ -332,7 +351,7 @@ const streamedBy = (
 function finish(
   conversation: Conversation,
   message: Message,
-  { status, metadata }: Pick<ReplyEnding, 'status' | 'metadata'>,
+  { status, metadata, by }: Pick<ReplyEnding, 'status' | 'metadata' | 'by'>,
   context: DecisionContext,
 ): ConversationDecision {
   const { thinking: _thinking, ...known } = metadata
@@ -342,7 +361,12 @@ function finish(
     run_id: String(message.metadata.run_id),
     status,
     length: message.content.length,
-    metadata: { ...message.metadata, ...known, ...(thinking !== '' && { thinking }) },
+    metadata: {
+      ...message.metadata,
+      ...known,
+      ...(thinking !== '' && { thinking }),
+      ...(by && status === 'stopped' && isByHost(message) && { stopped_by: { ...by } }),
+    },
     preview: isLast(conversation, message) ? previewOf(message.content) : conversation.preview,
     updated_at: context.at,
   }

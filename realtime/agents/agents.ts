@@ -13,11 +13,13 @@ import { createRuns, type AgentUseCases } from '../commands/agents.ts'
 import type { ConversationOutcome } from '../commands/conversation-outcome.ts'
 import type { CommandContext } from '../log/entry.ts'
 import { createReplies } from '../commands/replies.ts'
+import type { Produce } from '../commands/uploads.ts'
 import type { Log } from '../log/log.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { Database } from '../store/database.ts'
 import { createAgentRegistry, type AgentRegistryDeps } from './agent-registry.ts'
+import { createHostReplies, type HostReplies } from './host-replies.ts'
 import { startRecovery } from './recovery.ts'
 import { createReplyLeases } from './reply-leases.ts'
 import { createReplyStarter } from './reply-starter.ts'
@@ -44,7 +46,7 @@ export interface AgentsDeps extends AgentRegistryDeps {
 }
 
 export interface Agents {
-  /** Handlers of two commands in /conversations. */
+  /** Handlers of three commands in /conversations. */
   replies: {
     reply(
       context: CommandContext,
@@ -54,7 +56,10 @@ export interface Agents {
       context: CommandContext,
       payload: ConversationCommands['stop'],
     ): Promise<ConversationOutcome>
+    produce: HostReplies['take']
   }
+  /** Takes a reply as a stream of pieces. */
+  produce: Produce
   useCases: AgentUseCases
   /**
    * Must be called with every change that this node delivers, in any order and any number of times.
@@ -94,9 +99,16 @@ export function createAgents(deps: AgentsDeps): Agents {
     isStopping: () => stopping,
   })
 
+  const hostReplies = createHostReplies({
+    ...{ database, replies, leases, runner, showDelta, timings },
+    isStopping: () => stopping,
+  })
+
   return {
+    produce: hostReplies.produce,
     replies: {
       reply,
+      produce: hostReplies.take,
       stop: (context, payload) =>
         stopReply(runner, context, {
           reply: { user_id: context.user_id, ...payload },

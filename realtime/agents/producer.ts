@@ -11,33 +11,17 @@
 // A reply never streams for ever, whatever the provider does, whoever else ends the reply and
 // however long the database is away: each wait has a deadline, and a producer whose write was
 // refused never writes again.
-import { errors } from '@lockstep/protocol/error-codes'
-import { Fault } from '@lockstep/protocol/errors'
 import type { JsonObject } from '@lockstep/protocol/free-form'
-import { limits } from '@lockstep/protocol/limits'
-import { byteLength, firstBytes } from '@lockstep/protocol/text'
-import type { Logger } from '../observability/logger.ts'
+import { contentOf } from '@lockstep/protocol/part-texts'
+import type { Part } from '@lockstep/protocol/parts'
+import type { ProducerOptions, ReplySource } from './producer-options.ts'
+import { endingOf, type EndRequest } from './end-request.ts'
+import { persist, type WriteOutcome } from './persist.ts'
 import { ProviderDeadlines } from './provider-deadlines.ts'
-import {
-  ProviderFault,
-  reasons,
-  type ProviderEvent,
-  type ReasonCode,
-  type Usage,
-} from './provider.ts'
+import { ProviderFault, type ProviderEvent, type ReasonCode, type Usage } from './provider.ts'
 import { ReplyParts, type PendingWrite } from './reply-parts.ts'
+import { ReplyText } from './reply-text.ts'
 import type { ProducedEnding, TextSink } from './text-sink.ts'
-import type { ReplyTimings } from './timings.ts'
-
-/** How a reply ends. */
-export interface EndRequest {
-  status: ProducedEnding['status']
-  code?: ReasonCode
-  /** The caller appends the end itself; the producer waits for this promise before it tries to. */
-  endedBy?: Promise<unknown>
-  /** The reply has ended or may not grow any more: text that isn't durable is dropped. */
-  alreadyEnded?: true
-}
 
 /** A run has no parts, so its metadata has the thinking, up to this length (UTF-16 units). */
 const THINKING_KEPT = 8_000
@@ -55,31 +39,32 @@ const THINKING_SHOWN_MS = 1_000
 export class Producer {
   /** Resolves when the last text has been written or can't be written. */
   readonly flushed: Promise<void>
-  readonly #source: (signal: AbortSignal) => AsyncIterable<ProviderEvent>
+  readonly #source: ReplySource | undefined
   readonly #sink: TextSink
-  readonly #timings: ReplyTimings
-  readonly #logger: Logger
+  readonly #options: ProducerOptions
   readonly #abort = new AbortController()
   readonly #endRequest = Promise.withResolvers<EndRequest>()
   readonly #flush = Promise.withResolvers<void>()
   readonly #startedAt = performance.now()
-  readonly #deadlines: ProviderDeadlines
+  readonly #deadlines: ProviderDeadlines | undefined
   #ended = false
   #leaseLost = false
-  #text = ''
-  #bytes = 0
-  /** The first half of a surrogate pair whose second half hasn't arrived. */
-  #halfPair = ''
-  #shown = 0
-  #durable = 0
+  readonly #text: ReplyText
+  #shown: number
+  #durable: number
   /** The log may have text that turned out to be thinking. */
   #mustRetract = false
   #deltaTimer: NodeJS.Timeout | undefined
   #writeTimer: NodeJS.Timeout | undefined
   #writing: Promise<void> | undefined
   #lastWrite = -Infinity
-  readonly #parts = new ReplyParts()
-  #partsWritten = 0
+  readonly #parts: ReplyParts
+  /** Merge patches of the metadata that the log lacks. */
+  #patches: JsonObject[] = []
+  /** How many parts and patches have been written. */
+  #othersWritten = 0
+  /** Are called when the log has everything, or when the reply ends. */
+  #waiting: (() => void)[] = []
   /** When the first and the last thinking arrived, and when devices were last told of it. */
   #thought: { from: number; to: number; shown: number } | undefined
   /** Thoughts have been shown at an offset beyond the text. */
@@ -88,17 +73,36 @@ export class Producer {
   #usage: Usage | undefined
   #truncation: ReasonCode | undefined
 
-  constructor(
-    source: (signal: AbortSignal) => AsyncIterable<ProviderEvent>,
-    sink: TextSink,
-    { timings, logger }: { timings: ReplyTimings; logger: Logger },
-  ) {
+  /**
+   * @param source if there is none, the owner of the producer gives it the events and ends it
+   */
+  constructor(source: ReplySource | undefined, sink: TextSink, options: ProducerOptions) {
+    const { timings, begun = [] } = options
     this.#source = source
     this.#sink = sink
-    this.#timings = timings
-    this.#logger = logger
+    this.#options = options
+    this.#parts = new ReplyParts(begun)
+    this.#text = new ReplyText(contentOf(begun))
+    this.#shown = this.#durable = this.#text.length
     this.flushed = this.#flush.promise
-    this.#deadlines = new ProviderDeadlines(timings, (code) => this.end({ status: 'failed', code }))
+    this.#deadlines =
+      source && new ProviderDeadlines(timings, (code) => this.end({ status: 'failed', code }))
+  }
+
+  /** What has been taken: the length of the text (UTF-16 units), its room, and the parts. */
+  get taken(): { length: number; bytesLeft: number; parts: readonly Part[] } {
+    const { length, bytesLeft } = this.#text
+    return { length, bytesLeft, parts: this.#parts.all }
+  }
+
+  get hasEnded(): boolean {
+    return this.#ended
+  }
+
+  /** Resolves when the log has everything that has been taken so far, or the reply ends. */
+  async written(): Promise<void> {
+    if (this.#ended || !this.#hasUnwritten) return
+    await new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
 
   /** Milliseconds until the first text arrived; undefined before that. */
@@ -131,14 +135,14 @@ export class Producer {
    * lease was lost or the end couldn't be written.
    */
   async run(): Promise<ProducedEnding['status'] | undefined> {
-    void this.#read()
+    if (this.#source) void this.#read(this.#source)
     const request = await this.#endRequest.promise
     await this.#writing
     const refused = !request.alreadyEnded && this.#hasUnwritten && !(await this.#write())
     this.#flush.resolve()
     await request.endedBy?.catch(() => undefined)
     if (this.#leaseLost) return undefined
-    const ending = this.#endingOf(refused ? { status: 'stopped' } : request)
+    const ending = endingOf(refused ? { status: 'stopped' } : request, this.metadata)
     return (await this.#persist(() => this.#sink.finish(ending))) === 'gave up'
       ? undefined
       : ending.status
@@ -148,7 +152,8 @@ export class Producer {
   end(request: EndRequest): void {
     if (this.#ended) return
     this.#ended = true
-    this.#deadlines.stop()
+    this.#deadlines?.stop()
+    this.#wake()
     clearTimeout(this.#deltaTimer)
     clearTimeout(this.#writeTimer)
     if (!request.alreadyEnded) this.#showText()
@@ -165,20 +170,18 @@ export class Producer {
     this.end({ status: 'interrupted', code: 'lost' })
   }
 
-  async #read(): Promise<void> {
+  async #read(source: ReplySource): Promise<void> {
     try {
-      for await (const event of this.#source(this.#abort.signal)) {
-        if (this.#ended) return
-        this.#handle(event)
-      }
+      for await (const event of source(this.#abort.signal)) this.take(event)
+      if (this.#ended) return
       this.#addText('', true)
-      const status = this.#text === '' ? 'failed' : 'complete'
+      const status = this.#text.length === 0 ? 'failed' : 'complete'
       this.end({ status, code: this.#truncation ?? (status === 'failed' ? 'empty' : undefined) })
     } catch (error) {
       if (this.#ended) return
       this.#addText('', true)
       const code = error instanceof ProviderFault ? error.code : 'internal'
-      this.#logger.warn(
+      this.#options.logger.warn(
         {
           reason: code,
           provider: error instanceof ProviderFault ? error.response : undefined,
@@ -190,11 +193,18 @@ export class Producer {
     }
   }
 
-  #handle(event: ProviderEvent): void {
-    this.#deadlines.noteEvent()
+  /** Takes what comes next; after the end, nothing. */
+  take(event: ProviderEvent): void {
+    if (this.#ended) return
+    this.#deadlines?.noteEvent()
     switch (event.kind) {
       case 'thinking':
         return this.#addThinking(event.text)
+      case 'part':
+        return this.#addPart(event.part)
+      case 'metadata':
+        this.#patches.push(event.patch)
+        return this.#scheduleWrite()
       case 'usage':
         this.#usage = event.usage
         return
@@ -215,22 +225,29 @@ export class Producer {
     this.#thought ??= { from: now, to: now, shown: -Infinity }
     this.#thought.to = now
     this.#parts.addThinking(text, Math.round(now - this.#thought.from))
-    this.#deltaTimer ??= setTimeout(() => this.#showText(), this.#timings.deltaMs)
+    this.#showSoon()
     this.#scheduleWrite()
     if (now - this.#thought.shown < THINKING_SHOWN_MS) return
     this.#thought.shown = now
     this.#showThinking()
   }
 
+  #addPart(part: Part): void {
+    this.#parts.put(part)
+    if (part.type === 'text' && 'text' in part) {
+      this.#firstTextAt ??= performance.now()
+      this.#text.add(part.text, false)
+      this.#showSoon()
+    }
+    this.#scheduleWrite()
+  }
+
   #turnIntoThinking(): void {
     const now = performance.now()
     const from = this.#thought?.from ?? this.#firstTextAt ?? now
-    this.#parts.turnTextIntoThinking(this.#halfPair, Math.round(now - from))
+    this.#parts.turnTextIntoThinking(this.#text.clear(), Math.round(now - from))
     this.#thought = { from, to: now, shown: now }
     this.#mustRetract = this.#durable > 0 || this.#writing !== undefined
-    this.#text = ''
-    this.#halfPair = ''
-    this.#bytes = 0
     this.#shown = 0
     this.#firstTextAt = undefined
     if (!this.#mustRetract) {
@@ -249,25 +266,18 @@ export class Producer {
     this.#sink.delta(this.#text.length, '', Math.round(to - from))
   }
 
-  /**
-   * Only whole characters are shown and stored: the first half of a surrogate pair waits for the
-   * second, which the next event may bring.
-   */
   #addText(received: string, isLast: boolean): void {
-    let text = this.#halfPair + received
-    const endsInPair = !isLast && /[\uD800-\uDBFF]$/.test(text)
-    this.#halfPair = endsInPair ? text.slice(-1) : ''
-    text = (endsInPair ? text.slice(0, -1) : text).toWellFormed()
-    const bytesLeft = limits.messageBytes - this.#bytes
-    const fitting = firstBytes(text, bytesLeft)
-    if (fitting !== '') {
-      this.#text += fitting
-      this.#parts.addText(fitting)
-      this.#bytes += byteLength(fitting)
-      this.#deltaTimer ??= setTimeout(() => this.#showText(), this.#timings.deltaMs)
+    const { added, fits } = this.#text.add(received, isLast)
+    if (added !== '') {
+      this.#parts.addText(added)
+      this.#showSoon()
       this.#scheduleWrite()
     }
-    if (fitting !== text) this.end({ status: 'complete', code: 'too_large' })
+    if (!fits) this.end({ status: 'complete', code: 'too_large' })
+  }
+
+  #showSoon(): void {
+    this.#deltaTimer ??= setTimeout(() => this.#showText(), this.#options.timings.deltaMs)
   }
 
   #showText(): void {
@@ -277,7 +287,7 @@ export class Producer {
     if (this.#shown >= this.#text.length) return
     const offset = this.#shown
     this.#shown = this.#text.length
-    this.#sink.delta(offset, this.#text.slice(offset))
+    this.#sink.delta(offset, this.#text.from(offset))
   }
 
   /**
@@ -297,10 +307,16 @@ export class Producer {
   }
 
   get #hasUnwritten(): boolean {
-    return this.#mustRetract || this.#durable < this.#text.length || this.#parts.hasUnwritten
+    const lacksText = this.#mustRetract || this.#durable < this.#text.length
+    return lacksText || this.#parts.hasUnwritten || this.#patches.length > 0
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve()
   }
 
   #scheduleWrite(): void {
+    if (!this.#hasUnwritten) this.#wake()
     if (this.#ended || this.#writeTimer || this.#writing || !this.#hasUnwritten) return
     const due = this.#mustRetract
       ? 0
@@ -319,7 +335,7 @@ export class Producer {
   }
 
   get #writeInterval(): number {
-    const { durableMs } = this.#timings
+    const { durableMs } = this.#options.timings
     return this.#durable < this.#text.length
       ? durableMs
       : Math.max(durableMs, this.#parts.thinkingLength / REWRITTEN_PER_MS)
@@ -331,6 +347,7 @@ export class Producer {
     let outcome = this.#mustRetract ? await this.#retract() : 'done'
     for (const pending of outcome === 'done' ? this.#parts.unwritten(this.#durable) : [])
       if (outcome === 'done') outcome = await this.#writeOne(pending)
+    if (outcome === 'done' && this.#patches.length > 0) outcome = await this.#describe()
     // refused: the reply has ended, or its conversation is in the trash, where the reply can still
     // be ended
     if (outcome === 'refused') this.end({ status: 'stopped', alreadyEnded: true })
@@ -338,12 +355,14 @@ export class Producer {
     return outcome === 'done'
   }
 
-  async #writeOne(pending: PendingWrite): Promise<'done' | 'refused' | 'gave up'> {
+  async #writeOne(pending: PendingWrite): Promise<WriteOutcome> {
     if (pending.kind === 'part') {
       const { part } = pending
-      const n = ++this.#partsWritten
+      const n = ++this.#othersWritten
       const outcome = await this.#persist(() => this.#sink.part(part, n))
-      if (outcome === 'done') this.#parts.noteWritten(part)
+      if (outcome !== 'done') return outcome
+      this.#parts.noteWritten(part)
+      this.#durable = Math.max(this.#durable, pending.end)
       return outcome
     }
     const { offset, text } = pending
@@ -352,7 +371,15 @@ export class Producer {
     return outcome
   }
 
-  async #retract(): Promise<'done' | 'refused' | 'gave up'> {
+  async #describe(): Promise<WriteOutcome> {
+    const patches = [...this.#patches]
+    const n = ++this.#othersWritten
+    const outcome = await this.#persist(() => this.#sink.describe(patches, n))
+    if (outcome === 'done') this.#patches = this.#patches.slice(patches.length)
+    return outcome
+  }
+
+  async #retract(): Promise<WriteOutcome> {
     const outcome = await this.#persist(() => this.#sink.retract())
     if (outcome !== 'done') return outcome
     this.#mustRetract = false
@@ -362,31 +389,8 @@ export class Producer {
     return outcome
   }
 
-  /**
-   * Repeats the write until it is done or refused, the lease is lost, or the deadline has passed.
-   */
-  async #persist(work: () => Promise<void>): Promise<'done' | 'refused' | 'gave up'> {
-    const deadline = performance.now() + this.#timings.giveUpMs
-    for (let wait = this.#timings.retryMs; ; wait = Math.min(wait * 2, 2_000)) {
-      if (this.#leaseLost) return 'gave up'
-      try {
-        await work()
-        return 'done'
-      } catch (error) {
-        if (error instanceof Fault && !errors[error.code].retryable) return 'refused'
-        if (performance.now() + wait > deadline) {
-          this.#logger.error({ err: error }, 'could not write a reply; another node will end it')
-          return 'gave up'
-        }
-      }
-      await new Promise((resolve) => setTimeout(resolve, wait))
-    }
-  }
-
-  #endingOf({ status, code }: EndRequest): ProducedEnding {
-    return {
-      status,
-      metadata: { ...this.metadata, ...(code && { reason: reasons[code], reason_code: code }) },
-    }
+  #persist(work: () => Promise<void>): Promise<WriteOutcome> {
+    const { timings, logger } = this.#options
+    return persist(work, { timings, logger, isLost: () => this.#leaseLost })
   }
 }

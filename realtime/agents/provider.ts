@@ -1,5 +1,7 @@
 // What a producer knows of a source of text: it sends one request and reads events until they end.
 // The address, the key and the wire format of the source stay inside its implementation.
+import type { JsonObject } from '@lockstep/protocol/free-form'
+import type { Part } from '@lockstep/protocol/parts'
 
 export interface ProviderMessage {
   role: 'user' | 'assistant' | 'system'
@@ -42,6 +44,8 @@ export interface Usage {
 export type ProviderEvent =
   | { kind: 'thinking' | 'text'; text: string }
   | { kind: 'text_was_thinking' }
+  | { kind: 'part'; part: Part }
+  | { kind: 'metadata'; patch: JsonObject }
   | { kind: 'usage'; usage: Usage }
   | { kind: 'truncated'; code: ReasonCode }
 
@@ -84,6 +88,11 @@ export const reasons = {
   cut: 'The reply reached the model’s length limit. Let it continue.',
   demo: 'The demo agent failed, as you asked it to.',
   restarted: 'The server was restarted while it was writing this. Try again, or let it continue.',
+  host_gone:
+    'The program that was writing this lost its connection. Try again, or let it continue.',
+  host_silent: 'The program that was writing this went silent. Try again, or let it continue.',
+  host_malformed:
+    'The program that was writing this sent something that can’t be read. Tell its developers.',
   lost: 'The server that was writing this went down. Try again, or let it continue.',
   conversation_busy: 'Another reply was being written in this conversation.',
   conversation_gone: 'The conversation doesn’t exist any more.',

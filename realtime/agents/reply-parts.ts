@@ -9,7 +9,9 @@ import { byteLength, firstBytes } from '@lockstep/protocol/text'
 
 /** What has to be written: text at an offset of the whole text, or a whole part. */
 export type PendingWrite =
-  { kind: 'text'; offset: number; text: string } | { kind: 'part'; part: Part }
+  | { kind: 'text'; offset: number; text: string }
+  /** `end`: where the text of the message ends that the part and those before it have. */
+  | { kind: 'part'; part: Part; end: number }
 
 /** A piece of a part. `offset` counts UTF-16 units of the part. */
 export interface PartPiece {
@@ -32,6 +34,11 @@ export class ReplyParts {
   /** @param parts what the log has */
   constructor(parts: readonly Part[] = []) {
     this.#parts = parts
+    for (const part of parts) if ('text' in part) this.#shown.set(part.id, part.text.length)
+  }
+
+  get all(): readonly Part[] {
+    return this.#parts
   }
 
   get hasUnwritten(): boolean {
@@ -62,10 +69,11 @@ export class ReplyParts {
     const left = limits.messageBytes - byteLength(this.thinking)
     const added = firstBytes(text.slice(0, end).toWellFormed(), left)
     if (part.text === '' && added === '') return
-    this.#put({ id: part.id, type: 'reasoning', text: part.text + added, ms })
+    this.put({ id: part.id, type: 'reasoning', text: part.text + added, ms })
   }
 
-  #put(part: Part): void {
+  /** Adds a part, or replaces the one with its id; a text part is only added. */
+  put(part: Part): void {
     this.#parts = putPart(this.#parts, part)
     this.#unwritten.add(part.id)
   }
@@ -87,12 +95,15 @@ export class ReplyParts {
     for (const part of this.#parts) {
       if (part.type === 'text' && 'text' in part) {
         const end = start + part.text.length
-        if (from < end) {
+        if (this.#unwritten.has(part.id)) {
+          pending.push({ kind: 'part', part, end })
+          from = Math.max(from, end)
+        } else if (from < end) {
           pending.push({ kind: 'text', offset: from, text: part.text.slice(from - start) })
           from = end
         }
         start = end
-      } else if (this.#unwritten.has(part.id)) pending.push({ kind: 'part', part })
+      } else if (this.#unwritten.has(part.id)) pending.push({ kind: 'part', part, end: start })
     }
     return pending
   }

@@ -21,7 +21,7 @@ import { THREAD_MESSAGES, threadOf } from './thread.ts'
 import { TokenMeter, type RunQuota } from './token-meter.ts'
 
 /** A user may have this many replies and runs at the same time. */
-const MAX_RUNNING = 5
+export const MAX_RUNNING = 5
 
 export interface ReplyStarterDeps {
   database: Database

@@ -2,11 +2,13 @@
 // node, and it ends here exactly when the log says that it has ended or when the lease is lost.
 import { Counter, Gauge, Histogram } from 'prom-client'
 import type { WireChange } from '@lockstep/protocol/change'
+import type { Message } from '@lockstep/protocol/message'
+import type { Part } from '@lockstep/protocol/parts'
 import { isServer } from '../log/entry.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
+import type { ReplySource } from './producer-options.ts'
 import { Producer } from './producer.ts'
-import type { ProviderEvent } from './provider.ts'
 import type { LeaseTarget, ReplyLeases } from './reply-leases.ts'
 import type { ReplySink } from './sinks.ts'
 import type { ReplyTimings } from './timings.ts'
@@ -22,8 +24,11 @@ export type FollowTopic = (user_id: string, topic: FollowedTopic) => () => void
 export interface ReplyJob extends LeaseTarget {
   /** The topics in which a change can end the reply. */
   topics: readonly FollowedTopic[]
-  source: (signal: AbortSignal) => AsyncIterable<ProviderEvent>
+  /** If left out, whoever starts the reply gives its producer the events and ends it. */
+  source?: ReplySource
   sink: ReplySink
+  /** What the log has of the reply already. */
+  begun?: readonly Part[]
 }
 
 /** Names a running reply by its run or by the message that the run writes. */
@@ -42,7 +47,7 @@ export interface RunnerDeps {
 
 export interface Runner {
   /** Produces the reply under a lease that has been taken for it. */
-  start(job: ReplyJob, leaseId: string): void
+  start(job: ReplyJob, leaseId: string): RunningReply
   /** The producer of a reply; undefined if this node doesn't produce it. */
   find(reply: ReplyRef): Producer | undefined
   /**
@@ -56,9 +61,9 @@ export interface Runner {
   stop(deadlineMs: number): Promise<void>
 }
 
-interface RunningReply {
+export interface RunningReply {
   job: ReplyJob
-  producer: Producer
+  readonly producer: Producer
   /** Resolves when the reply has ended and its lease is dropped or released. */
   done: Promise<void>
 }
@@ -106,6 +111,7 @@ export function startRunner(deps: RunnerDeps): Runner {
       const producer = new Producer(job.source, job.sink, {
         timings,
         logger: logger.child({ run_id: job.run_id }),
+        begun: job.begun,
       })
       const running: RunningReply = { job, producer, done: Promise.resolve() }
       const ofUser = byUser.get(job.user_id) ?? new Set()
@@ -113,6 +119,7 @@ export function startRunner(deps: RunnerDeps): Runner {
       leases.keep(leaseId, () => producer.loseLease())
       metrics.running.inc()
       running.done = runToEnd(running, leaseId)
+      return running
     },
 
     find(reply) {
@@ -128,8 +135,9 @@ export function startRunner(deps: RunnerDeps): Runner {
 
     onChange(user_id, change) {
       for (const { job, producer } of byUser.get(user_id) ?? []) {
-        if (endedBy(change, job)) producer.end({ status: 'stopped', alreadyEnded: true })
-        else if (asksToEnd(change, job)) producer.end({ status: 'stopped' })
+        const { actor: by } = change
+        if (endedBy(change, job)) producer.end({ status: 'stopped', alreadyEnded: true, by })
+        else if (asksToEnd(change, job)) producer.end({ status: 'stopped', by })
       }
     },
 
@@ -151,7 +159,17 @@ function endedBy({ topic, op, entity_id, data }: WireChange, job: ReplyJob): boo
   if (topic === 'agents') return (op === 'finished' || op === 'deleted') && entity_id === job.run_id
   if (topic !== 'conversations' || entity_id !== job.conversation_id) return false
   if (op === 'finished') return data?.run_id === job.run_id
+  if (op === 'updated') return isResumed(data?.messages, job)
   return op === 'deleted' || op === 'purged'
+}
+
+/** Another run goes on with the message. */
+function isResumed(messages: unknown, { message_id, run_id }: ReplyJob): boolean {
+  if (!Array.isArray(messages)) return false
+  return (messages as Partial<Message>[]).some(
+    ({ id, status, metadata }) =>
+      id === message_id && status === 'streaming' && metadata?.run_id !== run_id,
+  )
 }
 
 /**

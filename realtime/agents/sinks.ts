@@ -25,6 +25,7 @@ export function messageSink(
   return {
     extend: (offset, text) => replies.extend(address, { offset, text }, cause),
     part: (part, n) => replies.part(address, part, `producer ${n}`),
+    describe: (patches, n) => replies.describe(address, patches, n),
     async retract() {
       await replies.retract(address)
       cause = 'producer after retraction'
@@ -56,6 +57,7 @@ export function runSink(
       written = Math.max(written, base + offset + text.length)
     },
     part: () => Promise.resolve(),
+    describe: () => Promise.resolve(),
     retract() {
       base = written
       return Promise.resolve()
@@ -86,6 +88,9 @@ export function sequentialSink(sinks: readonly ReplySink[]): ReplySink {
     },
     async part(part, n) {
       for (const sink of sinks) await sink.part(part, n)
+    },
+    async describe(patches, n) {
+      for (const sink of sinks) await sink.describe(patches, n)
     },
     async retract() {
       for (const sink of sinks) await sink.retract()

@@ -1,4 +1,5 @@
 // Where a producer writes a reply.
+import type { Actor } from '@lockstep/protocol/actor'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Part } from '@lockstep/protocol/parts'
 
@@ -6,6 +7,8 @@ export interface ProducedEnding {
   status: 'complete' | 'stopped' | 'interrupted' | 'failed'
   /** Is merged into the metadata of the message or run. */
   metadata: JsonObject
+  /** Who has stopped it. */
+  by?: Actor
 }
 
 /**
@@ -16,6 +19,8 @@ export interface TextSink {
   extend(offset: number, text: string): Promise<void>
   /** Adds a part, or replaces the one with its id. `n` counts these calls without repetitions. */
   part(part: Part, n: number): Promise<void>
+  /** Patches the metadata, by merge patches in order. `n` counts as that of `part` does. */
+  describe(patches: JsonObject[], n: number): Promise<void>
   /** Takes back all text: the next offset is 0 again. May be repeated. */
   retract(): Promise<void>
   finish(ending: ProducedEnding): Promise<void>

@@ -13,6 +13,12 @@ export interface ReplyTimings {
   idleMs: number
   /** The longest time that a provider may take altogether. */
   totalMs: number
+  /** A program that writes a reply itself may send nothing for this long. */
+  hostIdleMs: number
+  /** It may take this long altogether. */
+  hostTotalMs: number
+  /** It may come back this long after its connection broke. */
+  hostReturnMs: number
   /** The first pause after a write that failed. Each further pause is twice as long. */
   retryMs: number
   /** A write that keeps failing is retried for this long. */
@@ -43,6 +49,9 @@ export const replyTimings: ReplyTimings = {
   firstEventMs: 120_000,
   idleMs: 45_000,
   totalMs: 15 * 60_000,
+  hostIdleMs: 120_000,
+  hostTotalMs: 60 * 60_000,
+  hostReturnMs: 15_000,
   retryMs: 200,
   giveUpMs: 30_000,
   leaseMs: 10_000,

@@ -4,7 +4,7 @@
 // them. Each proxy appends the address that it sees, so addresses are believed from the right, as
 // long as the proxy that wrote them is trusted.
 import type { IncomingMessage } from 'node:http'
-import { BlockList, isIP } from 'node:net'
+import { BlockList, isIP, SocketAddress } from 'node:net'
 
 /**
  * The value of TRUST_PROXY: one proxy, nobody, a number of proxies in a row, or a comma-separated
@@ -77,13 +77,32 @@ function addRange(list: BlockList, range: string): void {
   else list.addSubnet(address, Number(bits), family)
 }
 
-/** The addresses in `X-Forwarded-For`, the one that the nearest proxy wrote first. */
-const forwardedFor = (headers: IncomingMessage['headers']): string[] =>
-  String(headers['x-forwarded-for'] ?? '')
-    .split(',')
-    .map((address) => address.trim())
-    .filter(Boolean)
-    .reverse()
+/**
+ * The addresses in `X-Forwarded-For`, the one that the nearest proxy wrote first. What isn't an
+ * address ends the list, because nobody knows who is behind it.
+ */
+function forwardedFor(headers: IncomingMessage['headers']): string[] {
+  const items = String(headers['x-forwarded-for'] ?? '').split(',')
+  const addresses: string[] = []
+  for (const item of items.reverse()) {
+    const address = addressIn(item.trim())
+    if (address === undefined) break
+    addresses.push(address)
+  }
+  return addresses
+}
+
+/**
+ * The address in what a proxy writes, always in the same form. Some proxies add the port, which is
+ * another one for each connection, so nothing would be counted by address.
+ */
+function addressIn(item: string): string | undefined {
+  const withPort = /^"?(?:\[(.+)\](?::\d+)?|([\d.]+):\d+)"?$/.exec(item)
+  const address = (withPort?.[1] ?? withPort?.[2] ?? item).replace(/%.*$/, '')
+  const version = isIP(address)
+  if (version === 0) return undefined
+  return new SocketAddress({ address, family: version === 4 ? 'ipv4' : 'ipv6' }).address
+}
 
 /** Each proxy in a row appends its value, so the first one is what the visitor's browser used. */
 function firstValue(header: string | string[] | undefined): string | undefined {

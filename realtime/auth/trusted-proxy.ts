@@ -45,10 +45,16 @@ export interface TrustedProxy {
   }
 }
 
+export interface TrustedProxyDeps {
+  /** The visitor's address. */
+  addressOf(request: IncomingMessage): string
+  logger: Logger
+  security?: SecurityLog
+}
+
 export function createTrustedProxy(
   settings: TrustedProxySettings,
-  logger: Logger,
-  security?: SecurityLog,
+  { addressOf, logger, security }: TrustedProxyDeps,
 ): TrustedProxy {
   const { userHeader, nameHeader } = settings
   const digests = settings.secrets.map(digest)
@@ -67,22 +73,22 @@ export function createTrustedProxy(
     return digests.map((valid) => timingSafeEqual(given, valid)).includes(true)
   }
 
+  function noteRefusal(request: IncomingMessage, reason: string, why: string): void {
+    const address = addressOf(request)
+    logger.warn({ address }, `ignored ${userHeader}: ${why}`)
+    security?.note('sign_in_by_host_refused', { account: null, address, reason })
+  }
+
   function claimOf(request: IncomingMessage): ProxyClaim | undefined {
     if (!hasSecret(request)) {
-      if (
-        request.headers[userHeader] !== undefined ||
-        request.headers[SECRET_HEADER] !== undefined
-      ) {
-        const { remoteAddress: address } = request.socket
-        logger.warn({ address }, `ignored ${userHeader}: it came without the proxy's secret`)
-        security?.note('sign_in_by_host_refused', { account: null, address, reason: 'no secret' })
-      }
+      if (request.headers[userHeader] !== undefined || request.headers[SECRET_HEADER] !== undefined)
+        noteRefusal(request, 'no secret', "it came without the proxy's secret")
       return undefined
     }
     const subject = singleValue(request, userHeader)
     if (subject === undefined || subject.length > SUBJECT_MAX) {
       if (request.headers[userHeader])
-        logger.warn(`ignored ${userHeader}: it was sent twice or is too long`)
+        noteRefusal(request, 'unclear user', 'it was sent twice or is too long')
       return { user: undefined }
     }
     const names = [singleValue(request, nameHeader), subject].map((name) =>

@@ -3,7 +3,8 @@ import { Fault } from '@lockstep/protocol/errors'
 import type { Caller } from '../log/entry.ts'
 import type { SecurityEvent, SecurityLog } from '../observability/security-log.ts'
 import type { Database } from '../store/database.ts'
-import { findUser, findUserByName } from '../store/users.ts'
+import type { HostIdentity } from '../store/documents.ts'
+import { findUser, findUserByName, findUserOfHost } from '../store/users.ts'
 import type { SignInContext, SignInResult } from './sign-in.ts'
 
 /** The faults that already have a line in the security log. */
@@ -20,6 +21,8 @@ export interface AuditTrail {
   nameOf(user_id: string): Promise<string | null>
   /** The same name, if an account has it. */
   knownName(username: string): Promise<string | null>
+  /** The username of the account of a host app's user; null if there is none. */
+  nameOfHost(host: HostIdentity): Promise<string | null>
   /** Runs a use case and notes what came of it. */
   noted<T>(
     events: Events,
@@ -83,6 +86,8 @@ export function createAuditTrail(database: Database, security: SecurityLog): Aud
     nameOf,
     knownName: async (username) =>
       (await findUserByName(database, username).catch(() => null))?.username ?? null,
+    nameOfHost: async ({ issuer, subject }) =>
+      (await findUserOfHost(database, { issuer, subject }).catch(() => null))?.username ?? null,
     noted,
     async byCaller(events, caller, run, describe = () => ({})) {
       // as it was before: the account may be gone afterwards, or have another name

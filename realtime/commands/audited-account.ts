@@ -3,7 +3,7 @@ import type { AccountUseCases } from './account.ts'
 import { ofResult, ofVisitor, type AuditTrail } from './audit-trail.ts'
 
 export function auditAccount(account: AccountUseCases, trail: AuditTrail): AccountUseCases {
-  const { noted, byCaller, nameOf, knownName } = trail
+  const { noted, byCaller, nameOf, knownName, nameOfHost } = trail
   /** Whoever sends an id may have made it up. */
   const known = async (id: string) => {
     const account = await nameOf(id)
@@ -36,7 +36,10 @@ export function auditAccount(account: AccountUseCases, trail: AuditTrail): Accou
       noted(
         ['signed_in_by_host', 'sign_in_by_host_refused'],
         () => account.enter(visitor, user),
-        (result) => ({ ...ofVisitor(visitor), ...(result && ofResult(result)) }),
+        async (result) => ({
+          ...ofVisitor(visitor),
+          ...(result ? ofResult(result) : { account: await nameOfHost(user) }),
+        }),
       ),
     confirm: (caller, ...rest) =>
       byCaller(['confirmed', 'confirm_refused'], caller, () => account.confirm(caller, ...rest)),

@@ -1,11 +1,13 @@
 // The answers to commands on conversations. HTTP answers with the conversation and its newest
 // messages, sockets with the summary: both come from the state that the log has decided on, without
 // another read.
-import type { Conversation, ReplyIds, Summary } from '@lockstep/protocol/conversations'
+import type { Conversation, Summary } from '@lockstep/protocol/conversations'
 import { summaryOf } from '@lockstep/protocol/decide/conversations'
 import { limits } from '@lockstep/protocol/limits'
 import type { Message } from '@lockstep/protocol/message'
+import type { Produced } from '@lockstep/protocol/produce'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
+import type { ReplyIds } from '@lockstep/protocol/reply-ids'
 import { byteLength } from '@lockstep/protocol/text'
 import type { Appended } from '../log/append.ts'
 import { outcomeOf, type Outcome } from './outcome.ts'
@@ -30,8 +32,8 @@ export interface ConversationOutcome extends Outcome<Summary | null> {
    * none of its messages is deleted.
    */
   conversation?: ConversationAtHead
-  /** Of the command `reply`: what it started. undefined after a purge. */
-  reply?: ReplyIds
+  /** Of the command `reply`: what it started. undefined after a purge. Of `produce`: its reply. */
+  reply?: ReplyIds | Produced
 }
 
 export function conversationOutcome(

@@ -22,8 +22,9 @@ export interface HostSignOut {
   /**
    * Ends the sessions that came from the sign-in, on every node. Throws `invalid` if the provider's
    * token was used before.
+   * @param address the provider's
    */
-  end(ended: EndedHostSignIn): Promise<void>
+  end(ended: EndedHostSignIn, address: string): Promise<void>
   /** The sign-in at the provider from which a session came. */
   signInOf(session_id: string): Promise<HostSession | undefined>
 }
@@ -44,8 +45,9 @@ export function createHostSignOut({
     return user ? findHostSessionsOf(database, user._id, { issuer, subject: subject! }) : []
   }
 
-  async function revoke({ _id: session_id, user_id }: SessionDocument): Promise<void> {
-    const context = { user_id, session_id: null, device: DEVICE, mutation_id: newId() }
+  async function revoke(session: SessionDocument, address: string): Promise<void> {
+    const { _id: session_id, user_id } = session
+    const context = { user_id, session_id: null, device: DEVICE, address, mutation_id: newId() }
     await account.revoke(context, { session_id }).catch((error: unknown) => {
       // it has ended meanwhile
       if (!(error instanceof Fault && error.code === 'not_found')) throw error
@@ -53,7 +55,7 @@ export function createHostSignOut({
   }
 
   return {
-    async end(ended) {
+    async end(ended, address) {
       const { issuer, sid, jti } = ended
       const until = new Date(Date.now() + REMEMBER_MS)
       const token: TokenName = ['logout token', issuer, jti]
@@ -62,7 +64,7 @@ export function createHostSignOut({
       try {
         // first, for a session of that sign-in that is being started
         if (sid !== undefined) await markEnded(database, { issuer, sid }, until)
-        for (const session of await sessionsOf(ended)) await revoke(session)
+        for (const session of await sessionsOf(ended)) await revoke(session, address)
       } catch (error) {
         await returnToken(database, token)
         throw error

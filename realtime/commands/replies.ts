@@ -1,14 +1,12 @@
 // What happens to a reply in its conversation: it begins, grows, ends. Everything goes through the
 // log. The log rejects what another run writes, or what is written after the end; so it doesn't
 // matter here who produces the text.
+import type { Actor } from '@lockstep/protocol/actor'
 import { branchOf, threadsIn } from '@lockstep/protocol/branch'
-import type {
-  ConversationChanges,
-  ConversationCommands,
-  ReplyIds,
-} from '@lockstep/protocol/conversations'
+import type { ConversationChanges, ConversationCommands } from '@lockstep/protocol/conversations'
 import type { DecisionContext } from '@lockstep/protocol/change'
 import type { ConversationDecision } from '@lockstep/protocol/decide/conversations'
+import { decideMetadata, decideResume, findHostReply } from '@lockstep/protocol/decide/host-replies'
 import {
   decideExtend,
   decideFinish,
@@ -25,9 +23,11 @@ import {
 } from '@lockstep/protocol/decide/replies'
 import { Fault } from '@lockstep/protocol/errors'
 import type { JsonObject } from '@lockstep/protocol/free-form'
+import { newId } from '@lockstep/protocol/ids'
 import type { Message, RemovedMessage } from '@lockstep/protocol/message'
 import type { Part } from '@lockstep/protocol/parts'
 import type { HeldConversation } from '@lockstep/protocol/reduce/conversation'
+import type { ReplyIds } from '@lockstep/protocol/reply-ids'
 import { derivedId } from '../log/derived-id.ts'
 import { SERVER_DEVICE, type CommandContext } from '../log/entry.ts'
 import type { Appended } from '../log/append.ts'
@@ -56,6 +56,8 @@ export const byServer = (user_id: string, ...parts: (string | number)[]): Comman
   device: SERVER_DEVICE,
   mutation_id: derivedId(...parts),
 })
+
+const actorOf = ({ session_id, device }: CommandContext): Actor => ({ session_id, device })
 
 /** Where a reply is written, and by which run. */
 export interface ReplyAddress {
@@ -92,12 +94,27 @@ export interface Replies {
   ): Promise<void>
   /** Adds a part, or replaces the one with its id. Throws as `extend`. */
   part(address: ReplyAddress, part: Part, cause: string): Promise<void>
+  /** Patches the metadata, by merge patches in order. Throws as `extend`. */
+  describe(address: ReplyAddress, patches: JsonObject[], n: number): Promise<void>
+  /**
+   * Lets the run go on with a reply of a program of the host that another run has written. Nothing
+   * changes if it has ended for good. Throws `invalid` if text would be missing before `offset`,
+   * and `already_replying`.
+   */
+  resume(address: ReplyAddress, offset: number): Promise<{ resumed: boolean }>
+  /**
+   * The reply of a program of the host, as the log has it; undefined if there is no such message.
+   * Throws `not_found` without the conversation, and `id_taken` if the message is another one.
+   */
+  ofHost(
+    address: Omit<ReplyAddress, 'run_id'>,
+  ): Promise<{ message: Message | undefined; outcome: ConversationOutcome }>
   /** Takes back all text. Throws `not_found` when this run doesn't write the message any more. */
   retract(address: ReplyAddress): Promise<void>
   /** Ends the message for its run, once; also in the trash. Throws `not_found` after a purge. */
   finish(
     address: ReplyAddress,
-    ending: Pick<ReplyEnding, 'status' | 'metadata'>,
+    ending: Pick<ReplyEnding, 'status' | 'metadata' | 'by'>,
     cause?: string,
   ): Promise<void>
   /** Ends the message, whichever node produces it. `metadata` is added to the message's own. */
@@ -213,6 +230,35 @@ export function createReplies(database: Database, log: Log): Replies {
       )
     },
 
+    async describe({ user_id, conversation_id, message_id, run_id }, patches, n) {
+      const context = byServer(user_id, 'described', run_id, n)
+      const entity = { conversation_id, messages: [message_id] }
+      await append(context, entity, ['described', patches], (held, decisionContext) =>
+        decideMetadata(held, { message_id, run_id, patches }, decisionContext),
+      )
+    },
+
+    async resume({ user_id, conversation_id, message_id, run_id }, offset) {
+      const context = byServer(user_id, 'resumed', run_id)
+      const entity = { conversation_id, messages: [message_id], streaming: true }
+      const { kind } = await append(
+        context,
+        entity,
+        ['resumed', message_id],
+        (held, decisionContext) =>
+          decideResume(held, { message_id, run_id, offset }, decisionContext),
+      )
+      return { resumed: kind !== 'unchanged' }
+    },
+
+    async ofHost({ user_id, conversation_id, message_id }) {
+      const context = byServer(user_id, newId())
+      const entity = { conversation_id, messages: [message_id] }
+      const read = await append(context, entity, ['read', message_id], () => undefined)
+      const message = findHostReply(read.state.held, message_id)
+      return { message, outcome: conversationOutcome(read) }
+    },
+
     async retract({ user_id, conversation_id, message_id, run_id }) {
       const context = byServer(user_id, 'retracted', run_id)
       const entity = { conversation_id, messages: [message_id] }
@@ -223,10 +269,10 @@ export function createReplies(database: Database, log: Log): Replies {
 
     async finish(
       { user_id, conversation_id, message_id, run_id },
-      { status, metadata },
+      { status, metadata, by },
       cause = 'producer',
     ) {
-      const ending = { message_id, run_id, status, metadata }
+      const ending = { message_id, run_id, status, metadata, by }
       const context = byServer(user_id, 'finished', cause, run_id)
       const entity = { conversation_id, messages: [message_id] }
       await append(context, entity, ['finished', cause, run_id], (held, decisionContext) =>
@@ -236,7 +282,11 @@ export function createReplies(database: Database, log: Log): Replies {
 
     stop: (context, payload, metadata) =>
       stopStreaming(context, payload, (held, decisionContext) =>
-        decideStop(held, { message_id: payload.message_id, metadata }, decisionContext),
+        decideStop(
+          held,
+          { message_id: payload.message_id, metadata, by: actorOf(context) },
+          decisionContext,
+        ),
       ),
     askToStop: (context, payload) =>
       stopStreaming(context, payload, (held) => decideStopRequest(held, payload.message_id)),

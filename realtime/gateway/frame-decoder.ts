@@ -6,6 +6,7 @@ import { Decoder, Encoder, PacketType, type Packet } from 'socket.io-parser'
 import { Fault } from '@lockstep/protocol/errors'
 import { excessOf } from '@lockstep/protocol/json-shape'
 import { limits } from '@lockstep/protocol/limits'
+import { beginWork } from '../concurrency/turns.ts'
 
 /** An event with its attachments, namespace, ack and name. */
 const EVENT = /^(?:2|5(\d{1,3})-)(?:(\/[^,]{0,100}),)?(\d{0,15})(\["(?:[^"\\]|\\.){0,100}")/
@@ -23,6 +24,7 @@ class FrameDecoder extends Decoder {
     const type = Number(frame[0])
     if (type === PacketType.BINARY_EVENT) return this.#refuseBinary(frame)
     if (type === PacketType.EVENT) {
+      beginWork()
       const excess = excessOf(frame)
       if (excess !== undefined) return this.#refuse(frame, `The payload ${excess}`)
     } else if (type === PacketType.BINARY_ACK || frame.length > limits.handshakeBytes)

@@ -25,15 +25,13 @@ export function createRefusals({ addressOf, logger, security, count }: RefusalsD
   return {
     ofHandshake(fault: Fault, { nsp, handshake, request }: TopicSocket): void {
       const { code } = fault
+      const address = addressOf(request)
       count(code)
-      if (ofSecurity.has(code)) {
-        const address = addressOf(request)
+      if (ofSecurity.has(code))
         security?.note('handshake_refused', { reason: code, address, route: nsp.name })
-      }
       if (code === 'internal')
         return logger.error({ err: fault.cause ?? fault }, 'a handshake failed unexpectedly')
-      const { address, headers } = handshake
-      const { origin, host } = headers
+      const { origin, host } = handshake.headers
       const page = code === 'forbidden_origin' ? { origin, host } : {}
       logger.info({ topic: nsp.name.slice(1), code, address, ...page }, 'a handshake was refused')
     },

@@ -69,10 +69,10 @@ export function authenticateByProxy(
     return started
   }
 
-  async function revoke(identity: Identity): Promise<void> {
+  async function revoke(identity: Identity, address: string): Promise<void> {
     try {
       await account.revoke(
-        { ...identity, mutation_id: newId() },
+        { ...identity, address, mutation_id: newId() },
         { session_id: identity.session_id },
       )
     } catch (error) {
@@ -87,7 +87,7 @@ export function authenticateByProxy(
     if (identity && !contradicts(claim, identity)) return identity
     if (!claim?.user) return undefined
     const { session } = await startSession(request, claim.user)
-    if (identity) await revoke(identity)
+    if (identity) await revoke(identity, request.ip)
     const cookie = await sessions.cookie.issue(session.id, isSecure(request))
     reply.header('set-cookie', cookie)
     return sessions.identify(cookie)

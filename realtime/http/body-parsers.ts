@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Fault } from '@lockstep/protocol/errors'
 import { excessOf } from '@lockstep/protocol/json-shape'
+import { beginWork, shareTurn } from '../concurrency/turns.ts'
 import { unsupportedType } from './problems.ts'
 import { spoolBody } from './spooled-body.ts'
 
@@ -27,6 +28,15 @@ export function spoolBodies(app: FastifyInstance): void {
   })
 }
 
+/** Leaves each body in this scope unread: its receiver reads it as it comes. */
+export function streamBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('application/x-ndjson', (request: FastifyRequest, payload: Readable) => {
+    checkContent(request)
+    return Promise.resolve(payload)
+  })
+}
+
 /**
  * Throws `invalid`: 415 for another charset or encoding, 400 for what isn't JSON, 422 for what is
  * nested too deep or has too many keys or values. An empty body is undefined.
@@ -34,6 +44,7 @@ export function spoolBodies(app: FastifyInstance): void {
 async function parseJson(request: FastifyRequest, body: Buffer): Promise<unknown> {
   checkContent(request)
   if (body.length === 0) return undefined
+  beginWork()
   const text = wellFormed(() => utf8.decode(body))
   const excess = excessOf(text)
   if (excess !== undefined)
@@ -41,7 +52,9 @@ async function parseJson(request: FastifyRequest, body: Buffer): Promise<unknown
       detail: `The body ${excess}`,
       issues: [{ path: '', message: excess }],
     })
-  return wellFormed(() => JSON.parse(text) as unknown)
+  const value = wellFormed(() => JSON.parse(text) as unknown)
+  await shareTurn()
+  return value
 }
 
 function wellFormed<T>(read: () => T): T {

@@ -6,6 +6,8 @@ import type { ConversationOutcome } from '../commands/conversation-outcome.ts'
 import { NEWEST, type Conversations } from '../commands/conversations.ts'
 import { noSuchConversation } from '../commands/live-conversation.ts'
 import type { RewindUseCases } from '../commands/rewind.ts'
+import type { Produce } from '../commands/uploads.ts'
+import { readProduced } from './produced-lines.ts'
 import type { Handlers } from './route-handler.ts'
 
 /**
@@ -17,6 +19,7 @@ export function conversationHandlers(
   commands: CommandHandlers['conversations'],
   conversations: Pick<Conversations, 'list' | 'get'>,
   rewind: Pick<RewindUseCases, 'at'>,
+  produce: Produce,
 ) {
   /**
    * The conversation in an outcome. A command that changed nothing has none, so the conversation is
@@ -115,5 +118,14 @@ export function conversationHandlers(
       const command = { conversation_id: params.id, ...body }
       return conversationOf(caller.user_id, await commands.stop(caller, command))
     },
+    produceReply: ({ params, query, body }, { caller }) =>
+      produce(
+        caller,
+        { conversation_id: params.id, ...query },
+        {
+          read: (upload) => readProduced(body, upload),
+          stopping: body.stopping,
+        },
+      ),
   } satisfies Handlers
 }

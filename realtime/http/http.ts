@@ -37,6 +37,7 @@ import { recordRequests, type RequestLogLevel } from './access-log.ts'
 import { serveOperatorRoutes } from './operator-routes.ts'
 import { frameworkFault, refuseConnection, sendProblem } from './problems.ts'
 import { createOpenAnswers } from './open-answers.ts'
+import { watchRequests } from './request-deadlines.ts'
 import { createRequestLimits } from './request-limits.ts'
 import { serveRoutes } from './routes.ts'
 import { httpSettings, type HttpSettings } from './settings.ts'
@@ -49,7 +50,7 @@ export interface HttpDeps {
   >
   handlers: Handlers
   sessions: Sessions
-  tokens: Pick<Tokens, 'identify' | 'isServiceKey'>
+  tokens: Pick<Tokens, 'identify' | 'isServiceKey' | 'alive'>
   /** Other ways to sign in than by password. */
   host?: {
     account: Pick<AccountUseCases, 'enter' | 'revoke'>
@@ -113,7 +114,7 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
     logger: false,
     trustProxy: (address, hop) => trust.trusts(address, hop),
     bodyLimit: limits.bodyBytes,
-    requestTimeout: timings.request,
+    requestTimeout: 0, // see request-deadlines.ts
     keepAliveTimeout: timings.idle,
     http: {
       headersTimeout: timings.headers,
@@ -148,6 +149,7 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
   })
   const requestLimits = createRequestLimits(settings)
   const openAnswers = createOpenAnswers(settings, metrics)
+  const deadlines = watchRequests(app.server, timings.request)
   await app.register((scope) =>
     serveOperatorRoutes(scope, {
       metrics,
@@ -167,6 +169,7 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
       tokens: deps.tokens,
       requestLimits,
       openAnswers,
+      deadlines,
       handlers: deps.handlers,
       stopping: stopping.signal,
       settings,

@@ -81,7 +81,7 @@ export function serveOidc(app: FastifyInstance, deps: OidcRoutesDeps): void {
     const given = request.body instanceof URLSearchParams ? request.body.getAll('logout_token') : []
     try {
       if (given.length !== 1) throw new OidcSignInError('failed', 'there is no logout token')
-      await signOut.end(await oidc.readLogout(given[0]!))
+      await signOut.end(await oidc.readLogout(given[0]!), request.ip)
       security?.note('signed_out_by_host', { address: request.ip })
       return await reply.send()
     } catch (error) {

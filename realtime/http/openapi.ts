@@ -90,7 +90,8 @@ const securityOf = {
 
 function operation(name: string, route: Route, components: SchemaComponents): object {
   const { summary, status, body, answer, open, access = 'any', media = 'application/json' } = route
-  const json = (schema: object) => ({ 'application/json': { schema } })
+  const sent = route.streamed ? 'application/x-ndjson' : 'application/json'
+  const content = (schema: object) => ({ [sent]: { schema } })
   const merges = name === 'putPreferences' && {
     'application/merge-patch+json': { schema: { type: 'object' } },
   }
@@ -106,7 +107,7 @@ function operation(name: string, route: Route, components: SchemaComponents): ob
     ...(body && {
       requestBody: {
         required: true,
-        content: { ...json(components.add(body, 'input')), ...merges },
+        content: { ...content(components.add(body, 'input')), ...merges },
       },
     }),
     responses: {

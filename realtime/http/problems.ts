@@ -38,7 +38,9 @@ export function frameworkFault(error: FastifyError, request: FastifyRequest): Fa
       })
     }
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return unsupportedType()
+      return unsupportedType(
+        request.routeOptions.url?.endsWith('/produce') && 'application/x-ndjson',
+      )
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return new Fault('invalid', {
         status: 400,
@@ -55,11 +57,10 @@ export function frameworkFault(error: FastifyError, request: FastifyRequest): Fa
   }
 }
 
-export const unsupportedType = (): Fault =>
-  new Fault('invalid', {
-    status: 415,
-    detail: 'The content type must be application/json or application/merge-patch+json, in UTF-8',
-  })
+export const unsupportedType = (
+  type: string | false = 'application/json or application/merge-patch+json',
+): Fault =>
+  new Fault('invalid', { status: 415, detail: `The content type must be ${type}, in UTF-8` })
 
 const parserFaults: Record<string, Fault> = {
   HPE_HEADER_OVERFLOW: new Fault('too_large', {

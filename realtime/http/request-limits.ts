@@ -7,11 +7,13 @@ import { KeyedTokenBuckets } from '../auth/token-bucket.ts'
 import type { HttpSettings } from './settings.ts'
 
 /**
- * Both functions count one request with a body of `bytes` and throw `rate_limited` if there has
- * been too much.
+ * The functions `count…` count one request with a body of `bytes`, and throw `rate_limited` if
+ * there has been too much.
  */
 export interface RequestLimits {
   countUser(user_id: string, bytes: number): void
+  /** Counts bytes of a body whose length nobody knew, or returns how long they must wait (ms). */
+  waitOf(user_id: string, bytes: number): number
   /** For a request of somebody who isn't signed in. */
   countAddress(address: string, bytes?: number): void
 }
@@ -27,6 +29,7 @@ export function createRequestLimits(
   return {
     countUser: (user_id, bytes) =>
       refuseIfPositive(users.take(user_id, 1 + bytes / BYTES_OF_REQUEST.user)),
+    waitOf: (user_id, bytes) => users.take(user_id, bytes / BYTES_OF_REQUEST.user),
     countAddress: (address, bytes = 0) =>
       refuseIfPositive(networks.take(networkOf(address), 1 + bytes / BYTES_OF_REQUEST.address)),
   }

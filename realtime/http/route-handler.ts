@@ -6,6 +6,7 @@ import type { RouteName } from '@lockstep/protocol/route-paths'
 import type { Identity } from '../auth/sessions.ts'
 import type { CommandContext } from '../log/entry.ts'
 import type { ImportBody } from '../commands/import/import-body.ts'
+import type { StreamedBody } from './streamed-body.ts'
 
 /** The context of any request. */
 export interface RequestContext {
@@ -50,8 +51,15 @@ export interface ResponseControls {
  * handlers get the body as it was sent: JSON in UTF-8.
  */
 export const spooledBodyRoutes = ['importMe'] as const satisfies readonly RouteName[]
-type HandlerInput<Name extends RouteName> = Name extends (typeof spooledBodyRoutes)[number]
-  ? Omit<Asked<Name>, 'body'> & { body: ImportBody }
+/** Routes whose bodies are read while they come. Their handlers get the body unread. */
+export const streamedBodyRoutes = ['produceReply'] as const satisfies readonly RouteName[]
+
+interface BodyOf {
+  importMe: ImportBody
+  produceReply: StreamedBody
+}
+type HandlerInput<Name extends RouteName> = Name extends keyof BodyOf
+  ? Omit<Asked<Name>, 'body'> & { body: BodyOf[Name] }
   : Asked<Name>
 
 type IsOpen<Name extends RouteName> = (typeof routes)[Name] extends

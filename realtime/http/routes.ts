@@ -1,6 +1,7 @@
 // Serves the table of routes in protocol/rest.ts. Every request passes the same checks in this
 // order: origin (in http.ts), user and request limits, content type and size of the body, then
 // parameters, query and body. Handlers get only parsed values.
+import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import * as z from 'zod'
 import { Fault, parse } from '@lockstep/protocol/errors'
@@ -14,6 +15,7 @@ import { needAccess, type Access } from '../auth/scopes.ts'
 import { actorOf, type Identity, type Sessions } from '../auth/sessions.ts'
 import type { Tokens } from '../auth/tokens.ts'
 import { MAX_IN_MEMORY_BYTES, type ImportBody } from '../commands/import/import-body.ts'
+import { beginWork, shareTurn } from '../concurrency/turns.ts'
 import { bearerOf, isSecure, type Authenticate } from './authenticate.ts'
 import {
   checkLockstepUser,
@@ -24,20 +26,23 @@ import {
 } from './request-headers.ts'
 import {
   spooledBodyRoutes,
+  streamedBodyRoutes,
   type ResponseControls,
   type SignedInContext,
   type Handlers,
   type RequestContext,
 } from './route-handler.ts'
-import { spoolBodies } from './body-parsers.ts'
+import { spoolBodies, streamBodies } from './body-parsers.ts'
 import { watchBodyRate } from './body-rate.ts'
 import { refuseSlow } from './problems.ts'
 import { createHeavyReads } from './heavy-reads.ts'
 import { LargeBodies } from './large-bodies.ts'
 import type { OpenAnswers } from './open-answers.ts'
+import type { RequestDeadlines } from './request-deadlines.ts'
 import type { RequestLimits } from './request-limits.ts'
 import type { HttpSettings } from './settings.ts'
 import type { SpooledBody } from './spooled-body.ts'
+import { discardRest, streamedBody, type StreamedBody } from './streamed-body.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -52,13 +57,15 @@ const emptyObject = z.strictObject({})
 /** The bodies of these routes are small, and most of the routes serve anybody. */
 const signInRoutes = /^\/auth\/|^\/users\/me\/(?:password|passkeys|second-step)(?:\/|$)/
 const spooledRoutes: ReadonlySet<RouteName> = new Set(spooledBodyRoutes)
+const streamedRoutes: ReadonlySet<RouteName> = new Set(streamedBodyRoutes)
 
 export interface RoutesDeps {
   sessions: Sessions
   authenticate: Authenticate
-  tokens: Pick<Tokens, 'isServiceKey'>
+  tokens: Pick<Tokens, 'isServiceKey' | 'alive'>
   requestLimits: RequestLimits
   openAnswers: OpenAnswers
+  deadlines: RequestDeadlines
   handlers: Handlers
   /** Aborts when the node begins to stop, so that long requests end early. */
   stopping: AbortSignal
@@ -74,10 +81,15 @@ export function serveRoutes(app: FastifyInstance, deps: RoutesDeps): void {
   const heavyReads = createHeavyReads()
   const largeBodies = new LargeBodies(settings.spooledBytes)
   for (const name of Object.keys(routes) as RouteName[])
-    if (!spooledRoutes.has(name)) serveRoute(app, name)
+    if (!spooledRoutes.has(name) && !streamedRoutes.has(name)) serveRoute(app, name)
   app.register((scope, _options, done) => {
     spoolBodies(scope)
     for (const name of spooledBodyRoutes) serveRoute(scope, name)
+    done()
+  })
+  app.register((scope, _options, done) => {
+    streamBodies(scope)
+    for (const name of streamedBodyRoutes) serveRoute(scope, name)
     done()
   })
 
@@ -92,9 +104,11 @@ export function serveRoutes(app: FastifyInstance, deps: RoutesDeps): void {
       onRequest: async (request, reply) => {
         reply.header('cache-control', 'no-store')
         const isSpooled = spooledRoutes.has(name)
+        const isStreamed = streamedRoutes.has(name)
         const bytes = announcedBytes(request)
         // a body larger than allowed will not be read
-        const counted = isSpooled ? 0 : Math.min(bytes, request.routeOptions.bodyLimit ?? 0)
+        const counted =
+          isSpooled || isStreamed ? 0 : Math.min(bytes, request.routeOptions.bodyLimit ?? 0)
         if (route.access === 'service') await needServiceKey(request, reply, counted)
         else if (route.open) requestLimits.countAddress(request.ip, counted)
         else {
@@ -103,12 +117,13 @@ export function serveRoutes(app: FastifyInstance, deps: RoutesDeps): void {
         }
         if (isSpooled && request.identity && bytes > MAX_IN_MEMORY_BYTES)
           largeBodies.admit(request.identity.user_id, bytes, reply.raw)
-        // an import takes turns with other imports anyway, and may take long
+        // an import takes turns with other imports anyway, and both may take long
         const owner = request.identity?.user_id ?? networkOf(request.ip)
-        if (!isSpooled) await openAnswers.enter(owner, reply.raw, request.raw.socket)
+        if (!isSpooled && !isStreamed) await openAnswers.enter(owner, reply.raw, request.raw.socket)
       },
       preParsing: (request, _reply, payload, done) => {
-        watchBodyRate(request.raw, settings, () => refuseSlow(request.raw.socket))
+        if (!streamedRoutes.has(name))
+          watchBodyRate(request.raw, settings, () => refuseSlow(request.raw.socket))
         done(null, payload)
       },
       handler: async (request, reply) => {
@@ -118,11 +133,17 @@ export function serveRoutes(app: FastifyInstance, deps: RoutesDeps): void {
         try {
           if (!handler)
             throw new Fault('not_found', { detail: 'This server does not offer this route' })
+          beginWork()
           const input = parseInput(
             route,
             request,
-            spooledRoutes.has(name) ? (large?.body ?? new Uint8Array()) : undefined,
+            spooledRoutes.has(name)
+              ? (large?.body ?? new Uint8Array())
+              : streamedRoutes.has(name)
+                ? streamOf(request)
+                : undefined,
           )
+          await shareTurn()
           const context = contextOf(deps, request, reply.status(route.status))
           const read = { name, query: input.query, user_id: request.identity?.user_id ?? '' }
           const answer = await heavyReads.run(read, reply.raw, () =>
@@ -131,8 +152,23 @@ export function serveRoutes(app: FastifyInstance, deps: RoutesDeps): void {
           return send(reply, answer, route.media)
         } finally {
           await large?.close()
+          if (streamedRoutes.has(name)) discardRest(request)
         }
       },
+    })
+  }
+
+  function streamOf(request: FastifyRequest): StreamedBody {
+    const { identity, body } = request
+    const stream = body instanceof Readable ? body : Readable.from([])
+    const isAllowed = async () => {
+      if (!identity) return false
+      const { token, session_id } = identity
+      const id = token ? token.id : session_id
+      return (await (token ? tokens : sessions).alive([id])).has(id)
+    }
+    return streamedBody(request, stream, {
+      ...{ requestLimits, isAllowed, stopping: deps.stopping, deadlines: deps.deadlines },
     })
   }
 
@@ -187,7 +223,11 @@ const announcedBytes = ({ headers, routeOptions }: FastifyRequest): number =>
     ? Number(headers['content-length'] ?? 0)
     : (routeOptions.bodyLimit ?? limits.importBytes)
 
-function parseInput(route: Route, request: FastifyRequest, large: ImportBody | undefined) {
+function parseInput(
+  route: Route,
+  request: FastifyRequest,
+  large: ImportBody | StreamedBody | undefined,
+) {
   return {
     params: parse(route.params ?? emptyObject, request.params),
     query: parse(route.query ?? emptyObject, request.query),

@@ -14,6 +14,7 @@ import type { AnyDecision, DecisionContext, DecisionOf } from '@lockstep/protoco
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import type { Topic } from '@lockstep/protocol/topics'
+import { shareTurn } from '../concurrency/turns.ts'
 import { findMutation, topicKey } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 import type { ChangeDocument } from '../store/documents.ts'
@@ -104,6 +105,7 @@ export async function append<T extends Topic>(
   const { context, topic, entity_id, needs = {} } = request
   const { user_id } = context
   const key = topicKey(user_id, topic)
+  await shareTurn()
   const identity = {
     mutation_id: context.mutation_id,
     fingerprint: fingerprintOf(request.identity),
@@ -112,6 +114,7 @@ export async function append<T extends Topic>(
   const cache = caches[topic]
   const isLate = () => performance.now() - arrivedAt > DEADLINE_MS
   if (isLate()) throw tooManyChanges()
+  await shareTurn()
   let backoff = 1
   let known = await heads.get(user_id, topic)
   for (;;) {
@@ -150,7 +153,10 @@ export async function append<T extends Topic>(
       at: new Date(decisionContext.at),
       total_bytes: head.total_bytes,
     }
+    // the position is that of the state on which the command was decided, whatever comes meanwhile
+    await shareTurn()
     const entry = toEntry(context, position, identity, attempt.decision)
+    await shareTurn()
     const full = await storage?.refusal(head, entry)
     if (full) {
       // this refusal inserts nothing either, so the head must be fresh (LOG-4)
@@ -171,6 +177,7 @@ export async function append<T extends Topic>(
       recordAppended(head, entry)
       keep(head, entry.entity_id, after)
       appended(head)
+      await shareTurn()
       return { kind: 'appended', ...outcomeOf(entry, after) }
     }
     const first = await firstEntry(database, request, identity.fingerprint)

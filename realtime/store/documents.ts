@@ -1,7 +1,7 @@
 // The documents of each collection, as MongoDB stores them.
 import type { ResumeToken as MongoResumeToken } from 'mongodb'
 import type { Run } from '@lockstep/protocol/agents'
-import type { Actor } from '@lockstep/protocol/change'
+import type { Actor } from '@lockstep/protocol/actor'
 import type { Encryption } from '@lockstep/protocol/encryption'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Message } from '@lockstep/protocol/message'

@@ -51,6 +51,9 @@ export class RecordingSink implements TextSink {
     if (this.ending) throw refused()
     this.parts.push(part)
   }
+  describe(): Promise<void> {
+    return Promise.resolve()
+  }
   async retract(): Promise<void> {
     await this.beforeWrite()
     if (this.ending) throw refused()

@@ -113,14 +113,14 @@ function send(
   { params = {}, query = {}, body }: Asked,
   headers: Record<string, string> = {},
 ) {
-  const { method, path } = table[name]!
+  const { method, path, streamed } = table[name]!
   const filled = path.replaceAll(/\{(\w+)\}/g, (_, key: string) => encodeURIComponent(params[key]!))
   const search = new URLSearchParams(query as Record<string, string>).toString()
   return request(
     `${named(shared.node.url)}${filled}${search && `?${search}`}`,
     method,
-    body,
-    headers,
+    streamed ? `${JSON.stringify(body)}\n{"done":true}\n` : body,
+    { ...(streamed && { 'content-type': 'application/x-ndjson' }), ...headers },
   )
 }
 /** How somebody who may do so asks: with a cookie, or with the service key. */
@@ -298,7 +298,9 @@ describe('the owner’s own program', () => {
   test.each(names)('with a harmful value in any place of %s is refused', async (name) => {
     const { params = {}, query = {}, body } = requests.get(name)!
     const attempts: { code: ErrorCode; path: string[]; ask: Asked }[] = []
-    for (const { path, value, code } of body === undefined ? [] : places(body, name))
+    // a line of a stream is refused when the rest has been taken: see tests/agents/host-replies
+    const isWhole = body !== undefined && !table[name]!.streamed
+    for (const { path, value, code } of isWhole ? places(body, name) : [])
       attempts.push({ code, path, ask: { params, query, body: value } })
     for (const bad of [
       ...injections.map((put) => JSON.stringify(put)),
@@ -325,7 +327,7 @@ describe('the owner’s own program', () => {
         path: [key],
         ask: { params, query: { ...query, [key]: '1' }, body },
       })
-    if (body !== undefined && name !== 'importMe')
+    if (isWhole && name !== 'importMe')
       attempts.push({
         code: 'too_large',
         path: ['2 MB'],

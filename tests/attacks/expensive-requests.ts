@@ -66,18 +66,22 @@ const reads: Partial<Record<RouteName, (id: string) => Asked>> = {
 }
 const table: Record<string, Route> = routes
 
+const lines = { 'content-type': 'application/x-ndjson' }
+/** Ends a line, and a reply. */
+const end = Buffer.from('\n{"done":true}\n')
+
 async function send(
   { url, cookie }: Person,
   name: string,
   { params = {}, query = {}, body }: Asked & { body?: Uint8Array },
 ): Promise<number> {
-  const { method, path } = table[name]!
+  const { method, path, streamed } = table[name]!
   const filled = path.replaceAll(/\{(\w+)\}/g, (_, key: string) => params[key]!)
   const search = new URLSearchParams(query as Record<string, string>).toString()
   const response = await fetch(`${url}${filled}${search && `?${search}`}`, {
     method,
-    headers: { cookie, ...(body && json) },
-    body: body as BodyInit | undefined,
+    headers: { cookie, ...(body && (streamed ? lines : json)) },
+    body: (body && streamed ? Buffer.concat([body, end]) : body) as BodyInit | undefined,
   })
   await response.arrayBuffer()
   return response.status

@@ -2,6 +2,7 @@
 // first.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
+import { networkOf } from '../../realtime/auth/rate-limits.ts'
 import { createProxyTrust } from '../../realtime/auth/proxy-trust.ts'
 import { createSessions } from '../../realtime/auth/sessions.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
@@ -299,6 +300,19 @@ test('an address that a visitor puts first in X-Forwarded-For is not believed', 
   expect(from(false, '203.0.113.7')).toBe('10.0.0.1')
   expect(from(3, '203.0.113.7')).toBe('203.0.113.7')
   expect(from(true, '')).toBe('10.0.0.1')
+  // whatever a proxy writes, one visitor is one address
+  for (const form of [
+    '203.0.113.7:1234',
+    '"203.0.113.7:80"',
+    '[::ffff:203.0.113.7]:1',
+    '::ffff:cb00:7107',
+  ])
+    expect(networkOf(from(1, form)), form).toBe('203.0.113.7')
+  for (const form of ['2001:db8::1', '[2001:DB8::2]:443', '2001:0db8:0:0:0::3', '2001:db8::4%eth0'])
+    expect(networkOf(from(1, form)), form).toBe('2001:db8:0:0')
+  // what is no address is nobody's: the visitors behind it count together
+  for (const form of ['unknown', '_hidden', '1.2.3', '6.6.6.6, unknown', 'x'.repeat(9_000), '[]:1'])
+    expect(from(2, form), form).toBe('10.0.0.1')
 })
 
 test('a request that a browser calls cross-site changes nothing, unless its Origin is allowed', async () => {

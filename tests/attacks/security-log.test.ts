@@ -89,6 +89,7 @@ const events: Record<RouteName, string | null> = {
   deleteMessage: null,
   startReply: null,
   stopReply: null,
+  produceReply: null,
   getConversationMarkdown: null,
   listAgents: null,
   listRuns: null,
@@ -153,10 +154,15 @@ async function askOf(name: RouteName, of: Person): Promise<Asked> {
   return asked
 }
 function send(name: RouteName, { params = {}, query = {}, body }: Asked, headers = {}) {
-  const { method, path } = table[name]!
+  const { method, path, streamed } = table[name]!
   const filled = path.replaceAll(/\{(\w+)\}/g, (_, key: string) => params[key]!)
   const search = new URLSearchParams(query as Record<string, string>).toString()
-  return request(`${node!.url}${filled}${search && `?${search}`}`, method, body, headers)
+  return request(
+    `${node!.url}${filled}${search && `?${search}`}`,
+    method,
+    streamed ? `${JSON.stringify(body)}\n{"done":true}\n` : body,
+    { ...(streamed && { 'content-type': 'application/x-ndjson' }), ...headers },
+  )
 }
 
 describe('the security log', () => {

@@ -155,6 +155,11 @@ export const routeRequests: { [Name in RouteName]: (of: Person) => Promise<Route
     const { conversation_id, message_id } = await talking(of)
     return { params: { id: conversation_id }, body: { message_id } }
   },
+  produceReply: async (of) => ({
+    ...(await one(of)),
+    query: { message_id: newId(), agent: 'mine', model: 'own', offset: 0 },
+    body: { text: 'Produced' },
+  }),
   getConversationMarkdown: one,
   listAgents: async () => ({}),
   listRuns: async () => ({ query: { limit: 5, agent: 'demo', conversation_id: newId() } }),
@@ -211,6 +216,12 @@ export const commandPayloads: {
     },
     purge: its,
     reply: async (of) => ({ ...(await its(of)), agent: 'demo' }),
+    produce: async (of) => ({
+      ...(await its(of)),
+      message_id: newId(),
+      offset: 0,
+      pieces: [{ text: 'Produced' }, { done: true }],
+    }),
     stop: talking,
   },
   preferences: {
@@ -288,6 +299,7 @@ export const strangers: {
     deleteMessage: 'not_found',
     startReply: 'not_found',
     stopReply: 'not_found',
+    produceReply: 'not_found',
     getConversationMarkdown: 'not_found',
     listAgents: 'own',
     listRuns: 'own',
@@ -309,6 +321,7 @@ export const strangers: {
       rewind: 'not_found',
       purge: 'not_found',
       reply: 'not_found',
+      produce: 'not_found',
       stop: 'not_found',
     },
     preferences: { update: 'own' },

@@ -12,6 +12,7 @@ const secret = 'a secret between the proxy and the nodes'
 /** What a visitor sends in the hope of being believed. */
 const pretended = {
   'x-forwarded-for': '6.6.6.6',
+  'x-forwarded-host': 'evil.example',
   'x-forwarded-proto': 'gopher',
   'x-user': 'somebody-else',
 }
@@ -41,8 +42,10 @@ async function expectLive(nginx: Nginx, cookie: string, path = ''): Promise<void
     page,
   )
   expect(body.items.map(({ address }) => address)).toEqual(['127.0.0.1'])
-  const foreign = { ...page, origin: nginx.origin.replace(/:\d+$/, '') }
-  expect((await request(`${url}/conversations`, 'POST', {}, foreign)).status).toBe(403)
+  for (const origin of [nginx.origin.replace(/:\d+$/, ''), 'https://evil.example']) {
+    const foreign = { ...page, origin }
+    expect((await request(`${url}/conversations`, 'POST', {}, foreign)).status).toBe(403)
+  }
 }
 
 async function signUpThrough(nginx: Nginx, path = '') {
@@ -67,7 +70,7 @@ test.each<[string, 'http' | 'https', NodeSettings, string]>([
     expect(headers.getSetCookie().join().includes('Secure')).toBe(scheme === 'https')
     await expectLive(nginx, cookieOf(headers), path)
     // $host loses the port, as the example's comment says: then the node refuses the page
-    const careless = text.replace('$http_host', '$host')
+    const careless = text.replaceAll('$http_host', '$host')
     await using other = await Nginx.from(careless, { target: node.url, scheme })
     expect((await signUpThrough(other, path)).body.code).toBe('forbidden_origin')
     if (path) expect((await request(`${nginx.url}/healthz`, 'GET')).status).toBe(404)

@@ -14,7 +14,7 @@ import { spendToken } from '../../realtime/store/spent-tokens.ts'
 import { Device } from '../harness/device.ts'
 import { request, signIn, signUp } from '../harness/person.ts'
 import { client } from './oidc-provider.ts'
-import { origin, setUpOidc, type Browser } from './oidc-setup.ts'
+import { origin, securityLines, setUpOidc, type Browser } from './oidc-setup.ts'
 
 const setup = setUpOidc()
 let { provider, node, database } = setup
@@ -46,7 +46,14 @@ describe('a logout token', () => {
     const [laptop, phone] = [await signedIn('sid-1'), await signedIn('sid-2')]
     const socket = await Device.open(node.url, cookieOf(laptop), 'account', {})
     const witness = await Device.open(node.url, cookieOf(phone), 'account', {})
+    const from = setup.lines.length
+    const { username, id: user_id } = (await laptop.me())!
     const { status, headers } = await tell(provider.logoutToken({ sid: 'sid-1' }), other)
+    const by = { address: '127.0.0.1' }
+    expect(securityLines(setup.lines, from)).toMatchObject([
+      { event: 'session_ended', account: username, user_id, device: 'Sign-in provider', ...by },
+      { event: 'signed_out_by_host', ...by },
+    ])
     expect([status, headers.get('cache-control')]).toEqual([200, 'no-store'])
     await socket.disconnected()
     expect([await isIn(laptop), await isIn(phone)]).toEqual([false, true])
@@ -78,7 +85,10 @@ describe('a logout token', () => {
     const token = provider.logoutToken({ sub: provider.user.sub })
     expect((await tell(token)).status).toBe(200)
     const again = await signedIn()
+    const from = setup.lines.length
     for (const at of [node, other]) expect((await tell(token, at)).status).toBe(400)
+    const replayed = { event: 'sign_out_by_host_refused', reason: 'invalid' }
+    expect(securityLines(setup.lines, from)).toMatchObject([replayed, replayed])
     expect(await isIn(again)).toBe(true)
   })
 
@@ -116,8 +126,12 @@ describe('a logout token', () => {
   ])('%s is refused and ends nothing', async (_what, claims, how = {}) => {
     const browser = await signedIn('sid')
     const { sub } = provider.user
+    const from = setup.lines.length
     const { status, body } = await tell(provider.logoutToken({ sub, ...claims(seconds()) }, how))
     expect([status, body.error]).toEqual([400, 'invalid_request'])
+    expect(securityLines(setup.lines, from)).toMatchObject([
+      { event: 'sign_out_by_host_refused', address: '127.0.0.1', reason: 'failed' },
+    ])
     expect(await isIn(browser)).toBe(true)
   })
 

@@ -6,7 +6,7 @@ import type { Database } from '../../realtime/store/database.ts'
 import type { TestNode } from '../harness/node.ts'
 import { request } from '../harness/person.ts'
 import { expectProblem } from '../rest/http-fixture.ts'
-import { setUpOidc, type Browser } from './oidc-setup.ts'
+import { securityLines, setUpOidc, type Browser } from './oidc-setup.ts'
 import type { OidcProvider } from './oidc-provider.ts'
 
 const setup = setUpOidc()
@@ -20,14 +20,23 @@ beforeAll(() => {
 const accounts = () => database.users.countDocuments()
 
 describe('an invalid sign-in', () => {
-  /** Expects that the sign-in left no session, no account and no sign-in cookie. */
+  /**
+   * Expects that the sign-in left no session, no account and no sign-in cookie, and one line in the
+   * security log.
+   */
   async function expectRefused(
     browser: Browser,
     end: Promise<string>,
     reason = 'failed',
+    account: string | null = null,
   ): Promise<void> {
+    const from = setup.lines.length
     const before = await accounts()
     expect(await end).toBe(`/app/sign-in?failed=${reason}`)
+    const refusal = { event: 'sign_in_by_host_refused', address: '127.0.0.1', device: 'Node' }
+    expect(securityLines(setup.lines, from)).toMatchObject([
+      { ...refusal, account, reason: account === null ? reason : 'unauthenticated' },
+    ])
     expect([...browser.cookies.keys()]).toEqual([])
     expect(await accounts()).toBe(before)
   }
@@ -130,10 +139,10 @@ describe('an invalid sign-in', () => {
   test('to an account that is being deleted fails', async () => {
     const browser = setup.browser()
     await browser.signIn()
-    const { id } = (await browser.me())!
+    const { id, username } = (await browser.me())!
     await database.users.updateOne({ _id: id }, { $set: { closing: true } })
     browser.cookies.clear()
-    await expectRefused(browser, browser.signIn())
+    await expectRefused(browser, browser.signIn(), 'failed', username)
     await database.users.deleteOne({ _id: id })
   })
 })

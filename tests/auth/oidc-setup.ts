@@ -62,6 +62,13 @@ export function setUpOidc(): OidcSetup {
   return setup
 }
 
+/** The lines of the security log from this line on. */
+export const securityLines = (lines: readonly string[], from: number): Record<string, unknown>[] =>
+  lines
+    .slice(from)
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+    .filter(({ log }) => log === 'security')
+
 /** A browser with cookies. It treats the node as its public origin. */
 export class Browser {
   readonly #url: string

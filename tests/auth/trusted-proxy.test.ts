@@ -23,7 +23,10 @@ const [secret, next] = [
 ]
 const trustedProxy = { userHeader: 'x-user', nameHeader: 'x-name', secrets: [next, secret] }
 const { lines, logger } = recordingLogger()
-const shared = sharedNodes(2, { trustedProxy, withoutPasswords: true, options: { logger } })
+const shared = sharedNodes(2, {
+  ...{ trustedProxy, trustProxy: 1, withoutPasswords: true },
+  options: { logger },
+})
 let database: Database
 beforeAll(async () => {
   database = await openDatabase(shared.database.url)
@@ -48,6 +51,14 @@ async function brought(subject = `subject-${newId()}`): Promise<Person & { subje
     subject,
   })
 }
+
+/** The visitor that a proxy names as the one before it. */
+const visitor = { 'x-forwarded-for': '203.0.113.7' }
+const securityLines = (from: number): Record<string, unknown>[] =>
+  lines
+    .slice(from)
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+    .filter(({ log }) => log === 'security')
 
 /** Sends one header line per value. */
 async function askRaw(headers: OutgoingHttpHeaders): Promise<Record<string, unknown>> {
@@ -99,7 +110,10 @@ describe('a user whom the proxy names', () => {
       gate.promise.then(() => ({ session: { id: alone.session_id } }) as SignInResult),
     )
     const account = { enter, revoke: () => Promise.reject(new Error('nothing to revoke')) }
-    const host = { account, proxy: createTrustedProxy(trustedProxy, logger) }
+    const host = {
+      account,
+      proxy: createTrustedProxy(trustedProxy, { addressOf: () => '', logger }),
+    }
     await using http = await serveHttp({}, { sessions: { ...usual, identify }, host })
     const asking = Array.from({ length: 5 }, () =>
       request(`${http.url}/users/me`, 'GET', undefined, by('alice')),
@@ -144,8 +158,11 @@ describe('a user whom a request names without the proxy', () => {
     const alice = await brought()
     const before = await database.sessions.countDocuments({ user_id: alice.user.id })
     const from = lines.length
-    expectProblem(await ask({ ...headers, 'x-user': alice.subject }), 'unauthenticated', 401)
-    expectProblem(await ask({ ...headers, 'x-user': newId() }), 'unauthenticated', 401)
+    const sent = { ...headers, ...visitor }
+    expectProblem(await ask({ ...sent, 'x-user': alice.subject }), 'unauthenticated', 401)
+    const refusal = { event: 'sign_in_by_host_refused', account: null, reason: 'no secret' }
+    expect(securityLines(from)).toMatchObject([{ ...refusal, address: '203.0.113.7' }])
+    expectProblem(await ask({ ...sent, 'x-user': newId() }), 'unauthenticated', 401)
     expect(await database.sessions.countDocuments({ user_id: alice.user.id })).toBe(before)
     expect(
       lines
@@ -164,8 +181,13 @@ describe('a user whom a request names without the proxy', () => {
 
   test('together with the proxy’s own user is nobody, because a proxy must replace the headers', async () => {
     const [alice, mallory] = [await brought(), await brought()]
-    const twice = { ...by(''), 'x-user': [alice.subject, mallory.subject] }
+    const twice = { ...by('', visitor), 'x-user': [alice.subject, mallory.subject] }
+    const from = lines.length
     expect(await askRaw(twice)).toMatchObject({ status: 401, code: 'unauthenticated' })
+    expect(securityLines(from)[0]).toMatchObject({
+      ...{ event: 'sign_in_by_host_refused', account: null, reason: 'unclear user' },
+      address: '203.0.113.7',
+    })
     const secrets = { ...by(alice.subject), 'lockstep-proxy-secret': ['guess', secret] }
     expect(await askRaw(secrets)).toMatchObject({ status: 401, code: 'unauthenticated' })
     expect(await askRaw(by(alice.subject))).toMatchObject({
@@ -183,8 +205,14 @@ describe('a browser that another user has used', () => {
   test('shows the user whom the proxy names and ends the previous session', async () => {
     const [alice, bob] = [await brought(), await brought()]
     await using device = await alice.device('conversations')
-    const reply = await ask(by(bob.subject, { cookie: alice.cookie }))
+    const from = lines.length
+    const reply = await ask(by(bob.subject, { cookie: alice.cookie, ...visitor }))
     expect(reply.body).toMatchObject({ user: bob.user })
+    const address = '203.0.113.7'
+    expect(securityLines(from)).toMatchObject([
+      { event: 'signed_in_by_host', user_id: bob.user.id, address },
+      { event: 'session_ended', user_id: alice.user.id, address },
+    ])
     await device.disconnected()
     expectProblem(await ask({ cookie: alice.cookie }), 'unauthenticated', 401)
     expect((await ask({ cookie: cookieOf(reply.headers) })).body).toEqual(reply.body)
@@ -240,7 +268,12 @@ describe('a socket', () => {
   test('without a cookie has no user, whomever the proxy names', async () => {
     const alice = await brought()
     expect(await join(undefined, by(alice.subject))).toBe('unauthenticated')
-    expect(await join(undefined, { 'x-user': alice.subject })).toBe('unauthenticated')
+    const from = lines.length
+    expect(await join(undefined, { 'x-user': alice.subject, ...visitor })).toBe('unauthenticated')
+    expect(lines.slice(from).join('')).not.toContain('127.0.0.1')
+    expect(securityLines(from)).toContainEqual(
+      expect.objectContaining({ event: 'handshake_refused', address: '203.0.113.7' }),
+    )
   })
 })
 

@@ -12,6 +12,7 @@ import {
   navigateTo,
   listedConversation,
   threadText,
+  waitForFocus,
   waitForVisible,
 } from './user-actions.ts'
 
@@ -83,7 +84,7 @@ test('the account menu and the command palette have no violations, and the menu 
   await animationsEnd(page)
   expect(await violations(page)).toEqual([])
   await page.keyboard.press('Escape')
-  expect(await account.evaluate((element) => element === document.activeElement)).toBe(true)
+  await waitForFocus(account)
 
   await page.keyboard.press('Control+k')
   await waitForVisible(page.getByRole('combobox', { name: 'Search chats and commands' }))
@@ -97,7 +98,7 @@ test('a user finds, opens, renames and continues a conversation with the keyboar
   const page = await windows.open(shared.node.url, '/app', { person: alice })
   await waitForVisible(composer(page))
   await page.keyboard.press('Control+k')
-  await waitForVisible(page.getByRole('combobox', { name: 'Search chats and commands' }))
+  await waitForFocus(page.getByRole('combobox', { name: 'Search chats and commands' }))
   await page.keyboard.type('garden')
   await waitForVisible(page.getByRole('option', { name: /garden/i }).first())
   await page.keyboard.press('Enter')
@@ -105,6 +106,7 @@ test('a user finds, opens, renames and continues a conversation with the keyboar
 
   await listedConversation(page, 'The garden in spring').focus()
   await page.keyboard.press('F2')
+  await waitForFocus(page.getByRole('textbox', { name: 'Chat title' }))
   await page.keyboard.type('The garden in autumn')
   await page.keyboard.press('Enter')
   await waitForVisible(listedConversation(page, 'The garden in autumn'))

@@ -40,7 +40,7 @@ test('a rename long after the sign-in asks for the password, and then goes on by
   await waitForVisible(page.getByText('Nothing was changed. Confirm it’s you to continue.'))
   expect((await alice.ask('getMe')).user.username).toBe(alice.user.username)
 
-  expect(await name.inputValue()).toBe(renamed)
+  await expect.poll(() => name.inputValue()).toBe(renamed)
   await change.click()
   await password.fill(alice.password)
   await dialog.getByRole('button', { name: 'Confirm' }).click()
@@ -85,7 +85,7 @@ test('changing the password signs out the other devices; this browser’s tabs s
   await expect
     .poll(async () => (await again.ask('getConversation', { params: { id } })).messages.length)
     .toBeGreaterThan(0)
-  expect(await tab.getByRole('heading', { name: 'Welcome back' }).count()).toBe(0)
+  await expect.poll(() => tab.getByRole('heading', { name: 'Welcome back' }).count()).toBe(0)
 
   // and the open pages hear of that new sign-in, until somebody says what it was
   const told = tab.getByRole('region', { name: 'New sign-ins' })

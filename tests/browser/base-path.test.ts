@@ -18,13 +18,12 @@ import {
 const windows = sharedBrowser()
 
 test('under BASE_PATH, behind nginx as the docs have it, a person signs up, writes, follows links, reloads and signs out, and nothing is asked for outside of it', async () => {
-  await using database = freshDatabase()
+  const database = windows.keep(freshDatabase())
   const basePath = '/a/chat'
-  await using node = await startNode(database, { basePath, trustProxy: 1, ...fastReplies })
+  const node = windows.keep(await startNode(database, { basePath, trustProxy: 1, ...fastReplies }))
   const text = await snippetOf('operating.md')
-  await using nginx = await Nginx.from(text.replace('location /', `location ${basePath}/`), {
-    target: node.url,
-  })
+  const conf = text.replace('location /', `location ${basePath}/`)
+  const nginx = windows.keep(await Nginx.from(conf, { target: node.url }))
   const url = nginx.url + basePath
   const page = await windows.open(url, '')
   const outside: string[] = []
@@ -81,8 +80,8 @@ test('under BASE_PATH, behind nginx as the docs have it, a person signs up, writ
 })
 
 test('outside of BASE_PATH everything is 404', async () => {
-  await using database = freshDatabase()
-  await using node = await startNode(database, { basePath: '/chat' })
+  const database = windows.keep(freshDatabase())
+  const node = windows.keep(await startNode(database, { basePath: '/chat' }))
   const { origin } = new URL(node.url)
   const statusOf = async (path: string) => (await request(origin + path, 'GET')).status
   for (const path of [

@@ -18,11 +18,13 @@ const windows = sharedBrowser()
 
 test('C5: where only WebSockets are blocked, a user is told, chats over HTTP, sees others’ changes, and is live again by itself', async () => {
   const { logger, lines } = recordingLogger()
-  await using database = freshDatabase()
-  await using node = await startNode(database, {
-    options: { ...fastReplies.options, logger },
-  })
-  await using proxy = await HttpProxy.to(node.url)
+  const database = windows.keep(freshDatabase())
+  const node = windows.keep(
+    await startNode(database, {
+      options: { ...fastReplies.options, logger },
+    }),
+  )
+  const proxy = windows.keep(await HttpProxy.to(node.url))
   const alice = await signUp(node, 'alice')
   const page = await windows.open(proxy.url, '/app', { person: alice })
   const sidebar = page.getByRole('complementary')
@@ -36,7 +38,7 @@ test('C5: where only WebSockets are blocked, a user is told, chats over HTTP, se
     'assistant complete',
   ])
   await alice.ask('createConversation', { body: { title: 'From elsewhere' } })
-  await waitForVisible(listedConversation(page, 'From elsewhere'), 6_000)
+  await waitForVisible(listedConversation(page, 'From elsewhere'))
   const told = lines.filter((line) => line.includes('can’t open a WebSocket'))
   expect(told).toHaveLength(1)
   expect(JSON.parse(told[0]!)).toMatchObject({ session_id: alice.session.id, level: 40 })
@@ -45,7 +47,7 @@ test('C5: where only WebSockets are blocked, a user is told, chats over HTTP, se
   proxy.passesUpgrades = true
   await waitForVisible(sidebar.getByText('Live on all devices'), 65_000)
   await alice.ask('createConversation', { body: { title: 'Live again' } })
-  await waitForVisible(listedConversation(page, 'Live again'), 1_000)
+  await waitForVisible(listedConversation(page, 'Live again'))
 
   proxy.passesUpgrades = false
   proxy.endTunnels()

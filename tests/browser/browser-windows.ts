@@ -148,6 +148,11 @@ export interface Windows {
     path: string,
     options?: WindowOptions & { lasts?: boolean; isNew?: boolean },
   ) => Promise<Page>
+  /**
+   * Keeps what the windows of the running test need, such as a node, until they are closed. A page
+   * whose node ends first reports that as an error, or not, as it happens.
+   */
+  keep: <Resource extends AsyncDisposable>(resource: Resource) => Resource
 }
 
 /**
@@ -160,8 +165,10 @@ const pool = new WindowPool()
 /** Registers hooks that give the tests of a file their browser. Call it at the top of the file. */
 export function sharedBrowser(): Windows {
   let opened: PooledWindow[] = []
+  let kept = new AsyncDisposableStack()
   const lasting = new Set<PooledWindow>()
   const windows = {} as Windows
+  windows.keep = (resource) => kept.use(resource)
   beforeAll(async () => {
     const browser = (windows.browser = await (runningBrowser ??= launch()))
     windows.open = async (url, path, options = {}) => {
@@ -183,6 +190,9 @@ export function sharedBrowser(): Windows {
     const done = opened.filter((pooled) => !lasting.has(pooled))
     opened = [...lasting]
     await Promise.all(done.map((pooled) => pool.giveBack(pooled)))
+    const needless = kept
+    kept = new AsyncDisposableStack()
+    await needless.disposeAsync()
     expect(errors).toEqual([])
   })
   afterAll(async () => {

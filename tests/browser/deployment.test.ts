@@ -36,14 +36,18 @@ async function otherBuild() {
 }
 
 test('an open page survives a deployment: further pages open in the same document, with their styles', async () => {
-  await using build = await otherBuild()
-  await using database = freshDatabase()
-  await using older = await startNode(database, { options: { uiRoot: build.root } })
-  await using newer = await startNode(database)
+  const build = windows.keep(await otherBuild())
+  const database = windows.keep(freshDatabase())
+  const older = windows.keep(await startNode(database, { options: { uiRoot: build.root } }))
+  const newer = windows.keep(await startNode(database))
   const target = { port: Number(new URL(older.url).port) }
-  await using balancer = await Wire.to(target)
+  const balancer = windows.keep(await Wire.to(target))
   const alice = await signUp(older, 'alice')
-  const page = await windows.open(`http://${balancer.address}`, '/app', { person: alice })
+  const page = await windows.open(`http://${balancer.address}`, '/app', {
+    person: alice,
+    // what the page asks the older node while that is stopping
+    alsoExpected: /503 \(Service Unavailable\)/,
+  })
   await waitForVisible(page.getByText('Live on all devices').first())
   await page.evaluate(() => (document.title = 'opened before'))
   const loaded: string[] = []

@@ -8,36 +8,29 @@ import { setApproved, setLocked, setReset } from '../../realtime/store/users.ts'
 import { freshDatabase } from '../harness/database.ts'
 import { startNode } from '../harness/node.ts'
 import { signUp } from '../harness/person.ts'
-import { openWindow, sharedBrowser } from './browser-windows.ts'
+import { sharedBrowser } from './browser-windows.ts'
 import { composer, waitForHidden, waitForVisible } from './user-actions.ts'
 
 const windows = sharedBrowser()
 const password = 'correct horse'
 
-/** A window in which a refused form (422) is no error of the page. */
-async function open(url: string, path: string) {
-  const { page, errors } = await openWindow(windows.browser, url, path)
-  const close = async () => {
-    await page.context().close()
-    expect(errors.filter((error) => !error.includes('422'))).toEqual([])
-  }
-  return { page, [Symbol.asyncDispose]: close }
-}
+/** A window in which a refused form is no error of the page. */
+const open = (url: string, path: string) =>
+  windows.open(url, path, { alsoExpected: /422 \(Unprocessable/ })
 
 test('the sign-up page says who may make an account, and lets in whoever may', async () => {
-  await using fresh = freshDatabase()
+  const fresh = windows.keep(freshDatabase())
   const database = await openDatabase(fresh.url)
-  await using approving = await startNode(fresh, { signUp: 'approval' })
-  await using inviting = await startNode(fresh, { signUp: 'invite' })
-  await using closed = await startNode(fresh, { signUp: 'closed' })
+  const approving = windows.keep(await startNode(fresh, { signUp: 'approval' }))
+  const inviting = windows.keep(await startNode(fresh, { signUp: 'invite' }))
+  const closed = windows.keep(await startNode(fresh, { signUp: 'closed' }))
 
-  await using opened = await open(closed.url, '/app/sign-in')
-  const { page } = opened
+  const page = await open(closed.url, '/app/sign-in')
   await waitForVisible(page.getByRole('button', { name: 'Sign in' }))
-  expect(await page.getByRole('link', { name: 'Create an account' }).count()).toBe(0)
+  await expect.poll(() => page.getByRole('link', { name: 'Create an account' }).count()).toBe(0)
   await page.goto(`${closed.url}/app/sign-up`)
   await waitForVisible(page.getByText('This server isn’t taking new accounts.'))
-  expect(await page.getByLabel('Password').count()).toBe(0)
+  await expect.poll(() => page.getByLabel('Password').count()).toBe(0)
   await waitForVisible(page.getByRole('link', { name: 'Sign in' }))
 
   const fill = async (username: string, button: string) => {
@@ -83,12 +76,11 @@ test('the sign-up page says who may make an account, and lets in whoever may', a
 })
 
 test('somebody who is locked out, or has forgotten the password, is told what to do; the operator’s link sets a new one', async () => {
-  await using fresh = freshDatabase()
+  const fresh = windows.keep(freshDatabase())
   const database = await openDatabase(fresh.url)
-  await using node = await startNode(fresh)
+  const node = windows.keep(await startNode(fresh))
   const alice = await signUp(node, 'alice')
-  await using opened = await open(node.url, '/app/sign-in')
-  const { page } = opened
+  const page = await open(node.url, '/app/sign-in')
   const signInWith = async (given: string) => {
     await page.getByLabel('Username').fill(alice.user.username)
     await page.getByLabel('Password').fill(given)

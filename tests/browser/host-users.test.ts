@@ -33,7 +33,7 @@ test('a user who signs in through the provider needs no password, not even to de
   const page = await windows.open(node.url, '/app')
   const signInLink = page.getByRole('link', { name: 'Continue with Example' })
   await waitForVisible(signInLink)
-  expect(await page.getByLabel('Your password').count()).toBe(0)
+  await expect.poll(() => page.getByLabel('Your password').count()).toBe(0)
 
   provider.errorCode = 'access_denied'
   await signInLink.click()
@@ -58,7 +58,7 @@ test('a user who signs in through the provider needs no password, not even to de
   await page.goto(`${node.url}/app/settings/account`)
   await waitForVisible(page.getByRole('heading', { name: 'Delete account' }))
   await waitForHidden(page.getByRole('heading', { name: 'Password' }))
-  expect(await page.locator('input[type=password]').count()).toBe(0)
+  await expect.poll(() => page.locator('input[type=password]').count()).toBe(0)
   await page.getByRole('button', { name: 'Delete account' }).click()
   await page.getByRole('button', { name: 'Delete everything' }).click()
   await waitForVisible(page.getByText('Your account and everything in it has been deleted.'))

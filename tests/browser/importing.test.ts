@@ -41,7 +41,7 @@ test('data that the old app left in this browser is found, imported and removed 
   await waitForVisible(threadText(page, 'Kept in this browser for years'))
   await page.goBack()
   await page.getByRole('button', { name: 'Remove from this browser' }).click()
-  expect(await page.evaluate(() => localStorage.length)).toBe(0)
+  await expect.poll(() => page.evaluate(() => localStorage.length)).toBe(0)
 })
 
 test('a file from another product is checked first, and each item that can’t be imported is listed', async () => {
@@ -108,7 +108,9 @@ test('the product is told from the file, whatever was chosen', async () => {
   await page.getByLabel('Files').setInputFiles(fileOf([{ title: 'Who knows' }]))
   await preview.click()
   await waitForVisible(page.getByText('Nothing in these files can be imported.'))
-  expect(await page.getByText('Everything in these files is already here.').count()).toBe(0)
+  await expect
+    .poll(() => page.getByText('Everything in these files is already here.').count())
+    .toBe(0)
 })
 
 const jsonFile = (name: string, content: unknown) => ({
@@ -168,17 +170,17 @@ test('an import says what its items lack, and a thread shows thinking, sources a
 
   await listedConversation(page, 'Knots').click()
   await waitForVisible(threadText(page, 'A bowline.'))
-  expect(await page.getByText('Knots first.').isVisible()).toBe(false)
+  await expect.poll(() => page.getByText('Knots first.').isVisible()).toBe(false)
   await page.getByText('Thoughts', { exact: true }).click()
   await waitForVisible(page.getByText('Knots first.'))
   await page.getByText('1 source').click()
   const link = page.getByRole('link', { name: 'The knot guide' })
-  expect(await link.getAttribute('href')).toBe('https://example.com/knots')
+  await expect.poll(() => link.getAttribute('href')).toBe('https://example.com/knots')
   await page.getByText('Some of the original message wasn’t imported').click()
   await waitForVisible(page.getByRole('listitem').filter({ hasText: /^scan$/ }))
   await page.getByText('Some of the original chat wasn’t imported').click()
   await waitForVisible(page.getByRole('listitem').filter({ hasText: 'api_key (secret)' }))
-  expect(await page.getByText(/Sails|turn0search/).count()).toBe(0)
+  await expect.poll(() => page.getByText(/Sails|turn0search/).count()).toBe(0)
   expect(JSON.stringify((await alice.rest('GET', '/users/me/export')).body)).not.toContain(
     'never-stored',
   )
@@ -235,7 +237,7 @@ test('a large import shows its progress, can be stopped between two requests, an
   await waitForVisible(page.getByRole('heading', { name: 'Stopped' }))
   const titles = async () =>
     (await alice.ask('listConversations')).items.map(({ title }) => title).toSorted()
-  expect(await titles()).toEqual(['Chat 1', 'Chat 2'])
+  await expect.poll(() => titles()).toEqual(['Chat 1', 'Chat 2'])
 
   await page.getByRole('button', { name: 'Continue' }).click()
   await waitForVisible(page.getByRole('heading', { name: 'Imported' }))
@@ -243,7 +245,7 @@ test('a large import shows its progress, can be stopped between two requests, an
   await waitForVisible(page.getByText('2already here'))
   await page.getByText('Why 1 item can’t be imported').click()
   await waitForVisible(page.getByText('BrokenThis is not a conversation of that product'))
-  expect(await titles()).toEqual(['Chat 1', 'Chat 2', 'Chat 3'])
+  await expect.poll(() => titles()).toEqual(['Chat 1', 'Chat 2', 'Chat 3'])
 })
 
 test('the export is one file that contains everything', async () => {

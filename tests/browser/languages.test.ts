@@ -81,8 +81,8 @@ test('a language that is chosen applies on every device at once, and Arabic runs
   await left.getByLabel('Language', { exact: true }).selectOption('العربية')
   for (const page of [left, right]) {
     await waitForVisible(page.getByRole('link', { name: 'محادثة جديدة' }))
-    expect(await page.locator('html').getAttribute('dir')).toBe('rtl')
-    expect(await page.locator('html').getAttribute('lang')).toBe('ar')
+    await expect.poll(() => page.locator('html').getAttribute('dir')).toBe('rtl')
+    await expect.poll(() => page.locator('html').getAttribute('lang')).toBe('ar')
   }
   const sidebar = (await right.getByRole('complementary').boundingBox())!
   const field = (await right.locator('textarea').boundingBox())!
@@ -101,7 +101,7 @@ test('a language that is chosen applies on every device at once, and Arabic runs
   const { id } = await alice.ask('createConversation', { body: { messages } })
   await navigateTo(right, `/app/c/${id}`)
   await waitForVisible(right.getByText('المساعد مشغول الآن.'))
-  expect(await right.getByText(reasons.busy).count()).toBe(0)
+  await expect.poll(() => right.getByText(reasons.busy).count()).toBe(0)
 })
 
 test('no page in Arabic is wider than its window', async () => {

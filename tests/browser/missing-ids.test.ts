@@ -69,8 +69,8 @@ test('C: every page says that what its address names is not there, whatever is w
       await waitForVisible(said, 10_000).catch((error: unknown) => {
         throw new Error(`${path(of).slice(0, 80)} (${kind}) doesn’t say it`, { cause: error })
       })
-      expect(await composer(page).count(), kind).toBe(0)
-      expect(await page.getByText(/secret/i).count(), kind).toBe(0)
+      await expect.poll(() => composer(page).count(), { message: kind }).toBe(0)
+      await expect.poll(() => page.getByText(/secret/i).count(), { message: kind }).toBe(0)
       await waitForVisible(listedConversation(page, 'Still here'))
       await waitForVisible(page.getByText('Live on all devices').first())
     }

@@ -57,7 +57,7 @@ async function walk(page: Page): Promise<void> {
     })
     await waitForVisible(listedConversation(page, 'Reading list'))
   }
-  expect(await page.getByRole('alertdialog').count()).toBe(0)
+  await expect.poll(() => page.getByRole('alertdialog').count()).toBe(0)
 }
 
 test('C: with a provider that hangs, can’t be reached or refuses, every page has what it has otherwise, and a reply or a run says what to do', async () => {
@@ -115,11 +115,11 @@ test('C: without a provider, the agents say that they only demonstrate, and thos
     await waitForVisible(says)
   }
   await navigateTo(page, '/app/settings')
-  expect(await page.getByLabel('Default agent').inputValue()).toBe('demo')
+  await expect.poll(() => page.getByLabel('Default agent').inputValue()).toBe('demo')
   await navigateTo(page, `/app/c/${id}`)
   await waitForHidden(says)
   await sendMessage(page, '/demo table silent')
   await waitForVisible(page.getByRole('button', { name: 'Regenerate' }))
-  expect(await page.getByText('This reply failed').count()).toBe(0)
+  await expect.poll(() => page.getByText('This reply failed').count()).toBe(0)
   await page.close()
 })

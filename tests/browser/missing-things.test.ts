@@ -45,7 +45,7 @@ test('an address that leads nowhere says so, and everything else goes on', async
     await waitForVisible(page.getByRole('main').getByText(text), 10_000).catch((error: unknown) => {
       throw new Error(`${path} doesn't say “${text}”`, { cause: error })
     })
-    expect(await composer(page).count(), path).toBe(0)
+    await expect.poll(() => composer(page).count(), { message: path }).toBe(0)
     await waitForVisible(listedConversation(page, 'Still here'))
     await waitForVisible(page.getByText('Live on all devices').first())
   }
@@ -75,7 +75,7 @@ test('a conversation that was never opened here can’t be shown while offline, 
   await alice.ask('createConversation', {
     body: { title: 'Not opened', messages: [{ role: 'user', content: 'Hello from before' }] },
   })
-  await using wire = await Wire.to({ port: Number(new URL(shared.node.url).port) })
+  const wire = windows.keep(await Wire.to({ port: Number(new URL(shared.node.url).port) }))
   const page = await windows.open(`http://${wire.address}`, '/app', { person: alice })
   await waitForVisible(listedConversation(page, 'Not opened'))
   await waitForVisible(page.getByText('Live on all devices').first())
@@ -107,11 +107,12 @@ test('a conversation that is purged elsewhere while it is open is gone, and what
 
 test('a page whose code isn’t here while offline says so, and opens with its styles when the connection is back', async () => {
   const alice = await signUp(shared.node, 'alice')
-  await using wire = await Wire.to({ port: Number(new URL(shared.node.url).port) })
-  const page = await windows.open(`http://${wire.address}`, '/app', { person: alice })
+  const wire = windows.keep(await Wire.to({ port: Number(new URL(shared.node.url).port) }))
+  const page = await windows.open(`http://${wire.address}`, '/healthz', { person: alice })
   // The pages are loaded ahead; here that has not happened yet.
   const blocked = /\/assets\/(SettingsPage|AgentsPages)-.*\.js/
   await page.route(blocked, (route) => route.abort())
+  await page.goto(`http://${wire.address}/app`)
   await waitForVisible(page.getByText('Live on all devices').first())
   wire.cut()
   await waitForVisible(page.getByRole('complementary').getByText('Offline'))
@@ -130,9 +131,10 @@ test('a page whose code isn’t here while offline says so, and opens with its s
 
 test('after a deployment, a page whose code the server no longer has is opened in the new version', async () => {
   const alice = await signUp(shared.node, 'alice')
-  const page = await windows.open(shared.node.url, '/app', { person: alice })
-  await waitForVisible(page.getByText('Live on all devices').first())
+  const page = await windows.open(shared.node.url, '/healthz', { person: alice })
   await page.route(/\/assets\/SettingsPage-.*\.js/, (route) => route.fulfill({ status: 404 }))
+  await page.goto(`${shared.node.url}/app`)
+  await waitForVisible(page.getByText('Live on all devices').first())
   await navigateTo(page, '/app/settings/appearance')
   await waitForVisible(page.getByRole('heading', { name: 'A new version is available' }))
   await page.unroute(/\/assets\/SettingsPage-.*\.js/)
@@ -142,7 +144,7 @@ test('after a deployment, a page whose code the server no longer has is opened i
 
 test('while the server is away in the middle of a reply, further messages can be queued', async () => {
   const alice = await signUp(shared.node, 'alice')
-  await using wire = await Wire.to({ port: Number(new URL(shared.node.url).port) })
+  const wire = windows.keep(await Wire.to({ port: Number(new URL(shared.node.url).port) }))
   const page = await windows.open(`http://${wire.address}`, '/app', { person: alice })
   const id = await startConversation(page, '/demo code rate 4')
   await waitForVisible(page.getByTestId('streaming'))

@@ -1,5 +1,6 @@
 // A device without a connection. The user continues to work and sees what waits to be sent, and
 // nothing is lost.
+import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
@@ -21,9 +22,32 @@ import {
 const shared = sharedNodes(1, fastReplies)
 const windows = sharedBrowser()
 
+const questionCode = /\/assets\/QuestionDialog-.*\.js/
+
+/** Lets a test hold what matches a pattern of what the server sends by WebSocket. */
+async function holdableNews(page: Page) {
+  let held: RegExp | undefined
+  let waiting: (() => void)[] = []
+  await page.routeWebSocket(/socket\.io/, (near) => {
+    near.connectToServer().onMessage((message) => {
+      const pass = () => near.send(message)
+      if (held?.test(String(message))) waiting.push(pass)
+      else pass()
+    })
+  })
+  return {
+    hold: (pattern: RegExp) => void (held = pattern),
+    release() {
+      held = undefined
+      for (const pass of waiting) pass()
+      waiting = []
+    },
+  }
+}
+
 test('a message written offline is shown as waiting, and arrives when the connection is back', async () => {
   const alice = await signUp(shared.node, 'alice')
-  await using wire = await Wire.to({ port: Number(new URL(shared.node.url).port) })
+  const wire = windows.keep(await Wire.to({ port: Number(new URL(shared.node.url).port) }))
   const offline = await windows.open(`http://${wire.address}`, '/app', { person: alice })
   const online = await windows.open(shared.node.url, '/app', { person: await alice.signIn() })
   const id = await startConversation(offline, 'Before the tunnel')
@@ -40,7 +64,7 @@ test('a message written offline is shown as waiting, and arrives when the connec
   await title.fill('Renamed in the tunnel')
   await title.press('Enter')
   await waitForVisible(offline.getByRole('complementary').getByText(/waiting$/))
-  expect(await threadText(online, 'Written in the tunnel').count()).toBe(0)
+  await expect.poll(() => threadText(online, 'Written in the tunnel').count()).toBe(0)
 
   const dialogType = new Promise<string>((resolve) => {
     offline.once('dialog', (dialog) => {
@@ -52,7 +76,7 @@ test('a message written offline is shown as waiting, and arrives when the connec
   expect(await dialogType).toBe('beforeunload')
 
   wire.restore()
-  await waitForVisible(threadText(online, 'Written in the tunnel'), 15_000)
+  await waitForVisible(threadText(online, 'Written in the tunnel'), 30_000)
   await waitForVisible(listedConversation(online, 'Renamed in the tunnel'))
   await waitForHidden(offline.getByText('Waiting to be sent'))
   await waitForVisible(offline.getByRole('complementary').getByText('Live on all devices'))
@@ -60,7 +84,7 @@ test('a message written offline is shown as waiting, and arrives when the connec
 
 test('a chat that is begun offline is there at once, survives leaving it and a reload, and is sent and answered once the connection is back', async () => {
   const alice = await signUp(shared.node, 'alice')
-  await using wire = await Wire.to({ port: Number(new URL(shared.node.url).port) })
+  const wire = windows.keep(await Wire.to({ port: Number(new URL(shared.node.url).port) }))
   const page = await windows.open(`http://${wire.address}`, '/app', { person: alice })
   const tab = await page.context().newPage()
   await tab.goto(`http://${wire.address}/app/new`)
@@ -75,7 +99,7 @@ test('a chat that is begun offline is there at once, survives leaving it and a r
   const isShown = async () => {
     await waitForVisible(threadText(page, 'Begun in the tunnel'))
     await waitForVisible(page.getByText('Waiting to be sent'))
-    expect(await page.getByText('Couldn’t load').count()).toBe(0)
+    await expect.poll(() => page.getByText('Couldn’t load').count()).toBe(0)
   }
   await isShown()
   await navigateTo(page, '/app/new')
@@ -108,27 +132,54 @@ test('a chat that is begun offline is there at once, survives leaving it and a r
 
 test('if a conversation was deleted meanwhile, the user can restore it and send the waiting message', async () => {
   const alice = await signUp(shared.node, 'alice')
-  await using wire = await Wire.to({ port: Number(new URL(shared.node.url).port) })
-  const offline = await windows.open(`http://${wire.address}`, '/app', { person: alice })
-  const id = await startConversation(offline, 'A thread that goes away')
-  await waitForReply(offline)
+  const wire = windows.keep(await Wire.to({ port: Number(new URL(shared.node.url).port) }))
+  const page = await windows.open(`http://${wire.address}`, '/healthz', { person: alice })
+  const news = await holdableNews(page)
+  await page.route(questionCode, (route) => route.abort())
+  await page.goto(`http://${wire.address}/app`)
+  const id = await startConversation(page, 'A thread that goes away')
+  await waitForReply(page)
+  const question = page.getByRole('alertdialog')
+  const restoreAndSend = question.getByRole('button', { name: 'Restore and send' })
 
   wire.cut()
-  await sendMessage(offline, 'Too late')
-  await waitForVisible(offline.getByText('Waiting to be sent'))
+  await sendMessage(page, 'Too late')
+  await waitForVisible(page.getByText('Waiting to be sent'))
   await alice.ask('deleteConversation', { params: { id } })
+  // The question is asked even if its code can't be loaded at first.
+  const isMissed = page.waitForEvent('requestfailed', (failed) => questionCode.test(failed.url()))
   wire.restore()
-  await waitForVisible(offline.getByRole('alertdialog').getByText('Too late'), 15_000)
-  await offline.getByRole('button', { name: 'Restore and send' }).click()
-  await waitForVisible(threadText(offline, 'Too late'))
-  await waitForReply(offline)
+  await isMissed
+  await page.unroute(questionCode)
+  await waitForVisible(question.getByText('Too late'))
+  await restoreAndSend.click()
+  await waitForVisible(threadText(page, 'Too late'))
+  // The thread has an earlier reply. While the one to this message is written, nothing can be sent.
+  await expect.poll(() => page.getByRole('article').count(), { timeout: 20_000 }).toBe(4)
+  await waitForHidden(page.getByRole('button', { name: 'Stop the reply' }))
+
+  // The refusal of a message may arrive before the news that its conversation is in the trash.
+  news.hold(/"op":"deleted"/)
+  await alice.ask('deleteConversation', { params: { id } })
+  await sendMessage(page, 'A moment too late')
+  await waitForVisible(question.getByText('A moment too late'))
+  await waitForVisible(question.getByRole('button', { name: 'Keep as draft' }))
+  await waitForHidden(restoreAndSend)
+  news.release()
+  await restoreAndSend.click()
+  await waitForVisible(threadText(page, 'A moment too late'))
+  await waitForReply(page)
   const { messages } = await alice.ask('getConversation', { params: { id } })
-  expect(messages.map(({ content }) => content)).toContain('Too late')
+  expect(messages.filter(({ role }) => role === 'user').map(({ content }) => content)).toEqual([
+    'A thread that goes away',
+    'Too late',
+    'A moment too late',
+  ])
 })
 
 test('two messages written offline are counted as two, and get one reply without an error', async () => {
   const alice = await signUp(shared.node, 'alice')
-  await using wire = await Wire.to({ port: Number(new URL(shared.node.url).port) })
+  const wire = windows.keep(await Wire.to({ port: Number(new URL(shared.node.url).port) }))
   const page = await windows.open(`http://${wire.address}`, '/app', { person: alice })
   const id = await startConversation(page, 'Before the tunnel')
   await waitForReply(page)
@@ -162,5 +213,5 @@ test('two messages written offline are counted as two, and get one reply without
       'user complete',
       'assistant complete',
     ])
-  expect(await page.getByText(/being written already/).count()).toBe(0)
+  await expect.poll(() => page.getByText(/being written already/).count()).toBe(0)
 })

@@ -6,7 +6,7 @@ import { cookieOf, Person, request, signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { violations } from './accessibility-violations.ts'
 import { sharedBrowser } from './browser-windows.ts'
-import { SYNC_DEADLINE_MS, threadText, sendMessage, waitForVisible } from './user-actions.ts'
+import { threadText, sendMessage, waitForVisible } from './user-actions.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()
@@ -45,11 +45,11 @@ test('the language of dates and the default agent belong to the account, so ever
   const days = right.getByRole('region', { name: 'Messages' })
   await waitForVisible(days.getByText('Yesterday'))
   await left.getByLabel('Date and time format').selectOption('de')
-  await waitForVisible(days.getByText('Gestern'), SYNC_DEADLINE_MS)
+  await waitForVisible(days.getByText('Gestern'))
   await waitForVisible(days.getByText('Heute'))
   await waitForVisible(right.getByRole('button', { name: 'Demo' }))
   await left.getByLabel('Default agent').selectOption('Editor')
-  await waitForVisible(right.getByRole('button', { name: 'Editor' }), SYNC_DEADLINE_MS)
+  await waitForVisible(right.getByRole('button', { name: 'Editor' }))
   expect((await alice.ask('getPreferences')).preferences).toMatchObject({
     date_language: 'de',
     default_agent: agent,
@@ -123,10 +123,12 @@ test('a user who prefers reduced motion sees no animation', async () => {
 })
 
 test('whoever has used 90 % of a limit is told so, and sees in the settings how much is left', async () => {
-  await using node = await startNode(shared.database, {
-    quotas: { conversations: 10, bytes: 3 * 1024 ** 2, runsDay: 40 },
-    devicesPerUser: 20,
-  })
+  const node = windows.keep(
+    await startNode(shared.database, {
+      quotas: { conversations: 10, bytes: 3 * 1024 ** 2, runsDay: 40 },
+      devicesPerUser: 20,
+    }),
+  )
   const alice = await signUp(node, 'alice')
   for (let n = 0; n < 9; n++) await alice.ask('createConversation', { body: {} })
   const devices = await Promise.all(Array.from({ length: 18 }, () => alice.device('account')))
@@ -140,7 +142,9 @@ test('whoever has used 90 % of a limit is told so, and sees in the settings how 
   await waitForVisible(row('bytes').getByText('of 3 MB'))
   await waitForVisible(row('devices').getByText('19 of 20'))
   await waitForVisible(row('runs_day').getByText('0 of 40 · resets'))
-  expect(await row('conversations').getByRole('meter').getAttribute('aria-label')).toBe('Chats')
+  await expect
+    .poll(() => row('conversations').getByRole('meter').getAttribute('aria-label'))
+    .toBe('Chats')
   expect(await violations(page)).toEqual([])
   for (const device of devices) device.close()
 })

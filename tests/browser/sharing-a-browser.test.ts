@@ -25,14 +25,14 @@ test('bob sees nothing of alice’s data in the browser that they share, and ali
   await startConversation(page, 'The secret garden')
   await waitForVisible(listedConversation(page, 'The secret garden'))
   await signOut(page)
-  expect(await page.content()).not.toContain('secret garden')
+  await expect.poll(() => page.content()).not.toContain('secret garden')
 
   await signUpAs(page, bob, password)
   await waitForVisible(page.getByText('No chats yet.'))
-  expect(await page.content()).not.toContain('secret garden')
+  await expect.poll(() => page.content()).not.toContain('secret garden')
   await page.goBack()
   await waitForVisible(composer(page))
-  expect(await page.content()).not.toContain('secret garden')
+  await expect.poll(() => page.content()).not.toContain('secret garden')
   await signOut(page)
 
   await signInAs(page, alice, password)
@@ -43,7 +43,7 @@ test('the browser stores nothing except the session cookie, which no script can 
   const page = await windows.open(shared.node.url, '/app')
   await signUpAs(page, uniqueName('alice'), password)
   await startConversation(page, 'Nothing of this is kept here')
-  await page.getByRole('button', { name: 'Copy' }).first().waitFor()
+  await waitForVisible(page.getByRole('button', { name: 'Copy' }).first())
 
   const stored = await page.evaluate(async () => ({
     local: localStorage.length,

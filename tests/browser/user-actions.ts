@@ -4,12 +4,18 @@ import type { Locator, Page } from 'playwright-core'
 /** Lockstep's promise: the other devices show a change within this many milliseconds. */
 export const SYNC_DEADLINE_MS = 1000
 
-/** Waits until the element is visible; `timeout` is in milliseconds. */
+/** Whatever of these a person sees: for a moment, a page may show the old and the new. */
+const seen = (locator: Locator): Locator => locator.filter({ visible: true }).first()
+/** Waits until one such element is visible; `timeout` is in milliseconds. */
 export const waitForVisible = (locator: Locator, timeout = 20_000): Promise<void> =>
-  locator.waitFor({ state: 'visible', timeout })
-/** Waits until the element is hidden or gone; `timeout` is in milliseconds. */
+  seen(locator).waitFor({ state: 'visible', timeout })
+/** Waits until every such element is hidden or gone; `timeout` is in milliseconds. */
 export const waitForHidden = (locator: Locator, timeout = 20_000): Promise<void> =>
-  locator.waitFor({ state: 'hidden', timeout })
+  seen(locator).waitFor({ state: 'hidden', timeout })
+
+/** Waits until the element has the focus, so that keys reach it. */
+export const waitForFocus = (locator: Locator): Promise<void> =>
+  waitForVisible(locator.and(locator.page().locator(':focus')))
 
 /** A conversation's link in the list of conversations. */
 export const listedConversation = (page: Page, title: string): Locator =>
@@ -83,6 +89,6 @@ export const waitForReply = (page: Page): Promise<void> =>
 export const waitForCodeAhead = (page: Page): Promise<unknown> =>
   page.waitForFunction(() => {
     const loaded = performance.getEntriesByType('resource').map(({ name }) => name)
-    const parts = ['Menu', 'Notices', 'conversation-actions']
+    const parts = ['Menu', 'Notices', 'QuestionDialog', 'conversation-actions', 'MessageEditor']
     return parts.every((part) => loaded.some((name) => name.includes(`/assets/${part}-`)))
   })

@@ -13,6 +13,8 @@ import {
   sendMessage,
   waitForReply,
   threadText,
+  waitForCodeAhead,
+  waitForFocus,
   waitForVisible,
 } from './user-actions.ts'
 
@@ -53,6 +55,7 @@ test('if two devices rename a conversation, the user chooses the title', async (
   const page = await windows.open(shared.node.url, `/app/c/${id}`, { person: alice })
   await listedConversation(page, 'Untitled').focus()
   await page.keyboard.press('F2')
+  await waitForFocus(page.getByRole('textbox', { name: 'Chat title' }))
   await page.keyboard.type('My name')
   await alice.ask('putConversation', { params: { id }, body: { title: 'Their name' } })
   await waitForVisible(page.getByRole('button', { name: 'Their name, rename' }))
@@ -127,7 +130,7 @@ test('the history says what restoring keeps, and a branch goes on without what c
   await page.getByRole('button', { name: 'Branch from here' }).click()
   await waitForVisible(page.getByText('Created “Then (branch)”'))
   await waitForVisible(threadText(page, 'The only message then'))
-  expect(await threadText(page, 'Came later').count()).toBe(0)
+  await expect.poll(() => threadText(page, 'Came later').count()).toBe(0)
   const branched = page.url().split('/').at(-1)!
   expect(branched).not.toBe(id)
   expect(
@@ -146,8 +149,8 @@ test('the undo of a delete is offered until the conversation is purged, on which
   await chooseAction(page, 'Soon gone', 'Delete')
   await waitForVisible(page.getByRole('button', { name: 'Undo' }))
   await alice.ask('purgeConversation', { params: { id } })
-  await waitForHidden(page.getByRole('button', { name: 'Undo' }), 2_000)
-  expect(await page.getByText('Moved to trash').count()).toBe(0)
+  await waitForHidden(page.getByRole('button', { name: 'Undo' }), 6_000)
+  await expect.poll(() => page.getByText('Moved to trash').count()).toBe(0)
 })
 
 test('a message written while an earlier version is shown continues that version, which other devices show too', async () => {
@@ -177,7 +180,7 @@ test('a message written while an earlier version is shown continues that version
   for (const page of [left, right]) {
     await waitForVisible(threadText(page, 'Go on from the first'))
     await waitForVisible(threadText(page, 'First answer'))
-    expect(await threadText(page, 'Second answer').count()).toBe(0)
+    await expect.poll(() => threadText(page, 'Second answer').count()).toBe(0)
   }
   const { messages } = await alice.ask('getConversation', { params: { id } })
   expect(messages[4]).toMatchObject({ content: 'Go on from the first', follows: reply })
@@ -187,7 +190,7 @@ test('a message written while an earlier version is shown continues that version
 
 test('an edit or rename made offline doesn’t replace another device’s later one: the person compares both', async () => {
   const alice = await signUp(shared.node, 'alice')
-  await using wire = await Wire.to({ port: Number(new URL(shared.node.url).port) })
+  const wire = windows.keep(await Wire.to({ port: Number(new URL(shared.node.url).port) }))
   const { id, messages } = await alice.ask('createConversation', {
     body: { title: 'Before', messages: [{ role: 'user', content: 'The originl' }] },
   })
@@ -200,6 +203,7 @@ test('an edit or rename made offline doesn’t replace another device’s later 
   }
   await waitForVisible(threadText(page, 'The originl'))
   await live()
+  await waitForCodeAhead(page)
   wire.cut()
   await renameTo('Mine')
   await alice.ask('putConversation', { params: { id }, body: { title: 'Theirs' } })
@@ -222,7 +226,7 @@ test('an edit or rename made offline doesn’t replace another device’s later 
       timeout: 20_000,
     })
     .toBe('Mine again')
-  expect(await question.count()).toBe(0)
+  await expect.poll(() => question.count()).toBe(0)
 
   await live()
   wire.cut()
@@ -255,7 +259,7 @@ test('an edit that was left unfinished can be continued, also on another device'
   })
   await other.getByRole('button', { name: 'Continue your edit' }).click()
   const field = other.getByRole('textbox', { name: 'Edit the message' })
-  expect(await field.inputValue()).toBe('Better words')
+  await expect.poll(() => field.inputValue()).toBe('Better words')
   await field.press('Escape')
   await other.getByRole('button', { name: 'Undo' }).click()
   await other.getByRole('button', { name: 'Continue your edit' }).click()

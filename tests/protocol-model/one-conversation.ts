@@ -33,7 +33,7 @@ export const messageId = numbered(3)
 const generatedId = numbered(4)
 const runId = numbered(5)
 
-type Commands = Omit<ConversationCommands, 'reply' | 'stop' | 'rewind'>
+type Commands = Omit<ConversationCommands, 'reply' | 'stop' | 'produce' | 'rewind'>
 export type Command = {
   [Name in keyof Commands]: { name: Name; payload: Commands[Name] }
 }[keyof Commands]

@@ -42,7 +42,11 @@ export async function serveHttp(handlers: Handlers, deps: Partial<HttpDeps> = {}
     config: { publicOrigins: [], trustProxy: false },
     handlers,
     sessions: sessionsFor(alice),
-    tokens: { identify: () => Promise.resolve(undefined), isServiceKey: () => false },
+    tokens: {
+      identify: () => Promise.resolve(undefined),
+      isServiceKey: () => false,
+      alive: () => Promise.resolve(new Map()),
+    },
     toFault: (error) => (error instanceof Fault ? error : new Fault('internal', {}, error)),
     isReady: () => Promise.resolve(true),
     uiRoot: '/nowhere',

@@ -9,6 +9,7 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { eventually } from '../harness/eventually.ts'
 import { startNode } from '../harness/node.ts'
+import { signUp } from '../harness/person.ts'
 import { TestRedis } from '../harness/redis.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 
@@ -42,6 +43,47 @@ test.each(examples.filter(isHere))(
     expect(stdout).toMatch(says)
   },
 )
+
+test('the example of an own agent loop runs as pasted, and a stop ends its agent', async () => {
+  const person = await signUp(shared.node)
+  const { token } = await person.ask('createToken', { body: { name: 'Agent' } })
+  const page = await readFile(join(root, 'docs/own-agent-loop.md'), 'utf8')
+  const [, code = ''] = /```js\n([\s\S]*?)```/.exec(page)!
+  const env = { ...process.env, LOCKSTEP: shared.node.url, TOKEN: token }
+  const execute = async (name: string, program: string) => {
+    await writeFile(join(folder, name), program)
+    return run(process.execPath, [name], { cwd: folder, env, timeout: 30_000 })
+  }
+  const { stdout } = await execute('agent.mjs', code)
+  expect(stdout.match(/status: 'complete',\s+length: 17/g)).toHaveLength(2)
+  const [chat] = (await person.ask('listConversations')).items
+  const { messages } = await person.ask('getConversation', { params: { id: chat!.id } })
+  expect(messages[1]).toMatchObject({
+    content: 'The sky is clear.',
+    metadata: { agent: 'weather' },
+  })
+
+  // the same program, whose agent never ends: another device stops it
+  const endless = execute(
+    'endless.mjs',
+    code.replace(
+      'yield { done: true }',
+      `
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      yield { text: ' And' }
+    }`,
+    ),
+  )
+  const stopped = await eventually(async () => {
+    const [newest] = (await person.ask('listConversations')).items
+    const { messages } = await person.ask('getConversation', { params: { id: newest!.id } })
+    return newest!.id !== chat!.id && messages[1]?.content.includes('And') && messages[1]
+  })
+  const [newest] = (await person.ask('listConversations')).items
+  await person.ask('stopReply', { params: { id: newest!.id }, body: { message_id: stopped.id } })
+  expect((await endless).stdout).toMatch(/status: 'stopped'[\s\S]*stopped_by/)
+})
 
 test.each([
   ['docs/threat-model.md', 30],

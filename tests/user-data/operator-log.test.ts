@@ -1,6 +1,6 @@
-// The operators' audit as a property of the command line: whatever an operator changes, and whatever
-// shows an operator what people have, leaves its line. A new command without its row here is a type
-// error.
+// The operators' audit as a property of the command line: each command that changes something, or
+// that shows an operator what people have, leaves its line. A new command without its row here is a
+// type error.
 import { writeFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import {

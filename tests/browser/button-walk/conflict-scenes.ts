@@ -1,7 +1,7 @@
 // What can be pressed where two devices wrote at the same place.
 import type { Page } from 'playwright-core'
 import { newId } from '@lockstep/protocol/ids'
-import { composer } from '../user-actions.ts'
+import { composer, waitForVisible } from '../user-actions.ts'
 import { answered, at, editor, field, said, titleField } from './sights.ts'
 import type { WalkAccount } from './walk-account.ts'
 import type { Scene } from './walk.ts'
@@ -52,7 +52,7 @@ export function conflictScenes({ person, chats }: WalkAccount): Scene[] {
           await titleField(page).fill(`Mine for ${answer}`)
           const body = { title: `Theirs for ${answer}` }
           await person.ask('putConversation', { params: { id: chats.renamed }, body })
-          await page.locator('[data-row]', { hasText: body.title }).waitFor()
+          await waitForVisible(page.locator('[data-row]', { hasText: body.title }))
           await titleField(page).press('Enter')
         },
         sees: answered('Renamed on another device', (page) =>
@@ -79,7 +79,7 @@ export function conflictScenes({ person, chats }: WalkAccount): Scene[] {
             params: { id: chats.corrected },
             body: { messages: [{ id: messages[0]!.id, role: 'user', content }] },
           })
-          await page.locator('[data-row]', { hasText: content }).waitFor()
+          await waitForVisible(page.locator('[data-row]', { hasText: content }))
           await page.getByRole('button', { name: 'Save only' }).click()
         },
         sees: answered('Changed on another device', said(`${whose} original for ${answer}`)),

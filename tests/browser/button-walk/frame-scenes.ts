@@ -149,7 +149,7 @@ export function frameScenes({ person }: WalkAccount): Scene[] {
           before: async (page) => {
             const messages = [{ role: 'assistant' as const, content: 'Somebody else wrote' }]
             await person.ask('createConversation', { body: { title: 'News', messages } })
-            await page.getByText('Unread.').waitFor()
+            await waitForVisible(page.getByText('Unread.'))
             await openMenuOf('Chats')(page)
           },
           loses: (page) => page.locator('[data-row] .dot'),

@@ -48,6 +48,7 @@ export function refusalScenes({ person, line, chats }: WalkAccount): Scene[] {
     await person.ask('restoreConversation', { params })
     await at('/app/new', composer)(page)
     await thread(params.id)(page)
+    await waitForVisible(composer(page))
     const write = () => sendMessage(page, text)
     await meanwhile(page, write, () => person.ask('deleteConversation', { params }).then(() => {}))
   }

@@ -79,10 +79,7 @@ export const at =
   (path: string, ready: string | ((page: Page) => ReturnType<Page['locator']>)) =>
   async (page: Page): Promise<void> => {
     await navigateTo(page, path)
-    await waitForVisible(
-      typeof ready === 'string' ? page.getByText(ready).first() : ready(page).first(),
-      6_000,
-    )
+    await waitForVisible(typeof ready === 'string' ? page.getByText(ready).first() : ready(page))
   }
 
 /** Chooses from a `select`. */

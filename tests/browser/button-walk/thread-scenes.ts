@@ -2,7 +2,7 @@
 // composer.
 import type { Page } from 'playwright-core'
 import { newId } from '@lockstep/protocol/ids'
-import { composer, waitForHidden } from '../user-actions.ts'
+import { composer, waitForHidden, waitForVisible } from '../user-actions.ts'
 import {
   at,
   button,
@@ -146,7 +146,7 @@ export function threadScenes({ person, conversationId, chats }: WalkAccount): Sc
           before: async (page) => {
             await chatMenu(page)
             await page.getByRole('menuitem', { name: 'Delete' }).click()
-            await page.getByText('Moved to trash').waitFor()
+            await waitForVisible(page.getByText('Moved to trash'))
           },
           loses: 'Moved to trash',
         },
@@ -246,8 +246,7 @@ export function threadScenes({ person, conversationId, chats }: WalkAccount): Sc
         { control: 'article "You" > button "Cancel"', sees: 'Edit discarded' },
         {
           control: 'status > button "Undo"',
-          before: (page) =>
-            waitForHidden(page.getByRole('button', { name: 'Continue your edit' }), 6_000),
+          before: (page) => waitForHidden(page.getByRole('button', { name: 'Continue your edit' })),
           sees: button('Continue your edit'),
         },
       ],
@@ -317,7 +316,7 @@ export function threadScenes({ person, conversationId, chats }: WalkAccount): Sc
           control: 'main > button "1 new"',
           before: async (page) => {
             await scrollUp(page)
-            await page.getByRole('button', { name: 'Latest' }).waitFor()
+            await waitForVisible(page.getByRole('button', { name: 'Latest' }))
             const messages = [{ role: 'assistant' as const, content: 'Something new' }]
             await person.ask('putConversation', { params: { id: chats.long }, body: { messages } })
           },
@@ -339,7 +338,7 @@ export function threadScenes({ person, conversationId, chats }: WalkAccount): Sc
           control: 'status > button "Delete forever"',
           before: async (page) => {
             await person.ask('deleteConversation', { params: { id: chats.trashed } })
-            await page.getByText('In the trash.').waitFor()
+            await waitForVisible(page.getByText('In the trash.'))
           },
           sees: dialog('Delete forever?'),
         },
@@ -356,7 +355,7 @@ export function threadScenes({ person, conversationId, chats }: WalkAccount): Sc
           control: 'menu "*" > menuitem "Delete forever"',
           before: async (page) => {
             await person.ask('deleteConversation', { params: { id: chats.trashed } })
-            await page.getByText('In the trash.').waitFor()
+            await waitForVisible(page.getByText('In the trash.'))
             await chatMenu(page)
           },
           sees: dialog('Delete forever?'),

@@ -31,7 +31,7 @@ export interface Scene {
   rows: readonly Row[]
 }
 
-const patienceMs = 8_000
+const patienceMs = 20_000
 
 async function isSeen(sight: Sight, page: Page): Promise<boolean> {
   const sought = typeof sight === 'string' ? page.getByText(sight) : sight(page)
@@ -113,12 +113,13 @@ class PageWalk {
     const page = this.#page
     try {
       if (scene === this.#brokenScene) return 'its scene can’t be opened'
-      const control = await this.#find(scene, row)
-      if (!control) return 'there is no such control'
-      if (row.sees && (await isSeen(row.sees, page))) return 'what it shows was there before'
-      if (row.loses && !(await isSeen(row.loses, page))) return 'what goes was not there before'
+      const element = await this.#find(scene, row)
+      if (!element) return 'there is no such control'
+      if (row.sees && !(await becomes(row.sees, page, false)))
+        return 'what it shows was there before'
+      if (row.loses && !(await becomes(row.loses, page, true)))
+        return 'what goes was not there before'
       this.#shownErrors.length = 0
-      const element = await this.#tree.locate(control)
       await (row.press ? row.press(element, page) : element.click({ timeout: patienceMs }))
       if (row.sees && !(await becomes(row.sees, page, true))) return this.#failed(row.sees)
       if (row.loses && !(await becomes(row.loses, page, false))) return this.#failed(row.loses)
@@ -140,7 +141,7 @@ class PageWalk {
   }
 
   /** Opens the scene unless the control is there. */
-  async #find(scene: Scene, row: Row): Promise<Control | undefined> {
+  async #find(scene: Scene, row: Row): Promise<Locator | undefined> {
     const pattern = patternOf(row.control)
     if (scene !== this.#scene) await this.#open(scene)
     else await this.#dismissNotices(row)
@@ -148,7 +149,9 @@ class PageWalk {
     await row.before?.(this.#page)
     for (const end = Date.now() + patienceMs; Date.now() < end;) {
       const found = await this.#match(pattern)
-      if (found && !found.isDisabled) return found
+      // A page that has just drawn it anew doesn't know the found element any more.
+      const element = found && (await this.#tree.locate(found).catch(() => undefined))
+      if (element && !found?.isDisabled) return element
       await this.#page.waitForTimeout(50)
     }
     return undefined

@@ -2,10 +2,20 @@
 // and what the account's menu offers. They are loaded after the page is shown, at the latest when
 // one of them opens.
 
+/** What a person must read is asked for until it is there, such as after a lost connection. */
+async function untilLoaded<Code>(load: () => Promise<Code>): Promise<Code> {
+  for (let pauseMs = 1_000; ; pauseMs = Math.min(2 * pauseMs, 30_000))
+    try {
+      return await load()
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, pauseMs))
+    }
+}
+
 export const loadOverlay = {
   menu: () => import('./Menu.svelte'),
-  question: () => import('./QuestionDialog.svelte'),
-  notices: () => import('./Notices.svelte'),
+  question: () => untilLoaded(() => import('./QuestionDialog.svelte')),
+  notices: () => untilLoaded(() => import('./Notices.svelte')),
   palette: () => import('./CommandPalette.svelte'),
   accountMenu: () => import('../account/account-menu.ts'),
 }

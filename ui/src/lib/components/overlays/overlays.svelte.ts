@@ -121,16 +121,12 @@ export async function confirmed(title: string, text: string, label: string): Pro
 
 let lastNotice = 0
 
-/**
- * Shows a notice for 4 seconds; an error, or a notice with an action, for 8. At most 3 are visible.
- */
+/** Shows a notice for some seconds. At most 3 are visible. */
 export function notify(
   text: string,
   { kind = 'info', action }: Partial<Pick<Notice, 'kind' | 'action'>> = {},
 ): void {
-  const id = ++lastNotice
-  overlays.notices = [...overlays.notices.slice(-2), { id, text, kind, action }]
-  setTimeout(() => dismiss(id), action || kind === 'error' ? 8000 : 4000)
+  overlays.notices = [...overlays.notices.slice(-2), { id: ++lastNotice, text, kind, action }]
 }
 
 /** Removes a notice. */

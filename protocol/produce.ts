@@ -1,0 +1,60 @@
+// Replies that a program of the host writes: the pieces in which it sends them, and the answer.
+import * as z from 'zod'
+import { Actor } from './actor.ts'
+import { Fault, parse } from './errors.ts'
+import { isObject } from './free-form.ts'
+import { ReplyIds } from './reply-ids.ts'
+import { limits } from './limits.ts'
+import { Part } from './parts.ts'
+import { FreeForm, shortText, sizedText } from './scalars.ts'
+
+const pieces = {
+  text: sizedText(limits.messageBytes).describe('Text that follows the text before it'),
+  thinking: sizedText(limits.messageBytes).describe('Goes on a reasoning part'),
+  part: Part.describe('Is added, or replaces the part with its id; a text part is only added'),
+  metadata: FreeForm.describe('A merge patch (RFC 7396) of the message’s metadata'),
+  done: z.literal(true).describe('The reply is complete'),
+  failed: shortText(limits.failureReasonMax).min(1).describe('Why the reply ends; people read it'),
+}
+
+/** One piece of a reply: an object with one key. Over HTTP, each is a line. */
+export const ProducedPiece = z
+  .union([
+    z.strictObject({ text: pieces.text }),
+    z.strictObject({ thinking: pieces.thinking }),
+    z.strictObject({ part: pieces.part }),
+    z.strictObject({ metadata: pieces.metadata }),
+    z.strictObject({ done: pieces.done }),
+    z.strictObject({ failed: pieces.failed }),
+  ])
+  .meta({ id: 'ProducedPiece' })
+export type ProducedPiece = z.infer<typeof ProducedPiece>
+
+/** Throws `invalid` or `too_large`. */
+export function parsePiece(value: unknown): ProducedPiece {
+  const [key, ...more] = isObject(value) ? Object.keys(value) : []
+  if (key === undefined || more.length > 0 || !Object.hasOwn(pieces, key))
+    throw new Fault('invalid', {
+      detail: `A piece must be an object with one of the keys ${Object.keys(pieces).join(', ')}`,
+    })
+  return parse(
+    z.strictObject({ [key]: pieces[key as keyof typeof pieces] }),
+    value,
+  ) as ProducedPiece
+}
+
+/** What a program says of a reply that it begins, or goes on with. */
+export const produceOptions = {
+  agent: shortText(100).optional().describe('Who writes; kept in the metadata'),
+  model: shortText(200).optional().describe('The model; kept in the metadata'),
+}
+
+/** A reply that a program writes, as far as it has come. */
+export const Produced = ReplyIds.extend({
+  status: z
+    .enum(['streaming', 'complete', 'stopped', 'interrupted', 'failed'])
+    .describe('How the reply has ended; over HTTP never `streaming`'),
+  length: z.int().min(0).describe('The length of its text, in UTF-16 units'),
+  stopped_by: Actor.optional().describe('Who has stopped it'),
+}).meta({ id: 'Produced' })
+export type Produced = z.infer<typeof Produced>

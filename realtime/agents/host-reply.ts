@@ -1,0 +1,251 @@
+// One reply that a program of the host writes and that this node takes: by one upload after
+// another, each of which may break. The invariant: only the newest upload writes, and each letter
+// is taken once, because an upload says where its text begins.
+import { checkOffset, patchedMetadata } from '@lockstep/protocol/decide/host-replies'
+import { Fault } from '@lockstep/protocol/errors'
+import type { JsonObject } from '@lockstep/protocol/free-form'
+import { limits } from '@lockstep/protocol/limits'
+import { openPart, putPart } from '@lockstep/protocol/message-parts'
+import { contentOf, exceededBy, thinkingOf } from '@lockstep/protocol/part-texts'
+import type { Part } from '@lockstep/protocol/parts'
+import type { ProducedPiece } from '@lockstep/protocol/produce'
+import { byteLength } from '@lockstep/protocol/text'
+import type { Upload } from '../commands/uploads.ts'
+import type { EndRequest } from './end-request.ts'
+import type { RunningReply } from './runner.ts'
+import type { ReplyTimings } from './timings.ts'
+
+type Timings = Pick<ReplyTimings, 'hostIdleMs' | 'hostTotalMs' | 'hostReturnMs'>
+
+/** So many commands of a reply are remembered, in case that they are repeated. */
+const MAX_COMMANDS = 1_000
+
+export class HostReply {
+  readonly run_id: string
+  readonly #running: RunningReply
+  readonly #timings: Timings
+  #metadata: JsonObject
+  readonly #commands = new Set<string>()
+  #writer: HostUpload | undefined
+  #deadline: NodeJS.Timeout | undefined
+  readonly #lastDeadline: NodeJS.Timeout
+
+  /** @param metadata what the log has */
+  constructor(running: RunningReply, metadata: JsonObject, timings: Timings) {
+    this.run_id = running.job.run_id
+    this.#running = running
+    this.#metadata = metadata
+    this.#timings = timings
+    this.#lastDeadline = setTimeout(
+      () => this.end({ status: 'failed', code: 'too_slow' }),
+      timings.hostTotalMs,
+    )
+    void this.ended.then(() => {
+      clearTimeout(this.#deadline)
+      clearTimeout(this.#lastDeadline)
+    })
+  }
+
+  /** Resolves when the log has the end, or this node may not write it. */
+  get ended(): Promise<void> {
+    return this.#running.done
+  }
+
+  get isEnding(): boolean {
+    return this.#running.producer.hasEnded
+  }
+
+  /** Resolves when the log has everything that was taken so far, or the reply ends. */
+  written(): Promise<void> {
+    return this.#running.producer.written()
+  }
+
+  /**
+   * An upload that goes on with the reply, instead of the one before. Throws `invalid`.
+   * @param thinking whether it may repeat a thought that is there
+   */
+  upload(offset: number, thinking: 'from anywhere' | 'goes on'): HostUpload {
+    checkOffset(offset, this.length)
+    this.#writer = new HostUpload(this, offset, thinking === 'goes on')
+    this.heard(this.#writer)
+    return this.#writer
+  }
+
+  /** Whether this is the first time that the command comes. */
+  isNew(mutation_id: string): boolean {
+    if (this.#commands.has(mutation_id)) return false
+    const [oldest] = this.#commands
+    if (oldest !== undefined && this.#commands.size >= MAX_COMMANDS) this.#commands.delete(oldest)
+    this.#commands.add(mutation_id)
+    return true
+  }
+
+  isWriter(upload: HostUpload): boolean {
+    return this.#writer === upload && !this.isEnding
+  }
+
+  end(request: EndRequest): void {
+    this.#running.producer.end(request)
+  }
+
+  /** The program is still there. */
+  heard(upload: HostUpload): void {
+    if (this.isWriter(upload)) this.#endAfter(this.#timings.hostIdleMs, 'host_silent')
+  }
+
+  /** No more comes by this upload; another one may come. */
+  left(upload: HostUpload): void {
+    if (this.isWriter(upload)) this.#endAfter(this.#timings.hostReturnMs, 'host_gone')
+  }
+
+  #endAfter(ms: number, code: 'host_silent' | 'host_gone'): void {
+    clearTimeout(this.#deadline)
+    this.#deadline = setTimeout(() => this.end({ status: 'interrupted', code }), ms)
+  }
+
+  get length(): number {
+    return this.#running.producer.taken.length
+  }
+
+  /** The thoughts that further thinking goes on. */
+  get openThought(): string {
+    return openPart(this.#running.producer.taken.parts, 'reasoning').text
+  }
+
+  /** Throws `too_large`. */
+  addText(text: string): void {
+    if (byteLength(text) > this.#running.producer.taken.bytesLeft) throw tooLarge()
+    this.#running.producer.take({ kind: 'text', text })
+  }
+
+  /** Throws `too_large`. */
+  addThinking(text: string): void {
+    const { parts } = this.#running.producer.taken
+    if (byteLength(thinkingOf(parts)) + byteLength(text) > limits.messageBytes) throw tooLarge()
+    this.#running.producer.take({ kind: 'thinking', text })
+  }
+
+  /** Throws `too_large`, and `invalid` for a change of text that is there. */
+  addPart(part: Part): void {
+    const { parts } = this.#running.producer.taken
+    const present = parts.find(({ id }) => id === part.id)
+    if (part.type === 'text' || present?.type === 'text') {
+      const message = 'must not name a part that is there: text only grows'
+      const issues = [{ path: 'part.id', message }]
+      if (present) throw new Fault('invalid', { detail: `part.id ${message}`, issues })
+    }
+    const all = putPart(parts, part)
+    const limit_bytes = exceededBy({
+      content: contentOf(all),
+      metadata: { thinking: thinkingOf(all) },
+      parts: all,
+    })
+    if (limit_bytes !== undefined) throw tooLarge(limit_bytes)
+    if (part.type === 'text' && 'text' in part && parts.length === 0)
+      this.#running.producer.take({ kind: 'text', text: part.text }) // one text has no part
+    else this.#running.producer.take({ kind: 'part', part })
+  }
+
+  /** Throws `too_large`. */
+  patch(patch: JsonObject): void {
+    this.#metadata = patchedMetadata(this.#metadata, [patch])
+    this.#running.producer.take({ kind: 'metadata', patch })
+  }
+}
+
+const tooLarge = (limit_bytes: number = limits.messageBytes): Fault =>
+  new Fault('too_large', { detail: 'The reply would become too large', limit_bytes })
+
+/** One request, or one command, that brings pieces of a reply in order. */
+class HostUpload implements Upload {
+  readonly #reply: HostReply
+  /** Where its next text goes. */
+  #position: number
+  /** How much of the open thought has come again, until something else comes. */
+  #repeated: number | undefined
+
+  constructor(reply: HostReply, offset: number, goesOn: boolean) {
+    this.#reply = reply
+    this.#position = offset
+    this.#repeated = goesOn ? undefined : 0
+  }
+
+  /** False if nothing more is taken: the reply has ended, or another upload goes on with it. */
+  get isTaken(): boolean {
+    return this.#reply.isWriter(this)
+  }
+
+  /** Ends the reply if the piece can't be taken, and throws `invalid` or `too_large`. */
+  take(piece: ProducedPiece): void {
+    if (!this.isTaken) return
+    this.#reply.heard(this)
+    try {
+      this.#take(piece)
+    } catch (error) {
+      this.fail(error)
+      throw error
+    }
+  }
+
+  /** The program is still there, without a piece. */
+  wait(): void {
+    this.#reply.heard(this)
+  }
+
+  /** The upload is over, or broke. */
+  leave(): void {
+    this.#reply.left(this)
+  }
+
+  /** What has come can't be taken. */
+  fail(error: unknown): void {
+    if (!this.isTaken) return
+    const isLarge = error instanceof Fault && error.code === 'too_large'
+    this.#reply.end({ status: 'failed', code: isLarge ? 'too_large' : 'host_malformed' })
+  }
+
+  #take(piece: ProducedPiece): void {
+    const reply = this.#reply
+    if ('thinking' in piece) return this.#think(piece.thinking)
+    if ('text' in piece) return this.#write(piece.text, (text) => reply.addText(text))
+    if ('part' in piece) return this.#put(piece.part)
+    if ('metadata' in piece) return reply.patch(piece.metadata)
+    if ('done' in piece) return reply.end({ status: 'complete' })
+    reply.end({ status: 'failed', reason: piece.failed })
+  }
+
+  #write(text: string, add: (text: string) => void): void {
+    const known = knownUnits(this.#reply.length, this.#position, text)
+    this.#position += text.length
+    if (known === text.length) return
+    this.#repeated = undefined
+    add(text.slice(known))
+  }
+
+  #put(part: Part): void {
+    if (part.type !== 'text' || !('text' in part)) return this.#reply.addPart(part)
+    this.#write(part.text, (text) => this.#reply.addPart({ ...part, text }))
+  }
+
+  /**
+   * Thinking has no offset. What came before text that is there is there too. At the end of the
+   * text, an upload may repeat the thought that is there from its beginning, or go on with it.
+   */
+  #think(text: string): void {
+    if (this.#position < this.#reply.length) return
+    if (this.#repeated === undefined) return this.#reply.addThinking(text)
+    const thought = this.#reply.openThought
+    const rest = thought.slice(this.#repeated)
+    if (text.length <= rest.length && rest.startsWith(text)) {
+      this.#repeated += text.length
+      return
+    }
+    const held = thought.slice(0, this.#repeated)
+    this.#repeated = undefined
+    this.#reply.addThinking(text.startsWith(rest) ? text.slice(rest.length) : held + text)
+  }
+}
+
+/** How much of the text at `position` a reply of this length has. */
+const knownUnits = (length: number, position: number, text: string): number =>
+  Math.min(text.length, Math.max(0, length - position))
