@@ -12,39 +12,15 @@ const target = process.env.LOCKSTEP_SERVER ?? 'http://127.0.0.1:3000'
 const apiPaths =
   '^/(auth|users|conversations|agents|agent-runs|topics|healthz|readyz|metrics|openapi\\.json)(/|\\?|$)'
 
-/**
- * The server speaks WebSocket only, and texts only: the client's code for other transports and for
- * binary packets, which it can't leave out by itself, stays out of the page.
- */
-function onlyWebSockets(): Plugin {
-  const stubs: [RegExp, string][] = [
-    [
-      /engine\.io-client\/build\/[^/]+\/transports\/(polling|webtransport)[^/]*\.js$/,
-      'export const XHR = undefined, Fetch = undefined, WT = undefined',
-    ],
-    [/socket\.io-parser\/build\/esm\/is-binary\.js$/, noBinary('isBinary', 'hasBinary')],
-    [
-      /socket\.io-parser\/build\/esm\/binary\.js$/,
-      'export const deconstructPacket = undefined, reconstructPacket = undefined',
-    ],
-    [
-      /engine\.io-parser\/build\/esm\/encodePacket\.browser\.js$/,
-      `import { PACKET_TYPES } from './commons.js'
-      export const encodePacketToBinary = undefined
-      export const encodePacket = ({ type, data }, _binary, done) =>
-        done(PACKET_TYPES[type] + (data || ''))`,
-    ],
-    [/engine\.io-parser\/build\/esm\/contrib\/base64-arraybuffer\.js$/, noBinary('decode')],
-  ]
-  return {
-    name: 'only-web-sockets',
-    apply: 'build',
-    load: (id) => stubs.find(([module]) => module.test(id))?.[1],
-  }
+/** The page has its own small transport (services/web-socket.ts), so the client's stays out. */
+const noSocketIo: Plugin = {
+  name: 'no-socket-io',
+  apply: 'build',
+  load: (id) =>
+    id.endsWith('/clients/typescript/src/socket-io.ts')
+      ? 'export const connectBySocketIo = undefined'
+      : undefined,
 }
-
-const noBinary = (...names: string[]): string =>
-  `export const ${names.map((name) => `${name} = () => false`).join(', ')}`
 
 /**
  * Vite's code that loads what a module imports along with it. Nothing is listed for it here
@@ -127,7 +103,7 @@ export default defineConfig({
   plugins: [
     texts(),
     svelte({ configFile: '../svelte.config.js' }),
-    onlyWebSockets(),
+    noSocketIo,
     plainImports,
     onlyNeededLimits,
     onlyWoff2,

@@ -11,6 +11,7 @@ import { Wire } from '../harness/wire.ts'
 import { fastReplies, phone, sharedBrowser } from './browser-windows.ts'
 import { agentScenes } from './button-walk/agent-scenes.ts'
 import { conflictScenes } from './button-walk/conflict-scenes.ts'
+import { encryptionScenes } from './button-walk/encryption-scenes.ts'
 import { frameScenes, phoneScenes } from './button-walk/frame-scenes.ts'
 import { farewellScenes, pageScenes } from './button-walk/page-scenes.ts'
 import { refusalScenes } from './button-walk/refusal-scenes.ts'
@@ -37,6 +38,7 @@ const parts = {
   'of agents and runs': agentScenes,
   'of the history and the settings': pageScenes,
   'of passkeys and the second step': securityScenes,
+  'of encrypted chats': encryptionScenes,
   'that only a phone has': phoneScenes,
   'of the account': farewellScenes,
 }

@@ -60,7 +60,7 @@ const twoFrames = (page: Page) =>
 
 test(
   'a thread of ten thousand messages renders few rows, loads older ones on demand, and keeps the reading position',
-  { timeout: 180_000 },
+  { timeout: 300_000 },
   async () => {
     const alice = await signUp(shared.node, 'alice')
     const id = await createLongThread(alice)
@@ -71,7 +71,7 @@ test(
     })
     const link = page.getByRole('complementary').getByRole('link', { name: /Very long/ })
     // On a busy machine the database takes long to store ten thousand messages.
-    await waitForVisible(link, 60_000)
+    await waitForVisible(link, 120_000)
     await link.click()
     await waitForVisible(page.getByText(`Message ${MESSAGE_COUNT}.`, { exact: false }).last())
     await expect.poll(() => rows(page).count()).toBeLessThan(60)

@@ -154,7 +154,13 @@ test('if a conversation was deleted meanwhile, the user can restore it and send 
   await waitForVisible(question.getByText('Too late'))
   await restoreAndSend.click()
   await waitForVisible(threadText(page, 'Too late'))
-  await waitForReply(page)
+  // The thread has an earlier reply. While the one to this message is written, nothing can be sent.
+  const complete = async () => {
+    const { messages } = await alice.ask('getConversation', { params: { id } })
+    return messages.filter(({ status }) => status === 'complete').length
+  }
+  await expect.poll(complete).toBe(4)
+  await waitForHidden(page.getByRole('button', { name: 'Stop the reply' }))
 
   // The refusal of a message may arrive before the news that its conversation is in the trash.
   news.hold(/"op":"deleted"/)

@@ -145,3 +145,62 @@ test('what a person writes, imports or watches is never unread, and what somebod
   await navigateTo(list, '/app')
   await expect.poll(() => unread(list, 'Asked elsewhere').count()).toBe(0)
 })
+
+test('a thread that is left off its end says how many messages came since the end was in view on any device, and only the reader leaves the end', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const { id } = await alice.ask('createConversation', {
+    body: {
+      title: 'Read to the end',
+      messages: Array.from({ length: 60 }, (_, at) => ({
+        role: at % 2 ? ('assistant' as const) : ('user' as const),
+        content: `Line ${at + 1}`,
+      })),
+    },
+  })
+  const path = `/app/c/${id}`
+  const page = await windows.open(shared.node.url, path, { person: alice })
+  await waitForVisible(threadText(page, 'Line 60'))
+  const thread = (of: Page) => of.getByRole('region', { name: 'Messages' })
+  const latest = (of: Page) => of.getByRole('button', { name: /^(Latest|\d+ new)$/ })
+  const scrollUp = async (of: Page) => {
+    await thread(of).hover()
+    await of.mouse.wheel(0, -600)
+    await waitForVisible(latest(of))
+  }
+
+  // A row shrinks and grows again, as when its parts are loaded, before the browser says that this
+  // has moved the viewport.
+  await thread(page).evaluate(async (scroller) => {
+    const frame = () => new Promise(requestAnimationFrame)
+    const row = [...scroller.querySelectorAll<HTMLElement>('li[data-key]')].at(-1)!
+    row.style.display = 'none'
+    void scroller.scrollTop
+    row.style.display = ''
+    for (let frames = 0; frames < 3; frames++) await frame()
+  })
+  await expect.poll(() => latest(page).count(), { message: 'nobody has scrolled' }).toBe(0)
+
+  const readMarks = async () =>
+    (await alice.ask('getPreferences')).preferences.read as { counts: Record<string, number> }
+  await expect.poll(readMarks).toMatchObject({ counts: { [id]: 60 } })
+  await scrollUp(page)
+  await expect.poll(() => latest(page).textContent()).toBe('Latest')
+  await navigateTo(page, '/app/settings/devices')
+  await waitForVisible(page.getByText('This device'))
+  await navigateTo(page, path)
+  await waitForVisible(page.getByRole('button', { name: 'Latest', exact: true }))
+
+  // What comes while nobody sees the end is new, also after the thread was left and opened again.
+  await writeElsewhere(alice, id, 'This is news')
+  await waitForVisible(page.getByRole('button', { name: '1 new', exact: true }))
+  await navigateTo(page, '/app/settings/devices')
+  await waitForVisible(page.getByText('This device'))
+  await navigateTo(page, path)
+  await waitForVisible(page.getByRole('button', { name: '1 new', exact: true }))
+  // The account's mark is the truth: what another device has shown isn't new here.
+  const other = await windows.open(shared.node.url, path, { person: await alice.signIn() })
+  await waitForVisible(threadText(other, 'This is news'))
+  await waitForVisible(page.getByRole('button', { name: 'Latest', exact: true }))
+  await scrollUp(other)
+  await expect.poll(() => latest(other).textContent()).toBe('Latest')
+})

@@ -11,7 +11,7 @@ import { MongoClient, type Document } from 'mongodb'
 import { expect, test } from 'vitest'
 import { startEmbeddedProcess } from '../harness/embedded-process.ts'
 import { inForm } from '../harness/long-form.ts'
-import { openDatabase, temporaryDirectory } from './database.ts'
+import { connectUntilKilled, openDatabase, temporaryDirectory } from './database.ts'
 
 interface Numbered extends Document {
   _id: string
@@ -22,8 +22,7 @@ const idOf = (n: number): string => `id-${String(n).padStart(4, '0')}`
 /** Writes documents one by one and kills the server. Returns the size of its journal after each. */
 async function killedAfter(dataDir: string, count: number): Promise<number[]> {
   await using server = await startEmbeddedProcess(dataDir)
-  // When the client is closed, it looks for the killed server for as long as this.
-  const client = await new MongoClient(server.url, { serverSelectionTimeoutMS: 2_000 }).connect()
+  const client = await connectUntilKilled(server.url)
   const items = client.db('test').collection<Numbered>('items')
   await items.createIndex({ n: 1 })
   const sizes: number[] = []

@@ -3,7 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startEmbedded, type EmbeddedOptions } from '@lockstep/embedded-mongo'
-import { MongoClient, type Db } from 'mongodb'
+import { MongoClient, type Db, type MongoClientOptions } from 'mongodb'
+import { eventually } from '../harness/eventually.ts'
 
 /** A directory that is removed at the end of the test. */
 export async function temporaryDirectory(): Promise<{ path: string } & AsyncDisposable> {
@@ -33,4 +34,16 @@ export async function openDatabase(options: Partial<EmbeddedOptions> = {}): Prom
     url: server.url,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
+}
+
+/**
+ * A client of a server that will be killed: it looks for the dead one for half a second, also when
+ * it is closed. The living one may take longer to answer for the first time.
+ */
+export function connectUntilKilled(
+  url: string,
+  options: MongoClientOptions = {},
+): Promise<MongoClient> {
+  const impatient = { ...options, serverSelectionTimeoutMS: 500 }
+  return eventually(() => new MongoClient(url, impatient).connect(), { what: `${url} answers` })
 }

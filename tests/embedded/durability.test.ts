@@ -4,7 +4,7 @@ import { startEmbedded } from '@lockstep/embedded-mongo'
 import { MongoClient, type Document } from 'mongodb'
 import { describe, expect, test } from 'vitest'
 import { startEmbeddedProcess } from '../harness/embedded-process.ts'
-import { openDatabase, temporaryDirectory } from './database.ts'
+import { connectUntilKilled, openDatabase, temporaryDirectory } from './database.ts'
 
 describe('kill -9 under load', () => {
   test('loses no acknowledged insert, and a stream resumes without a gap', async () => {
@@ -14,10 +14,7 @@ describe('kill -9 under load', () => {
     const streamed: string[] = []
     for (let round = 0; round < 3; round++) {
       await using server = await startEmbeddedProcess(directory.path)
-      const client = await new MongoClient(server.url, {
-        retryWrites: false,
-        serverSelectionTimeoutMS: 500,
-      }).connect()
+      const client = await connectUntilKilled(server.url, { retryWrites: false })
       const items = client.db('test').collection<Document>('items')
       await items.createIndex({ n: 1 }, { unique: true })
       const stream = items.watch(
@@ -119,7 +116,7 @@ describe('stop', () => {
   test('lets running writes finish, ends waiting commands, and may be called twice', async () => {
     await using directory = await temporaryDirectory()
     const server = await startEmbedded({ dataDir: directory.path })
-    const client = await new MongoClient(server.url, { serverSelectionTimeoutMS: 300 }).connect()
+    const client = await connectUntilKilled(server.url)
     const items = client.db('test').collection<Document>('items')
     await items.insertOne({ n: 0 })
     const waiting = items.watch([], { maxAwaitTimeMS: 60_000 }).next()

@@ -44,6 +44,6 @@ export function addressOf(url: string): { host: string; port: number } {
 }
 
 async function drop(url: string): Promise<void> {
-  await using client = await MongoClient.connect(url, { serverSelectionTimeoutMS: 5_000 })
+  await using client = await MongoClient.connect(url, { serverSelectionTimeoutMS: 20_000 })
   await client.db().dropDatabase()
 }

@@ -7,6 +7,7 @@ import { expect, test } from 'vitest'
 import english from '../../ui/texts/en.json' with { type: 'json' }
 import { agentScenes } from '../browser/button-walk/agent-scenes.ts'
 import { conflictScenes } from '../browser/button-walk/conflict-scenes.ts'
+import { encryptionScenes } from '../browser/button-walk/encryption-scenes.ts'
 import { frameScenes, phoneScenes } from '../browser/button-walk/frame-scenes.ts'
 import { farewellScenes, pageScenes } from '../browser/button-walk/page-scenes.ts'
 import { refusalScenes } from '../browser/button-walk/refusal-scenes.ts'
@@ -102,6 +103,7 @@ test('A: whatever the page can offer to press has a row in the walk of buttons',
     pageScenes,
     refusalScenes,
     securityScenes,
+    encryptionScenes,
     phoneScenes,
     farewellScenes,
   ]

@@ -305,3 +305,36 @@ test('any history of two devices loses no word', async () => {
     { numRuns: 300 },
   )
 })
+
+test('closing the page would lose a text that is encrypted before it leaves, and one that was taken before a draft had it', async () => {
+  const device = new Server()
+  const field = (isEncrypted: boolean) =>
+    new DraftField('place', {
+      drafts: () => [],
+      write: (draft) => Promise.resolve(device.write(draft)),
+      delete: () => Promise.resolve(),
+      isEncrypted: () => isEncrypted,
+      changed: () => {},
+      refused: (fault) => {
+        throw fault
+      },
+      newId: device.newId,
+      now: () => 0,
+      setTimeout: () => 1,
+      clearTimeout: () => {},
+    })
+  const [plain, encrypted] = [field(false), field(true)]
+  for (const one of [plain, encrypted]) one.type('Words')
+  expect([plain.isCutOff, encrypted.isCutOff]).toEqual([false, true])
+
+  const kept = Promise.withResolvers<boolean>()
+  plain.take(kept.promise)
+  expect(plain.isCutOff).toBe(true)
+  kept.resolve(true)
+  await kept.promise
+  await Promise.resolve()
+  expect(plain.isCutOff).toBe(false)
+
+  await encrypted.save()
+  expect(encrypted.isCutOff).toBe(false)
+})

@@ -1,6 +1,6 @@
 // The list's preview of a message: plain text, whatever the markdown was and wherever it was cut.
 import { expect, test } from 'vitest'
-import { stripMarkdown } from '../../ui/src/lib/components/markdown/strip-markdown.ts'
+import { stripMarkdown } from '../../ui/src/lib/components/conversations/strip-markdown.ts'
 
 test.each([
   ['**Bold**, _soft_ and `code`', 'Bold, soft and code'],

@@ -27,7 +27,11 @@ export interface EncryptionHooks {
     onChange(changed: () => void): void
   }
   /** Encrypts the texts of a command if its conversation is encrypted, and then sends it. */
-  send(command: OutgoingCommand<ConversationState>, subject?: string): IssuedCommand
+  send(
+    command: OutgoingCommand<ConversationState>,
+    subject?: string,
+    mutation_id?: string,
+  ): IssuedCommand
   /** The conversation as this device shows it. */
   shown<Read extends Conversation>(conversation: Read): Read
   /** Undefined: it isn't encrypted, or its key is here. */

@@ -175,6 +175,8 @@ export interface EncryptedConversations {
    */
   unlock(id: string, passphrase: string): Promise<UnlockResult>
   lock(id: string): void
+  /** Whether it was ever seen as encrypted in this session, also if it is gone since then. */
+  has(id: string): boolean
   /** A conversation that was read by `call`, as this device shows it: decrypted if unlocked. */
   reveal<Read extends Conversation>(conversation: Read): Promise<Read>
   /** The same for one message. */

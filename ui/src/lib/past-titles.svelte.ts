@@ -4,6 +4,8 @@
 import type { Call } from '@lockstep/client'
 import { SvelteMap } from 'svelte/reactivity'
 import type { ActivityEntry } from './activity-texts.ts'
+import { isLocked, revealed } from './components/conversations/revealed.ts'
+import { shownTitle } from './components/conversations/shown-title.ts'
 
 const isRename = ({ op, details }: ActivityEntry): boolean =>
   op === 'updated' && details.fields.includes('title')
@@ -33,11 +35,14 @@ export class PastTitles {
     if (this.#requested.has(key)) return
     this.#requested.add(key)
     try {
-      const { title } = await this.#call('getConversationAt', {
-        params: { id: entity_id },
-        query: { seq, limit: 1 },
-      })
-      this.#titles.set(key, title)
+      const conversation = await revealed(
+        await this.#call('getConversationAt', {
+          params: { id: entity_id },
+          query: { seq, limit: 1 },
+        }),
+      )
+      const locked = isLocked(conversation) || undefined
+      this.#titles.set(key, shownTitle({ ...conversation, locked }))
     } catch {
       // purged or expired meanwhile
     }

@@ -2,9 +2,11 @@
 // later.
 import { loadConversationActions } from '../lib/components/conversations/load-conversation-parts.ts'
 import {
+  loadClipboard,
   loadImportNotes,
   loadMessageEditor,
   loadThreadMissing,
+  loadUnlockForm,
 } from '../lib/components/thread/load-thread-parts.ts'
 
 /** Rejects if one of them can't be loaded. */
@@ -12,9 +14,13 @@ export const loadPartsAhead = (): Promise<unknown> =>
   Promise.all([
     loadConversationActions(),
     loadThreadMissing(),
+    loadClipboard(),
     loadImportNotes(),
     loadMessageEditor(),
+    loadUnlockForm(),
+    import('../lib/components/composer/EncryptDialog.svelte'),
     import('../lib/components/composer/OtherDrafts.svelte'),
+    import('@lockstep/client/encryption'),
     import('../lib/components/shell/cut-texts.ts'),
     import('../lib/components/shell/SidebarRail.svelte'),
     import('../lib/components/shell/TabBar.svelte'),

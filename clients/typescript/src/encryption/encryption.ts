@@ -23,10 +23,8 @@ import type {
 import { CommandQueue } from './command-queue.ts'
 import { DraftTexts } from './draft-texts.ts'
 import { mustUnlock } from './encryption-faults.ts'
-import { KeyRing, withoutText } from './key-ring.ts'
-
-/** What stands for the title of a locked conversation. */
-const LOCKED_TITLE = 'Encrypted conversation'
+import { KeyRing } from './key-ring.ts'
+import { hasTexts, withoutTexts } from './locked-texts.ts'
 
 class Encryption implements EncryptionHooks, EncryptedConversations {
   readonly drafts: DraftTexts
@@ -45,7 +43,6 @@ class Encryption implements EncryptionHooks, EncryptedConversations {
       known: this.#known,
       changed,
       turned: (id) => this.drafts.keyTurned(id),
-      lockedTitle: LOCKED_TITLE,
     })
     this.#queue = new CommandQueue({
       send: (command, id, mutation_id) => topic.send(command, id, mutation_id),
@@ -54,7 +51,8 @@ class Encryption implements EncryptionHooks, EncryptedConversations {
     })
     this.drafts = new DraftTexts(this.#keys, {
       isEncrypted: async (id) => {
-        await this.#loadUnknown(id)
+        // The draft of a conversation that is gone stays where it is.
+        await this.#loadUnknown(id).catch(ignoreMissing)
         return this.#isEncrypted(id) === true
       },
     })
@@ -86,6 +84,9 @@ class Encryption implements EncryptionHooks, EncryptedConversations {
   }
   lock(id: string): void {
     this.#keys.lock(id)
+  }
+  has(id: string): boolean {
+    return this.#known.has(id)
   }
 
   shown<Read extends Conversation>(conversation: Read): Read {
@@ -121,13 +122,18 @@ class Encryption implements EncryptionHooks, EncryptedConversations {
     return topic.send(decidedCommand('create', payload, id, encrypted))
   }
 
-  send(command: OutgoingCommand<ConversationState>, subject = command.entity_id): IssuedCommand {
+  send(
+    command: OutgoingCommand<ConversationState>,
+    subject = command.entity_id,
+    mutation_id = newId(),
+  ): IssuedCommand {
     const { name, entity_id, message_ids } = command
     const isSafe = !hasTexts(command) || this.#isEncrypted(entity_id) === false
-    if (isSafe && !this.#queue.has(entity_id)) return this.#topic.send(command, subject)
+    if (isSafe && !this.#queue.has(entity_id))
+      return this.#topic.send(command, subject, mutation_id)
     if (!isSafe && this.locked(entity_id)) throw mustUnlock()
     return this.#queue.add({
-      ...{ name, entity_id, id: subject, message_ids, mutation_id: newId() },
+      ...{ name, entity_id, id: subject, message_ids, mutation_id },
       prepare: async () => {
         if (!hasTexts(command)) return command
         await this.#loadUnknown(entity_id)
@@ -200,14 +206,8 @@ function textOf({ content, parts }: MessageInput): string {
   return content
 }
 
-/** Whether the command writes texts. `create` has a way of its own: it makes a key. */
-const hasTexts = ({ name, payload }: OutgoingCommand<ConversationState>): boolean =>
-  name === 'append' ||
-  (name === 'update' && ['title', 'metadata', 'messages'].some((field) => field in payload))
-
-function withoutTexts<Read extends Conversation>(conversation: Read): Read {
-  const messages = conversation.messages.map(withoutText)
-  return { ...conversation, title: LOCKED_TITLE, metadata: {}, preview: '', messages }
+function ignoreMissing(error: unknown): void {
+  if (!(error instanceof Fault) || error.code !== 'not_found') throw error
 }
 
 /** The engine's option `encryption`: conversations whose keys only their clients have. */

@@ -9,6 +9,7 @@ import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Message } from '@lockstep/protocol/message'
 import type { UnlockResult } from '../views.ts'
 import { canEncrypt, cannotEncrypt, mustUnlock } from './encryption-faults.ts'
+import { LOCKED_TITLE, withoutText } from './locked-texts.ts'
 import type { OpenedKey, TextField } from './passphrase-crypto.ts'
 
 /** A message as this device shows it. */
@@ -37,7 +38,6 @@ export interface KeyRingDeps {
   changed(conversation_id: string): void
   /** The conversation was locked or unlocked. */
   turned(conversation_id: string): void
-  lockedTitle: string
 }
 
 export class KeyRing {
@@ -142,7 +142,7 @@ export class KeyRing {
     return {
       ...conversation,
       preview: '',
-      title: known ?? this.#deps.lockedTitle,
+      title: known ?? LOCKED_TITLE,
       metadata: this.#metadata(unlocked, id, id, metadata),
       messages: conversation.messages.map((message) => this.#message(unlocked, id, message)),
     }
@@ -259,9 +259,4 @@ function remember(
     if (kept.size <= TEXTS_PER_PLACE) break
     kept.delete(oldest)
   }
-}
-
-/** Parts repeat the text as it is stored. */
-export function withoutText({ parts: _parts, ...message }: Message): Message {
-  return { ...message, content: '', metadata: {} }
 }

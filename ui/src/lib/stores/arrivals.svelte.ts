@@ -1,14 +1,13 @@
 // The chats that somebody or something else began while this page was open and that no device has
 // shown yet. Chats that were there before aren't news, and what the user wrote elsewhere isn't
 // either.
-import { SvelteSet } from 'svelte/reactivity'
 import { engine } from './engine.ts'
 
 /** New chats are at the top of the list. */
 const newest = 5
 const topic = engine.conversations
 const known = new Set<string>()
-const arrivals = new SvelteSet<string>()
+let arrivals = $state.raw<ReadonlySet<string>>(new Set())
 let isFilled = false
 
 /** The page doesn't know who wrote last in a chat that isn't open, so it asks the server. */
@@ -18,7 +17,7 @@ async function check(id: string): Promise<void> {
       params: { id },
       query: { limit: 1 },
     })
-    if (messages.at(-1)?.role === 'assistant') arrivals.add(id)
+    if (messages.at(-1)?.role === 'assistant') arrivals = new Set([...arrivals, id])
   } catch {
     // deleted meanwhile, or the connection is lost: then it isn't news
   }

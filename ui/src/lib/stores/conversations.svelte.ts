@@ -1,6 +1,6 @@
 // Conversations as runes: every read follows the engine's snapshots. The commands are the engine's.
 import { createSubscriber } from 'svelte/reactivity'
-import type { ConversationView, ListState, ListView } from '@lockstep/client'
+import type { ConversationView, IssuedCommand, ListState, ListView } from '@lockstep/client'
 import { engine } from './engine.ts'
 
 const topic = engine.conversations
@@ -30,18 +30,23 @@ export const conversations = {
 
 /**
  * Resolves when no command that writes this message waits or has failed: with true if the server
- * has the text or the person has discarded it, with false if the engine ended before.
+ * has the text or the person has discarded it, with false if the engine ended before or the command
+ * failed on this device, as in a chat that turns out to be locked.
  */
-export function whenSent(message_id: string): Promise<boolean> {
+export function whenSent({ outcome }: IssuedCommand, message_id: string): Promise<boolean> {
+  const isPending = () => topic.outbox.some(({ message_ids }) => message_ids.includes(message_id))
   return new Promise((resolve) => {
     const unsubscribe = topic.subscribe(check)
     function check(): void {
       const isReady = engine.state.name === 'ready'
-      const isPending = topic.outbox.some(({ message_ids }) => message_ids.includes(message_id))
-      if (isReady && isPending) return
+      if (isReady && isPending()) return
       unsubscribe()
-      resolve(isReady)
+      // The outcome comes first if it has something to say.
+      setTimeout(resolve, 0, isReady)
     }
     queueMicrotask(check)
+    void outcome.then((end) => {
+      if (!end.ok && end.reason === 'failed' && !isPending()) resolve(false)
+    })
   })
 }

@@ -27,6 +27,8 @@ export interface DraftFieldDeps {
   changed(): void
   /** The server doesn't take this text, and won't. */
   refused(fault: Fault): void
+  /** Whether the text is encrypted before it leaves, which a closing page has no time for. */
+  isEncrypted?(): boolean
   newId(): string
   /** Milliseconds. */
   now(): number
@@ -45,6 +47,8 @@ export class DraftField {
   #attempted: string | undefined
   /** Drafts whose text has been sent, until the server has the message. */
   readonly #sent = new Set<string>()
+  /** How many texts were taken that are in no draft, and that the server may not have yet. */
+  #taken = 0
   #others: readonly Draft[] = []
   #isFocused = false
   #typedAt = -Infinity
@@ -86,7 +90,8 @@ export class DraftField {
 
   /** Whether closing the page now would lose text, as far as the last attempt to save tells. */
   get isCutOff(): boolean {
-    return this.isUnsaved && this.#isCutOff
+    const isUnsafe = this.#isCutOff || this.#deps.isEncrypted?.() === true
+    return this.#taken > 0 || (this.isUnsaved && isUnsafe)
   }
 
   set focused(focused: boolean) {
@@ -119,7 +124,10 @@ export class DraftField {
     this.#cancelTimer()
     this.#show('')
     if (id !== undefined) this.#sent.add(id)
+    const unsaved = Number(text !== '' && id === undefined)
+    this.#taken += unsaved
     void Promise.all([isKept, written]).then(([kept, draft = base]) => {
+      this.#taken -= unsaved
       if (!kept) void this.#putBack(text, draft)
       else if (draft) void this.#remove(draft)
     })

@@ -82,10 +82,13 @@ class Drafts {
     engine.preferences.subscribe(() => void this.#moveOldDrafts())
   }
 
-  /** The field at a place; the same one each time. */
-  at(place: string): DraftText {
+  /**
+   * The field at a place; the same one each time.
+   * @param conversation_id the chat that the text is for: if that is encrypted, the draft is too
+   */
+  at(place: string, conversation_id?: string): DraftText {
     let known = this.#fields.get(place)
-    if (!known) this.#fields.set(place, (known = this.#create(place)))
+    if (!known) this.#fields.set(place, (known = this.#create(place, conversation_id)))
     return known.view
   }
 
@@ -103,10 +106,11 @@ class Drafts {
 
   /** Whether something would be lost if the page were closed now. */
   get wouldLose(): boolean {
+    for (const { field } of this.#fields.values()) if (field.isCutOff) return true
     const unsaved = this.#unsaved()
     if (unsaved.length === 0) return false
     const isConnected = engine.connection === 'live' || engine.connection === 'polling'
-    if (!isConnected || !navigator.onLine || unsaved.some(({ isCutOff }) => isCutOff)) return true
+    if (!isConnected || !navigator.onLine) return true
     return unsaved.reduce((sum, { text }) => sum + byteLength(text), 0) > maxLastBytes
   }
 
@@ -141,12 +145,14 @@ class Drafts {
     for (const { field } of this.#fields.values()) field.follow()
   }
 
-  #create(place: string) {
+  #create(place: string, conversation_id = place) {
     const listeners = new Set<() => void>()
     const field = new DraftField(place, {
       drafts: () => engine.drafts.items.filter((draft) => draft.place === place),
-      write: (draft, base, keepalive) => engine.drafts.write(draft, base, { keepalive }),
+      write: (draft, base, keepalive) =>
+        engine.drafts.write({ ...draft, conversation_id }, base, { keepalive }),
       delete: (draft) => engine.drafts.delete(draft),
+      isEncrypted: () => engine.conversations.encrypted?.has(conversation_id) ?? false,
       changed: () => listeners.forEach((update) => update()),
       refused: (fault) =>
         void import('../fault-texts.ts')

@@ -3,6 +3,7 @@
 // default.
 import { createSubscriber } from 'svelte/reactivity'
 import type { Json, JsonObject } from '@lockstep/protocol/free-form'
+import { lastPosition } from '@lockstep/protocol/reduce/conversation'
 import { account } from './account.svelte.ts'
 import { hasArrived } from './arrivals.svelte.ts'
 import { engine } from './engine.ts'
@@ -36,6 +37,7 @@ interface ReadableConversation {
   id: string
   /** When it is marked: how many of its messages the user has seen or written. */
   message_count: number
+  removed_count?: number
 }
 
 class Preferences {
@@ -139,17 +141,29 @@ class Preferences {
    */
   isUnread(conversation: ReadableConversation): boolean {
     if (account.viewersOf(conversation.id).length > 0) return false
-    const read = objectAt(this.value, 'read')
-    const seen = objectAt(read, 'counts')[conversation.id]
-    if (typeof seen === 'number') return conversation.message_count > seen
-    return hasArrived(conversation.id)
+    const seen = this.seenPosition(conversation.id)
+    return seen === undefined ? hasArrived(conversation.id) : lastPosition(conversation) > seen
+  }
+
+  get #readMarks(): JsonObject {
+    return objectAt(objectAt(this.value, 'read'), 'counts')
+  }
+
+  /**
+   * The position of the last message that a device of the user has shown. Undefined: the chat has
+   * no mark, and counts as read.
+   */
+  seenPosition(conversation_id: string): number | undefined {
+    const seen = this.#readMarks[conversation_id]
+    return typeof seen === 'number' ? seen : undefined
   }
 
   markRead(conversation: ReadableConversation): void {
-    const { id, message_count } = conversation
-    const marked = objectAt(objectAt(this.value, 'read'), 'counts')
-    if (marked[id] === message_count) return
-    const counts: JsonObject = { [id]: message_count }
+    const { id } = conversation
+    const position = lastPosition(conversation)
+    const marked = this.#readMarks
+    if (marked[id] === position) return
+    const counts: JsonObject = { [id]: position }
     // The oldest marks go first. A chat without a mark counts as read.
     const others = Object.keys(marked).filter((other) => other !== id)
     for (const other of others.slice(0, Math.max(0, others.length - maxReadMarks + 1)))

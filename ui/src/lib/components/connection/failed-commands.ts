@@ -1,7 +1,6 @@
 // Watches for commands that the server refused, and has each of them handled once. The code that
 // handles them is loaded when it is first needed, because the server can then be reached.
 import type { OutboxItem } from '@lockstep/client'
-import { explainFault } from '../../fault-texts.ts'
 import { engine } from '../../stores/engine.ts'
 import { t } from '../../texts.ts'
 import { notify } from '../overlays/overlays.svelte.ts'
@@ -14,7 +13,7 @@ async function handle(item: OutboxItem): Promise<void> {
     const { handleFailure } = await import('./handle-failure.ts')
     handleFailure(item)
   } catch {
-    notify(t('failure.notSaved', { reason: explainFault(item.problem) }), { kind: 'error' })
+    notify(t('failure.notSaved', { reason: item.problem?.detail ?? '' }), { kind: 'error' })
   }
 }
 

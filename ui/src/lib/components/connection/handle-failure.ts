@@ -2,13 +2,16 @@
 // to keep. A refused message stays in its thread and shows the reason. Any other refused command is
 // discarded, so the page shows the server's state again, and a notice tells the user.
 import type { OutboxItem } from '@lockstep/client'
+import type { Conversation } from '@lockstep/protocol/conversations'
 import { isObject } from '@lockstep/protocol/free-form'
+import type { Message } from '@lockstep/protocol/message'
 import { explainFault } from '../../fault-texts.ts'
 import { isAgentSave } from '../../stores/agent-saves.ts'
 import { conversations } from '../../stores/conversations.svelte.ts'
 import { engine } from '../../stores/engine.ts'
 import { drafts } from '../../stores/drafts.svelte.ts'
 import { t, type TextKey } from '../../texts.ts'
+import { copyText } from '../elements/clipboard.ts'
 import { ask, notify } from '../overlays/overlays.svelte.ts'
 import { resolveRename } from '../conversations/rename.ts'
 import { editedText } from '../thread/edit-message.ts'
@@ -31,10 +34,7 @@ const commandTexts = new Map<string, TextKey>([
 export function handleFailure(item: OutboxItem): void {
   if (item.problem?.code === 'version_conflict') {
     if (isAgentSave(item.mutation_id)) return item.discard()
-    const title = currentOf(item, 'title')
-    if (title === undefined || !resolveRename(item.mutation_id, title))
-      return void resolveConflict(item)
-    return item.discard()
+    return void handleConflict(item)
   }
   if (item.problem?.code === 'already_replying' && isRequestedReply(item.mutation_id))
     return item.discard()
@@ -49,26 +49,39 @@ export function handleFailure(item: OutboxItem): void {
   notify(text, { kind: 'error' })
 }
 
+async function handleConflict(item: OutboxItem): Promise<void> {
+  const title = await currentOf(item, 'title')
+  if (title === undefined || !resolveRename(item.mutation_id, title)) return resolveConflict(item)
+  item.discard()
+}
+
+const isEncrypted = (conversation_id: string): boolean =>
+  engine.conversations.encrypted?.has(conversation_id) ?? false
+
 const isShownInThread = ({ entity_id, message_ids }: OutboxItem): boolean =>
   engine.conversations.get(entity_id)?.messages.some(({ id }) => message_ids.includes(id)) ?? false
 
 /**
  * For a refused message or edit that no thread shows, as when its conversation was deleted before
  * it arrived. The user can restore the conversation and send the message, or keep its text as a
- * draft.
+ * draft; that of an encrypted conversation stays there, because other drafts can be read by the
+ * server.
  */
 async function rescueMessage(item: OutboxItem): Promise<void> {
   const content =
     editedText(item.mutation_id) ??
     item.message_ids.map((id) => unsentText(id)).find((text) => text !== undefined) ??
     ''
-  const keep = { value: 'draft', label: t('failure.keepAsDraft') } as const
+  const encrypted = isEncrypted(item.entity_id)
+  const keep = encrypted
+    ? ({ value: 'copy', label: t('failure.copyText') } as const)
+    : ({ value: 'draft', label: t('failure.keepAsDraft') } as const)
   const restore = {
     value: 'restore',
     label: t('failure.restoreAndSend'),
     emphasis: 'primary',
   } as const
-  const answer = await ask<'draft' | 'restore'>({
+  const answer = await ask<'copy' | 'draft' | 'restore'>({
     title: t('failure.messageTitle'),
     text: explainFault(item.problem),
     compare: content ? [{ label: t('failure.whatYouWrote'), text: content }] : [],
@@ -81,22 +94,34 @@ async function rescueMessage(item: OutboxItem): Promise<void> {
   if (answer === 'restore') {
     engine.conversations.restore(item.entity_id)
     item.retry()
+  } else if (encrypted) {
+    // Without an answer the command stays in the outbox as failed, as after a conflict.
+    if (answer === 'copy' && (await copyText(content))) item.discard()
+    else if (answer === 'copy') notify(t('common.copyFailed'), { kind: 'error' })
   } else {
     if (content) drafts.add('new', content)
     item.discard()
   }
 }
 
-/** A field of the entity as it is now. */
-function currentOf({ problem }: OutboxItem, field: 'content' | 'title'): string | undefined {
+/** A field of the entity as it is now. Undefined as well if this device can't read it. */
+async function currentOf(
+  { entity_id, problem }: OutboxItem,
+  field: 'content' | 'title',
+): Promise<string | undefined> {
   const current: unknown = problem?.current
-  if (!isObject(current)) return undefined
-  const value = current[field]
-  return typeof value === 'string' ? value : undefined
+  if (!isObject(current) || typeof current[field] !== 'string') return undefined
+  const { encrypted } = engine.conversations
+  if (!encrypted || !isEncrypted(entity_id)) return current[field]
+  if (engine.conversations.get(entity_id)?.locked) return undefined
+  // Assertions: the contract says that `current` is the message or the conversation.
+  return field === 'content'
+    ? (await encrypted.revealMessage(entity_id, current as Message)).content
+    : (await encrypted.reveal({ ...(current as Conversation), messages: [] })).title
 }
 
 async function resolveConflict(item: OutboxItem): Promise<void> {
-  const present = currentOf(item, 'content') ?? currentOf(item, 'title')
+  const present = (await currentOf(item, 'content')) ?? (await currentOf(item, 'title'))
   const mine = editedText(item.mutation_id)
   const answer = await ask({
     title: t('failure.conflictTitle'),

@@ -5,7 +5,9 @@ import { addressOf } from '../../base-path.ts'
 import { navigate, route } from '../../router.svelte.ts'
 import { commands, conversations } from '../../stores/conversations.svelte.ts'
 import { t } from '../../texts.ts'
+import { drafts } from '../../stores/drafts.svelte.ts'
 import { confirmed, notify, type MenuItem } from '../overlays/overlays.svelte.ts'
+import { shownTitle } from './shown-title.ts'
 
 const leaveIfOpen = (id: string): void => {
   if (route.path === `/app/c/${id}`) navigate('/app')
@@ -35,14 +37,22 @@ function setArchived(conversation: SummaryView, archived: boolean): void {
 }
 
 export async function purge(conversation: SummaryView): Promise<void> {
-  const { title, message_count: count } = conversation
-  const text = t('chat.purgeText', { title, count })
+  const { message_count: count } = conversation
+  const text = t('chat.purgeText', { title: shownTitle(conversation), count })
   if (!(await confirmed(t('chat.purgeTitle'), text, t('common.deleteForever')))) return
   leaveIfOpen(conversation.id)
   commands.purge(conversation.id)
 }
 
-function saveAsMarkdown({ id, title }: SummaryView): void {
+/** Forgets the key on this device, once the server has what was typed here. */
+async function lock(conversation_id: string): Promise<void> {
+  await drafts.save()
+  if (drafts.wouldLose) notify(t('encrypted.unsaved'), { kind: 'error' })
+  else commands.encrypted?.lock(conversation_id)
+}
+
+function saveAsMarkdown({ id, title, encryption }: SummaryView): void {
+  if (encryption) return notify(t('encrypted.noMarkdown'))
   const link = document.createElement('a')
   link.href = addressOf(`/conversations/${id}/markdown`)
   link.download = `${title.replace(/[^\p{L}\p{N} _-]+/gu, ' ').trim() || 'conversation'}.md`
@@ -62,8 +72,15 @@ export function conversationMenu(conversation: SummaryView, onrename: () => void
         onselect: () => void purge(conversation),
       },
     ]
+  const rename: MenuItem = { label: t('chat.rename'), icon: 'edit', onselect: onrename }
+  const lockHere: MenuItem = {
+    label: t('chat.lock'),
+    icon: 'lock',
+    onselect: () => void lock(id),
+  }
   return [
-    { label: t('chat.rename'), icon: 'edit', onselect: onrename },
+    ...(conversation.locked ? [] : [rename]),
+    ...(conversation.encryption && !conversation.locked ? [lockHere] : []),
     {
       label: t(pinned ? 'chat.unpin' : 'chat.pin'),
       icon: 'pin',

@@ -4,7 +4,7 @@ import type { ListState, SummaryView } from '@lockstep/client'
 import type { Summary } from '@lockstep/protocol/conversations'
 import { commands, conversations } from '../../stores/conversations.svelte.ts'
 import type * as TextMatches from '../elements/text-matches.ts'
-import { stripMarkdown } from '../markdown/strip-markdown.ts'
+import { stripMarkdown } from './strip-markdown.ts'
 
 /** The server is asked when nothing has been typed for this long. */
 const requestDelayMs = 180
@@ -97,13 +97,19 @@ export class ConversationSearch {
     return this.#failed
   }
 
+  /** Whether there are encrypted chats, whose texts nobody searches. */
+  get leavesOut(): boolean {
+    return conversations.list(this.#state()).items.some(({ encryption }) => encryption)
+  }
+
   /** The results, the server's first. Those of conversations that the page holds are live. */
   get items(): SummaryView[] {
     const matching = this.#matching
     const held = conversations
       .list(this.#state())
-      .items.filter(({ title, preview }) =>
-        matching?.matchesEveryWord(`${title}\n${preview}`, this.query),
+      .items.filter(
+        ({ title, preview, locked }) =>
+          !locked && matching?.matchesEveryWord(`${title}\n${preview}`, this.query),
       )
     if (!this.#results) return held
     const results = this.#results.map(

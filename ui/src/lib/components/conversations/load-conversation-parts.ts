@@ -2,6 +2,7 @@
 // loads it ahead, for when the connection is lost later.
 import type { SummaryView } from '@lockstep/client'
 import { t } from '../../texts.ts'
+import { shownTitle } from './shown-title.ts'
 import { notify, openMenu, type MenuAnchor } from '../overlays/overlays.svelte.ts'
 
 export const loadConversationActions = () => import('./conversation-actions.ts')
@@ -14,7 +15,7 @@ export async function openConversationMenu(
 ): Promise<void> {
   try {
     const { conversationMenu } = await loadConversationActions()
-    openMenu(conversation.title, anchor, conversationMenu(conversation, onrename))
+    openMenu(shownTitle(conversation), anchor, conversationMenu(conversation, onrename))
   } catch {
     notify(t('chat.menuMissing'), { kind: 'error' })
   }

@@ -2,7 +2,7 @@
 // is known of a message that has no text.
 import type { MessageView, SummaryView } from '@lockstep/client'
 import { t, type TextKey } from '../../texts.ts'
-import { stripMarkdown } from '../markdown/strip-markdown.ts'
+import { stripMarkdown } from './strip-markdown.ts'
 
 const maxLength = 160
 
@@ -16,14 +16,15 @@ const statusTexts: Record<MessageView['status'], TextKey> = {
 }
 
 /**
- * The preview as plain text.
+ * The preview as plain text. That of an encrypted chat says only whether this device has its key.
  * @param newest the newest message, if this page has the conversation's messages; the preview then
  *   follows a reply that is being written. Without it, nobody knows why a preview is empty.
  */
 export function previewText(
-  conversation: Pick<SummaryView, 'preview' | 'message_count'>,
+  conversation: Pick<SummaryView, 'preview' | 'message_count' | 'encryption' | 'locked'>,
   newest: Pick<MessageView, 'content' | 'status'> | undefined,
 ): string {
+  if (conversation.encryption) return t(conversation.locked ? 'list.locked' : 'list.unlocked')
   if (conversation.message_count === 0) return t('list.noMessages')
   const text =
     newest?.status === 'streaming' ? newest.content.slice(-maxLength) : conversation.preview

@@ -3,14 +3,11 @@
 // one of them opens.
 
 /** What a person must read is asked for until it is there, such as after a lost connection. */
-async function untilLoaded<Code>(load: () => Promise<Code>): Promise<Code> {
-  for (let pauseMs = 1_000; ; pauseMs = Math.min(2 * pauseMs, 30_000))
-    try {
-      return await load()
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, pauseMs))
-    }
-}
+const untilLoaded = <Code>(load: () => Promise<Code>): Promise<Code> =>
+  load().catch(async () => {
+    await new Promise((resolve) => setTimeout(resolve, 4e3))
+    return untilLoaded(load)
+  })
 
 export const loadOverlay = {
   menu: () => import('./Menu.svelte'),

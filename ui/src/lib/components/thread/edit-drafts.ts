@@ -9,8 +9,8 @@ interface EditedMessage {
 
 const start = (message_id: string): string => `edit:${message_id}:`
 
-export const editDraft = ({ id, version }: EditedMessage): DraftText =>
-  drafts.at(`${start(id)}${version}`)
+export const editDraft = ({ id, version }: EditedMessage, conversation_id: string): DraftText =>
+  drafts.at(`${start(id)}${version}`, conversation_id)
 
 /** The version with which an edit began that isn't saved yet, on whichever device. Reactive. */
 export function unfinishedEdit(message_id: string): number | undefined {

@@ -15,10 +15,10 @@ export async function edit(
   content: string,
 ): Promise<boolean> {
   if (content === present) return true
-  const { mutation_id } = commands.edit(conversation_id, id, content, { version })
-  edits.set(mutation_id, content)
-  const isSent = await whenSent(id)
-  edits.delete(mutation_id)
+  const issued = commands.edit(conversation_id, id, content, { version })
+  edits.set(issued.mutation_id, content)
+  const isSent = await whenSent(issued, id)
+  edits.delete(issued.mutation_id)
   return isSent
 }
 

@@ -1,9 +1,21 @@
 // Parts of a thread that few visits need. Their code is loaded when it is first needed; the page
 // also loads it ahead, for when the connection is lost later.
 import type { SummaryView } from '@lockstep/client'
+import type { Component } from 'svelte'
 import type { Message } from '@lockstep/protocol/message'
 
+/** What stands in place of a thread's messages. */
+export type LoadInstead = () => Promise<{
+  default: Component<{ conversation_id: string; isDeleted: boolean }>
+}>
 export const loadThreadMissing = () => import('./ThreadMissing.svelte')
+export const loadClipboard = () => import('../elements/clipboard.ts')
+export const copyMessage = (text: string): Promise<boolean> =>
+  loadClipboard().then(
+    ({ copyText }) => copyText(text),
+    () => false,
+  )
+export const loadUnlockForm = () => import('./UnlockForm.svelte')
 export const loadMessageEditor = () => import('./MessageEditor.svelte')
 export const loadMessageParts = () => import('./MessageParts.svelte')
 export const loadImportNotes = () => import('./ImportNotes.svelte')

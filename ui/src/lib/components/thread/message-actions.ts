@@ -3,6 +3,9 @@
 import type { MessageView } from '@lockstep/client'
 
 export interface MessageActions {
+  readonly conversation_id: string
+  /** The chat is encrypted, so the server writes no replies in it. */
+  readonly repliesOff: boolean
   /** Shows the branch that contains this version. */
   showVersion(version_id: string): void
   /** Replaces the text of a message without making a new version. */

@@ -2,7 +2,7 @@
 // other reply is being written in the conversation. That may take a reconnect or a second attempt,
 // and the user may have left the thread by then. Several messages that were written offline get one
 // reply, to the last of them. The text of an unsent message is kept here, so that it isn't lost if
-// its thread disappears.
+// its thread disappears. In an encrypted chat the server can't reply: nothing is requested there.
 import type { ConversationView } from '@lockstep/client'
 import { commands } from '../../stores/conversations.svelte.ts'
 
@@ -27,7 +27,7 @@ function requestDueReplies(): void {
       pending.delete(message_id)
     else if (!isReplying(view)) {
       pending.delete(message_id)
-      requestReply(message_id, { conversation_id, agent, content })
+      if (!view.encryption) requestReply(message_id, { conversation_id, agent, content })
     }
   }
   if (pending.size > 0) return
@@ -88,6 +88,7 @@ export function lacksReply(conversation: ConversationView): boolean {
   const last = messages.at(-1)
   if (
     deleted_at !== null ||
+    conversation.encryption ||
     last?.role !== 'user' ||
     last.delivery !== 'sent' ||
     pending.has(last.id)

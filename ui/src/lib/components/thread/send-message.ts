@@ -1,0 +1,35 @@
+// Sends a message of the user, and asks for what follows: a reply, or in an encrypted chat without
+// a title, one from its first message.
+import { newId } from '@lockstep/protocol/ids'
+import { commands, whenSent } from '../../stores/conversations.svelte.ts'
+import { isUntitled } from '../conversations/shown-title.ts'
+import { requestReplyWhenSent } from './pending-replies.ts'
+
+interface SentMessage {
+  content: string
+  agent: string | undefined
+  replaces?: string
+  follows?: string
+}
+
+/** Resolves with true once the server has the text, and with false if it was refused. */
+export function sendMessage(conversation_id: string, sent: SentMessage): Promise<boolean> {
+  const conversation = commands.get(conversation_id)
+  // Whether the chat is encrypted isn't known before it is here.
+  if (!conversation)
+    return commands
+      .open(conversation_id)
+      .then(() => sendMessage(conversation_id, sent))
+      .catch(() => false)
+      .finally(() => commands.close(conversation_id))
+  const { content, agent, replaces, follows } = sent
+  const id = newId()
+  const message = { id, role: 'user' as const, content, replaces, follows }
+  const issued = commands.append(conversation_id, message)
+  requestReplyWhenSent(id, { conversation_id, agent, content })
+  if (conversation.encryption && isUntitled(conversation))
+    void import('../conversations/title-of.ts')
+      .then(({ titleOf }) => commands.rename(conversation_id, titleOf(content)))
+      .catch(() => undefined)
+  return whenSent(issued, id)
+}
