@@ -68,10 +68,9 @@ async function chooseFromMenu(page: Page, item: string): Promise<void> {
 }
 
 test('A: a chat that one device encrypts is read by another one with its passphrase only, and no word of it leaves them', async () => {
-  await using directory = await temporaryDirectory()
-  await using node = await spawnNode(
-    { url: '' },
-    { MONGODB_URL: undefined, DATA_DIR: directory.path },
+  const directory = windows.keep(await temporaryDirectory())
+  const node = windows.keep(
+    await spawnNode({ url: '' }, { MONGODB_URL: undefined, DATA_DIR: directory.path }),
   )
   const alice = await signUp(node, 'alice')
   const sent: string[] = []
@@ -107,7 +106,7 @@ test('A: a chat that one device encrypts is read by another one with its passphr
   await waitForVisible(dialog(left).getByText('These two aren’t the same.'))
   await dialog(left).getByRole('button', { name: 'Cancel' }).click()
   const id = await createEncrypted(left)
-  expect(await left.getByRole('button', { name: /^Agent:/ }).count()).toBe(0)
+  await expect.poll(() => left.getByRole('button', { name: /^Agent:/ }).count()).toBe(0)
   await sendMessage(left, `${secret} one`)
   await waitForVisible(threadText(left, `${secret} one`))
   await waitForVisible(listedConversation(left, `${secret} one`))
@@ -117,8 +116,8 @@ test('A: a chat that one device encrypts is read by another one with its passphr
   const right = await open(await alice.signIn(), `/app/c/${id}`)
   await waitForVisible(locked(right))
   await waitForVisible(listedConversation(right, 'Encrypted chat').getByText('Locked'))
-  expect(await right.getByText(secret).count()).toBe(0)
-  expect(await composer(right).count()).toBe(0)
+  await expect.poll(() => right.getByText(secret).count()).toBe(0)
+  await expect.poll(() => composer(right).count()).toBe(0)
   await unlock(right, 'not the passphrase')
   await waitForVisible(right.getByText('That’s not the passphrase of this chat.'))
   await unlock(right)
@@ -173,7 +172,7 @@ test('A: a chat that one device encrypts is read by another one with its passphr
   await waitForHidden(listedConversation(left, `${secret} renamed`))
   await right.reload()
   await waitForVisible(locked(right))
-  expect(await right.getByText(secret).count()).toBe(0)
+  await expect.poll(() => right.getByText(secret).count()).toBe(0)
 
   const all = sent.join('\n')
   expect(all).toContain('enc1.')
@@ -229,11 +228,11 @@ test('A: conflicts of encrypted texts show both, and what was written for a chat
   await alice.ask('purgeConversation', { params: { id } })
   await waitForVisible(left.getByRole('heading', { name: 'This chat no longer exists' }))
   await waitForVisible(left.getByText(`${secret} unsent`))
-  expect(await left.getByRole('button', { name: 'Use in a new chat' }).count()).toBe(0)
+  await expect.poll(() => left.getByRole('button', { name: 'Use in a new chat' }).count()).toBe(0)
   await left.getByRole('button', { name: 'Copy the draft' }).click()
   await waitForVisible(left.getByText('Copied', { exact: true }))
   await navigateTo(left, '/app/new')
-  expect(await composer(left).inputValue()).toBe('')
+  await expect.poll(() => composer(left).inputValue()).toBe('')
   expect(JSON.stringify(await alice.ask('listDrafts'))).not.toContain(secret)
 }, 60_000)
 
@@ -249,8 +248,10 @@ test('A: a page that can’t encrypt says why, and shows no text of an encrypted
   })
   await page.goto(`${shared.node.url}/app/new`)
   await waitForVisible(page.getByText('Chats can’t be encrypted here: that needs https'))
-  expect(await page.getByRole('button', { name: 'Encrypt with a passphrase' }).count()).toBe(0)
+  await expect
+    .poll(() => page.getByRole('button', { name: 'Encrypt with a passphrase' }).count())
+    .toBe(0)
   await navigateTo(page, `/app/c/${id}`)
   await waitForVisible(page.getByText('This page can’t decrypt: that needs https'))
-  expect(await page.getByText(secret).count()).toBe(0)
+  await expect.poll(() => page.getByText(secret).count()).toBe(0)
 }, 60_000)
