@@ -83,7 +83,8 @@ export function openPart(
   parts: readonly Part[],
   type: 'text' | 'reasoning',
 ): Extract<Part, { type: 'text' | 'reasoning' }> {
-  for (const part of parts.toReversed()) {
+  for (let at = parts.length - 1; at >= 0; at--) {
+    const part = parts[at]!
     if (part.type === type && 'text' in part) return part
     if (part.type !== 'text' && part.type !== 'reasoning') break
   }

@@ -34,17 +34,20 @@ export const ProducedPiece = z
   .meta({ id: 'ProducedPiece' })
 export type ProducedPiece = z.infer<typeof ProducedPiece>
 
+/** By its key: a union would report what is wrong for each of its forms. */
+const forms = new Map<string, z.ZodType>(
+  Object.entries(pieces).map(([key, piece]) => [key, z.strictObject({ [key]: piece })]),
+)
+
 /** Throws `invalid` or `too_large`. */
 export function parsePiece(value: unknown): ProducedPiece {
-  const [key, ...more] = isObject(value) ? Object.keys(value) : []
-  if (key === undefined || more.length > 0 || !Object.hasOwn(pieces, key))
+  const [key = '', ...more] = isObject(value) ? Object.keys(value) : []
+  const form = more.length > 0 ? undefined : forms.get(key)
+  if (!form)
     throw new Fault('invalid', {
       detail: `A piece must be an object with one of the keys ${Object.keys(pieces).join(', ')}`,
     })
-  return parse(
-    z.strictObject({ [key]: pieces[key as keyof typeof pieces] }),
-    value,
-  ) as ProducedPiece
+  return parse(form, value) as ProducedPiece
 }
 
 /** What a program says of a reply that it begins, or goes on with. */

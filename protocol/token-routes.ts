@@ -13,7 +13,7 @@ export const tokenRoutes = {
   },
   createToken: {
     ...routePaths.createToken,
-    summary: 'Make a token for a program; only this answer shows it',
+    summary: 'Make a token for a program; only this answer shows it; needs a recent sign-in',
     access: 'session',
     body: TokenCreate,
     status: 201,

@@ -4,6 +4,10 @@
 import * as z from 'zod'
 import { User } from './account.ts'
 import { shortText, Text, Time, Uuid } from './scalars.ts'
+import { byteLength } from './text.ts'
+
+/** As for a subject of OpenID Connect. */
+const HOST_ID_BYTES = 255
 
 /** What a request may do: read data, or change it. */
 export const Scope = z.enum(['read', 'write'])
@@ -43,10 +47,17 @@ export const TokenCreate = z
   })
   .meta({ id: 'TokenCreate' })
 
+/** As a header of HTTP can carry it, so that a proxy can name the same user. */
+const HostId = Text.min(1)
+  .refine((id) => byteLength(id) <= HOST_ID_BYTES, `must have at most ${HOST_ID_BYTES} bytes`)
+  .refine((id) => id === id.trim(), 'must not begin or end with white space')
+  .refine((id) => !/\p{Cc}/u.test(id), 'must not have control characters')
+  .describe('The user’s id at the host, as TRUSTED_USER_HEADER has it')
+
 /** A token for a user of the operator's other servers. */
 export const UserTokenCreate = z
   .strictObject({
-    user: Text.min(1).max(255).describe('The user’s id at the host, as TRUSTED_USER_HEADER has it'),
+    user: HostId,
     name: TokenName.default('Token'),
     scopes: Scopes,
     ttl_s: z.int().min(1).max(86_400).default(3_600).describe('The token lasts so many seconds'),

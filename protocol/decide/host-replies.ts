@@ -72,13 +72,10 @@ export function decideResume(
   )
 }
 
-/** The metadata after a program's patches. Throws `too_large`. */
-export function patchedMetadata(metadata: JsonObject, patches: readonly JsonObject[]): JsonObject {
-  let patched = metadata
-  for (const patch of patches) {
-    const allowed = Object.entries(patch).filter(([key]) => !ofServer.has(key))
-    patched = mergePatch(patched, Object.fromEntries(allowed))
-  }
+/** The metadata after a program's patch. Throws `too_large`. */
+export function patchedMetadata(metadata: JsonObject, patch: JsonObject): JsonObject {
+  const allowed = Object.entries(patch).filter(([key]) => !ofServer.has(key))
+  const patched = mergePatch(metadata, Object.fromEntries(allowed))
   if (exceedsMetadata(patched))
     throw new Fault('too_large', {
       detail: `The metadata may have at most ${limits.freeFormBytes} bytes`,
@@ -90,11 +87,11 @@ export function patchedMetadata(metadata: JsonObject, patches: readonly JsonObje
 /** Patches the metadata of the message. undefined: nothing would change. Throws as `written`. */
 export function decideMetadata(
   held: HeldConversation,
-  { patches, ...reply }: Pick<ReplyPiece, 'message_id' | 'run_id'> & { patches: JsonObject[] },
+  { patch, ...reply }: Pick<ReplyPiece, 'message_id' | 'run_id'> & { patch: JsonObject },
   context: DecisionContext,
 ): ConversationDecision | undefined {
   const { conversation, message } = written(held, reply)
-  const metadata = patchedMetadata(message.metadata, patches)
+  const metadata = patchedMetadata(message.metadata, patch)
   if (equalJson(metadata, message.metadata)) return undefined
   return rewritten(conversation, message, { metadata }, context)
 }

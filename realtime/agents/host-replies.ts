@@ -17,6 +17,7 @@ import type { ConversationOutcome } from '../commands/conversation-outcome.ts'
 import type { Replies, ReplyAddress } from '../commands/replies.ts'
 import type { Produce, UploadStart } from '../commands/uploads.ts'
 import { KeyedSlots } from '../concurrency/keyed-slots.ts'
+import { shareTurn } from '../concurrency/turns.ts'
 import { derivedId } from '../log/derived-id.ts'
 import type { CommandContext } from '../log/entry.ts'
 import type { Database } from '../store/database.ts'
@@ -205,7 +206,11 @@ export function createHostReplies(deps: HostRepliesDeps): HostReplies {
         const reply = await attend(context, address, start)
         if (!reply) return undefined
         const upload = reply.upload(start.offset, 'goes on')
-        if (reply.isNew(context.mutation_id)) for (const piece of pieces) upload.take(piece)
+        if (reply.isNew(context.mutation_id))
+          for (const piece of pieces) {
+            upload.take(piece)
+            await shareTurn()
+          }
         upload.leave()
         return reply
       })

@@ -5,8 +5,7 @@ import { checkOffset, patchedMetadata } from '@lockstep/protocol/decide/host-rep
 import { Fault } from '@lockstep/protocol/errors'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import { limits } from '@lockstep/protocol/limits'
-import { openPart, putPart } from '@lockstep/protocol/message-parts'
-import { contentOf, exceededBy, thinkingOf } from '@lockstep/protocol/part-texts'
+import { openPart } from '@lockstep/protocol/message-parts'
 import type { Part } from '@lockstep/protocol/parts'
 import type { ProducedPiece } from '@lockstep/protocol/produce'
 import { byteLength } from '@lockstep/protocol/text'
@@ -109,7 +108,7 @@ export class HostReply {
 
   /** The thoughts that further thinking goes on. */
   get openThought(): string {
-    return openPart(this.#running.producer.taken.parts, 'reasoning').text
+    return openPart(this.#running.producer.taken.parts.all, 'reasoning').text
   }
 
   /** Throws `too_large`. */
@@ -120,36 +119,35 @@ export class HostReply {
 
   /** Throws `too_large`. */
   addThinking(text: string): void {
-    const { parts } = this.#running.producer.taken
-    if (byteLength(thinkingOf(parts)) + byteLength(text) > limits.messageBytes) throw tooLarge()
+    const { sizes } = this.#running.producer.taken.parts
+    if (sizes.thinking + byteLength(text) > limits.messageBytes) throw tooLarge()
     this.#running.producer.take({ kind: 'thinking', text })
   }
 
   /** Throws `too_large`, and `invalid` for a change of text that is there. */
   addPart(part: Part): void {
-    const { parts } = this.#running.producer.taken
-    const present = parts.find(({ id }) => id === part.id)
+    const { parts, bytesLeft } = this.#running.producer.taken
+    const present = parts.find(part.id)
     if (part.type === 'text' || present?.type === 'text') {
       const message = 'must not name a part that is there: text only grows'
       const issues = [{ path: 'part.id', message }]
       if (present) throw new Fault('invalid', { detail: `part.id ${message}`, issues })
     }
-    const all = putPart(parts, part)
-    const limit_bytes = exceededBy({
-      content: contentOf(all),
-      metadata: { thinking: thinkingOf(all) },
-      parts: all,
-    })
-    if (limit_bytes !== undefined) throw tooLarge(limit_bytes)
-    if (part.type === 'text' && 'text' in part && parts.length === 0)
+    if (part.type === 'text' && 'text' in part && byteLength(part.text) > bytesLeft)
+      throw tooLarge()
+    const { json, thinking } = parts.sizesWith(part)
+    if (thinking > limits.messageBytes) throw tooLarge()
+    if (json > limits.partsBytes) throw tooLarge(limits.partsBytes)
+    if (part.type === 'text' && 'text' in part && parts.all.length === 0)
       this.#running.producer.take({ kind: 'text', text: part.text }) // one text has no part
     else this.#running.producer.take({ kind: 'part', part })
   }
 
   /** Throws `too_large`. */
   patch(patch: JsonObject): void {
-    this.#metadata = patchedMetadata(this.#metadata, [patch])
-    this.#running.producer.take({ kind: 'metadata', patch })
+    const from = this.#metadata
+    this.#metadata = patchedMetadata(from, patch)
+    this.#running.producer.take({ kind: 'metadata', from, to: this.#metadata })
   }
 }
 
@@ -190,6 +188,11 @@ class HostUpload implements Upload {
   /** The program is still there, without a piece. */
   wait(): void {
     this.#reply.heard(this)
+  }
+
+  /** Resolves when the log has what was taken, or the reply has ended. */
+  written(): Promise<void> {
+    return this.#reply.written()
   }
 
   /** The upload is over, or broke. */

@@ -11,7 +11,7 @@
 // A reply never streams for ever, whatever the provider does, whoever else ends the reply and
 // however long the database is away: each wait has a deadline, and a producer whose write was
 // refused never writes again.
-import type { JsonObject } from '@lockstep/protocol/free-form'
+import { inversePatch, type JsonObject } from '@lockstep/protocol/free-form'
 import { contentOf } from '@lockstep/protocol/part-texts'
 import type { Part } from '@lockstep/protocol/parts'
 import type { ProducerOptions, ReplySource } from './producer-options.ts'
@@ -19,7 +19,7 @@ import { endingOf, type EndRequest } from './end-request.ts'
 import { persist, type WriteOutcome } from './persist.ts'
 import { ProviderDeadlines } from './provider-deadlines.ts'
 import { ProviderFault, type ProviderEvent, type ReasonCode, type Usage } from './provider.ts'
-import { ReplyParts, type PendingWrite } from './reply-parts.ts'
+import { ReplyParts, type PendingWrite, type TakenParts } from './reply-parts.ts'
 import { ReplyText } from './reply-text.ts'
 import type { ProducedEnding, TextSink } from './text-sink.ts'
 
@@ -59,8 +59,8 @@ export class Producer {
   #writing: Promise<void> | undefined
   #lastWrite = -Infinity
   readonly #parts: ReplyParts
-  /** Merge patches of the metadata that the log lacks. */
-  #patches: JsonObject[] = []
+  /** The metadata of the log, and as it is by now: one patch, however often it has changed. */
+  #metadataChange: { from: JsonObject; to: JsonObject } | undefined
   /** How many parts and patches have been written. */
   #othersWritten = 0
   /** Are called when the log has everything, or when the reply ends. */
@@ -90,9 +90,9 @@ export class Producer {
   }
 
   /** What has been taken: the length of the text (UTF-16 units), its room, and the parts. */
-  get taken(): { length: number; bytesLeft: number; parts: readonly Part[] } {
+  get taken(): { length: number; bytesLeft: number; parts: TakenParts } {
     const { length, bytesLeft } = this.#text
-    return { length, bytesLeft, parts: this.#parts.all }
+    return { length, bytesLeft, parts: this.#parts }
   }
 
   get hasEnded(): boolean {
@@ -203,7 +203,7 @@ export class Producer {
       case 'part':
         return this.#addPart(event.part)
       case 'metadata':
-        this.#patches.push(event.patch)
+        this.#metadataChange = { from: this.#metadataChange?.from ?? event.from, to: event.to }
         return this.#scheduleWrite()
       case 'usage':
         this.#usage = event.usage
@@ -308,7 +308,7 @@ export class Producer {
 
   get #hasUnwritten(): boolean {
     const lacksText = this.#mustRetract || this.#durable < this.#text.length
-    return lacksText || this.#parts.hasUnwritten || this.#patches.length > 0
+    return lacksText || this.#parts.hasUnwritten || this.#metadataChange !== undefined
   }
 
   #wake(): void {
@@ -347,7 +347,8 @@ export class Producer {
     let outcome = this.#mustRetract ? await this.#retract() : 'done'
     for (const pending of outcome === 'done' ? this.#parts.unwritten(this.#durable) : [])
       if (outcome === 'done') outcome = await this.#writeOne(pending)
-    if (outcome === 'done' && this.#patches.length > 0) outcome = await this.#describe()
+    if (outcome === 'done' && this.#metadataChange)
+      outcome = await this.#describe(this.#metadataChange)
     // refused: the reply has ended, or its conversation is in the trash, where the reply can still
     // be ended
     if (outcome === 'refused') this.end({ status: 'stopped', alreadyEnded: true })
@@ -371,11 +372,13 @@ export class Producer {
     return outcome
   }
 
-  async #describe(): Promise<WriteOutcome> {
-    const patches = [...this.#patches]
+  async #describe({ from, to }: { from: JsonObject; to: JsonObject }): Promise<WriteOutcome> {
     const n = ++this.#othersWritten
-    const outcome = await this.#persist(() => this.#sink.describe(patches, n))
-    if (outcome === 'done') this.#patches = this.#patches.slice(patches.length)
+    const patch = inversePatch(to, from)
+    const outcome = await this.#persist(() => this.#sink.describe(patch, n))
+    const now = this.#metadataChange?.to
+    if (outcome === 'done')
+      this.#metadataChange = now && now !== to ? { from: to, to: now } : undefined
     return outcome
   }
 

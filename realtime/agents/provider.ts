@@ -45,7 +45,7 @@ export type ProviderEvent =
   | { kind: 'thinking' | 'text'; text: string }
   | { kind: 'text_was_thinking' }
   | { kind: 'part'; part: Part }
-  | { kind: 'metadata'; patch: JsonObject }
+  | { kind: 'metadata'; from: JsonObject; to: JsonObject }
   | { kind: 'usage'; usage: Usage }
   | { kind: 'truncated'; code: ReasonCode }
 

@@ -2,7 +2,7 @@
 // of its thinking devices haven't been shown. The invariant: parts are written in their order, so
 // that the log puts each text into the same part as here (`openPart`).
 import { limits } from '@lockstep/protocol/limits'
-import { openPart, putPart, replaceTexts } from '@lockstep/protocol/message-parts'
+import { openPart, replaceTexts } from '@lockstep/protocol/message-parts'
 import { contentOf, thinkingOf } from '@lockstep/protocol/part-texts'
 import type { Part } from '@lockstep/protocol/parts'
 import { byteLength, firstBytes } from '@lockstep/protocol/text'
@@ -20,25 +20,52 @@ export interface PartPiece {
   text: string
 }
 
-/** White space or half a character at the end of a thought counts once something follows it. */
-const UNFINISHED = /\s*[\uD800-\uDBFF]?$/
+/** What the parts have in all, in bytes of UTF-8. */
+interface PartSizes {
+  /** As a list in JSON. */
+  json: number
+  thinking: number
+}
+
+const EMPTY: PartSizes = { json: 1, thinking: 0 }
 
 export class ReplyParts {
-  #parts: readonly Part[]
+  #parts: Part[] = []
+  /** Where in the list the part with each id is. */
+  readonly #places = new Map<string, number>()
+  readonly #sizes: PartSizes = { ...EMPTY }
   /** The ids of the parts that the log lacks, apart from texts. */
   readonly #unwritten = new Set<string>()
   /** How much of each reasoning part has been shown (UTF-16 units). */
   readonly #shown = new Map<string, number>()
+  /** White space or half a character at the end of a thought: added once something follows. */
   #heldBack = ''
 
   /** @param parts what the log has */
   constructor(parts: readonly Part[] = []) {
-    this.#parts = parts
+    this.#putAll(parts)
     for (const part of parts) if ('text' in part) this.#shown.set(part.id, part.text.length)
   }
 
   get all(): readonly Part[] {
     return this.#parts
+  }
+
+  /** Known without looking at the parts: a program may send thousands of pieces a second. */
+  get sizes(): Readonly<PartSizes> {
+    const { json, thinking } = this.#sizes
+    return { json, thinking: thinking + this.#heldBack.length }
+  }
+
+  /** The sizes if this part was put: added, or in place of the one with its id. */
+  sizesWith(part: Part): Readonly<PartSizes> {
+    const { json, thinking } = this.#sizesAfter(part)
+    return { json, thinking: thinking + this.#heldBack.length }
+  }
+
+  find(id: string): Part | undefined {
+    const place = this.#places.get(id)
+    return place === undefined ? undefined : this.#parts[place]
   }
 
   get hasUnwritten(): boolean {
@@ -56,32 +83,42 @@ export class ReplyParts {
 
   addText(text: string): void {
     const part = openPart(this.#parts, 'text')
-    this.#parts = putPart(this.#parts, { ...part, text: part.text + text })
+    this.#extend(part, text)
   }
 
   /** @param ms how long the model has been thinking */
   addThinking(received: string, ms: number): void {
     const part = openPart(this.#parts, 'reasoning')
-    const all = this.#heldBack + received
-    const text = part.text === '' ? all.trimStart() : all
-    const end = UNFINISHED.exec(text)!.index
-    this.#heldBack = text.slice(end)
-    const left = limits.messageBytes - byteLength(this.thinking)
-    const added = firstBytes(text.slice(0, end).toWellFormed(), left)
+    const added = this.#finish(received, part.text === '')
     if (part.text === '' && added === '') return
-    this.put({ id: part.id, type: 'reasoning', text: part.text + added, ms })
+    this.#extend({ id: part.id, type: 'reasoning', text: part.text, ms }, added)
+    this.#unwritten.add(part.id)
+  }
+
+  /** What can be added now of thinking that has come; the rest is held back. */
+  #finish(received: string, isFirst: boolean): string {
+    const end = finishedLength(received)
+    const room = limits.messageBytes - this.#sizes.thinking
+    if (end === 0) {
+      if (this.#heldBack.length + received.length <= room) this.#heldBack += received
+      return ''
+    }
+    const all = this.#heldBack + received.slice(0, end)
+    this.#heldBack = received.slice(end)
+    return firstBytes((isFirst ? all.trimStart() : all).toWellFormed(), room)
   }
 
   /** Adds a part, or replaces the one with its id; a text part is only added. */
   put(part: Part): void {
-    this.#parts = putPart(this.#parts, part)
+    Object.assign(this.#sizes, this.#sizesAfter(part))
+    this.#place(part)
     this.#unwritten.add(part.id)
   }
 
   /** All text so far was thinking. */
   turnTextIntoThinking(rest: string, ms: number): void {
     const text = contentOf(this.#parts) + rest
-    this.#parts = replaceTexts(this.#parts, 'text', '')
+    this.#putAll(replaceTexts(this.#parts, 'text', ''))
     this.addThinking(text, ms)
   }
 
@@ -110,7 +147,7 @@ export class ReplyParts {
 
   /** Notes that the log has this part, unless the part has changed meanwhile. */
   noteWritten(part: Part): void {
-    if (this.#parts.includes(part)) this.#unwritten.delete(part.id)
+    if (this.find(part.id) === part) this.#unwritten.delete(part.id)
   }
 
   /** What of the thinking hasn't been shown yet. */
@@ -123,4 +160,66 @@ export class ReplyParts {
       return text === '' ? [] : [{ part_id: part.id, offset, text }]
     })
   }
+
+  #sizesAfter(part: Part): PartSizes {
+    const { json, thinking } = this.#sizes
+    const [added, removed] = [sizesOf(part), sizesOf(this.find(part.id))]
+    return {
+      json: json + added.json - removed.json,
+      thinking: thinking + added.thinking - removed.thinking,
+    }
+  }
+
+  #putAll(parts: readonly Part[]): void {
+    this.#parts = []
+    this.#places.clear()
+    Object.assign(this.#sizes, EMPTY)
+    for (const part of parts) {
+      Object.assign(this.#sizes, this.#sizesAfter(part))
+      this.#place(part)
+    }
+  }
+
+  /** Puts the part with further text. Only that text is measured, not what was there. */
+  #extend(part: TextPart, text: string): void {
+    const former = this.find(part.id)
+    if (former) {
+      this.#sizes.json += sizeOfText(text) + sizeWithoutText(part) - sizeWithoutText(former)
+      if (part.type === 'reasoning') this.#sizes.thinking += byteLength(text)
+      this.#place({ ...part, text: part.text + text })
+    } else {
+      const whole = { ...part, text }
+      Object.assign(this.#sizes, this.#sizesAfter(whole))
+      this.#place(whole)
+    }
+  }
+
+  #place(part: Part): void {
+    const place = this.#places.get(part.id) ?? this.#parts.length
+    this.#places.set(part.id, place)
+    this.#parts[place] = part
+  }
+}
+
+/** The parts, for whoever only asks about them. */
+export type TakenParts = Pick<ReplyParts, 'all' | 'find' | 'sizes' | 'sizesWith'>
+
+type TextPart = ReturnType<typeof openPart>
+
+const sizeOfText = (text: string): number => byteLength(JSON.stringify(text)) - 2 // the quotes
+const sizeWithoutText = (part: Part): number => byteLength(JSON.stringify({ ...part, text: '' }))
+
+function sizesOf(part: Part | undefined): PartSizes {
+  if (!part) return { json: 0, thinking: 0 }
+  const isThinking = part.type === 'reasoning' && 'text' in part
+  return {
+    json: byteLength(JSON.stringify(part)) + 1, // and a comma or a bracket
+    thinking: isThinking ? byteLength(part.text) : 0,
+  }
+}
+
+/** The length of a text without white space or half a character at its end (UTF-16 units). */
+function finishedLength(text: string): number {
+  const isHalf = /^[\uD800-\uDBFF]$/.test(text.slice(-1))
+  return (isHalf ? text.slice(0, -1) : text).trimEnd().length
 }

@@ -25,7 +25,7 @@ export function messageSink(
   return {
     extend: (offset, text) => replies.extend(address, { offset, text }, cause),
     part: (part, n) => replies.part(address, part, `producer ${n}`),
-    describe: (patches, n) => replies.describe(address, patches, n),
+    describe: (patch, n) => replies.describe(address, patch, n),
     async retract() {
       await replies.retract(address)
       cause = 'producer after retraction'
@@ -89,8 +89,8 @@ export function sequentialSink(sinks: readonly ReplySink[]): ReplySink {
     async part(part, n) {
       for (const sink of sinks) await sink.part(part, n)
     },
-    async describe(patches, n) {
-      for (const sink of sinks) await sink.describe(patches, n)
+    async describe(patch, n) {
+      for (const sink of sinks) await sink.describe(patch, n)
     },
     async retract() {
       for (const sink of sinks) await sink.retract()

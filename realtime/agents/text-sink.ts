@@ -19,8 +19,8 @@ export interface TextSink {
   extend(offset: number, text: string): Promise<void>
   /** Adds a part, or replaces the one with its id. `n` counts these calls without repetitions. */
   part(part: Part, n: number): Promise<void>
-  /** Patches the metadata, by merge patches in order. `n` counts as that of `part` does. */
-  describe(patches: JsonObject[], n: number): Promise<void>
+  /** Patches the metadata (RFC 7396). `n` counts as that of `part` does. */
+  describe(patch: JsonObject, n: number): Promise<void>
   /** Takes back all text: the next offset is 0 again. May be repeated. */
   retract(): Promise<void>
   finish(ending: ProducedEnding): Promise<void>

@@ -94,8 +94,8 @@ export interface Replies {
   ): Promise<void>
   /** Adds a part, or replaces the one with its id. Throws as `extend`. */
   part(address: ReplyAddress, part: Part, cause: string): Promise<void>
-  /** Patches the metadata, by merge patches in order. Throws as `extend`. */
-  describe(address: ReplyAddress, patches: JsonObject[], n: number): Promise<void>
+  /** Patches the metadata (RFC 7396). Throws as `extend`. */
+  describe(address: ReplyAddress, patch: JsonObject, n: number): Promise<void>
   /**
    * Lets the run go on with a reply of a program of the host that another run has written. Nothing
    * changes if it has ended for good. Throws `invalid` if text would be missing before `offset`,
@@ -230,11 +230,11 @@ export function createReplies(database: Database, log: Log): Replies {
       )
     },
 
-    async describe({ user_id, conversation_id, message_id, run_id }, patches, n) {
+    async describe({ user_id, conversation_id, message_id, run_id }, patch, n) {
       const context = byServer(user_id, 'described', run_id, n)
       const entity = { conversation_id, messages: [message_id] }
-      await append(context, entity, ['described', patches], (held, decisionContext) =>
-        decideMetadata(held, { message_id, run_id, patches }, decisionContext),
+      await append(context, entity, ['described', patch], (held, decisionContext) =>
+        decideMetadata(held, { message_id, run_id, patch }, decisionContext),
       )
     },
 

@@ -13,6 +13,7 @@ import type { Database } from '../store/database.ts'
 import type { TokenDocument } from '../store/documents.ts'
 import { countTokensOf, deleteToken, findTokensOf, insertToken } from '../store/tokens.ts'
 import { accountOfHost } from './new-account.ts'
+import { createRecentSignIn } from './recent-sign-in.ts'
 import { refusalOf, type SignInContext } from './sign-in.ts'
 import type { SessionSockets } from './session-sockets.ts'
 
@@ -25,7 +26,10 @@ type TokenVisitor = Pick<SignInContext, 'address' | 'device'>
 
 export interface TokenUseCases {
   list(user_id: string): Promise<Answer<'listTokens'>>
-  /** Throws `invalid` for an end that is over, `rate_limited` when there are too many tokens. */
+  /**
+   * Faults: `invalid_credentials` without a recent sign-in, `invalid` for an end that is over,
+   * `rate_limited` when there are too many tokens.
+   */
   create(caller: Caller, wanted: Asked<'createToken'>['body']): Promise<Answer<'createToken'>>
   /** Throws `not_found` if the user has no such token. */
   revoke(caller: Caller, id: string): Promise<void>
@@ -46,6 +50,8 @@ export interface TokenDeps {
 }
 
 export function createTokenUseCases({ database, log, devices }: TokenDeps): TokenUseCases {
+  const recentSignIn = createRecentSignIn(database)
+
   async function insert(
     wanted: Omit<TokenDocument, '_id' | 'hash' | 'created_at' | 'last_used_at'>,
   ): Promise<{ token: string; document: TokenDocument }> {
@@ -66,7 +72,9 @@ export function createTokenUseCases({ database, log, devices }: TokenDeps): Toke
       items: (await findTokensOf(database, user_id, new Date())).map(toToken),
     }),
 
-    async create({ user_id }, { name, scopes, expires_at }) {
+    async create(caller, { name, scopes, expires_at }) {
+      // it outlives the session, and a change of the password
+      await recentSignIn.need(caller, 'make the token')
       const end = expires_at === undefined ? undefined : new Date(expires_at)
       if (end && end.getTime() <= Date.now())
         throw new Fault('invalid', {
@@ -74,7 +82,7 @@ export function createTokenUseCases({ database, log, devices }: TokenDeps): Toke
         })
       const kind = 'own'
       const { token, document } = await insert({
-        ...{ user_id, kind, name, scopes },
+        ...{ user_id: caller.user_id, kind, name, scopes },
         ...(end && { expires_at: end }),
       })
       return { ...toToken(document), token }

@@ -15,6 +15,8 @@ export interface Upload {
   take(piece: ProducedPiece): void
   /** The program is still there, without a piece. */
   wait(): void
+  /** Resolves when the log has what was taken, or the reply has ended. */
+  written(): Promise<void>
 }
 
 /** The body of an upload. */

@@ -12,6 +12,7 @@ import { actorOf } from '../auth/sessions.ts'
 import { KeyedTokenBuckets, TokenBucket } from '../auth/token-bucket.ts'
 import { acceptedOf, type Execute } from '../commands/commands.ts'
 import type { Semaphore } from '../concurrency/semaphore.ts'
+import { shareTurn } from '../concurrency/turns.ts'
 import type { Log } from '../log/log.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Connection } from './connection.ts'
@@ -79,6 +80,8 @@ export function createRequests(deps: RequestDeps) {
     const bucket = new TokenBucket(events)
     let inFlight = 0
     let refused = 0
+    // each event waits for those before it: long ones can be divided, and all keep their order
+    let turn = Promise.resolve()
     socket.onAny((event: string, ...args: unknown[]) => {
       const wait = bucket.take() || users.take(user_id)
       const refusal = wait > 0 ? wait : inFlight >= mostInFlight ? 1_000 : 0
@@ -95,7 +98,9 @@ export function createRequests(deps: RequestDeps) {
         if (socket.connected) reply(ack)
       }
       inFlight++
-      const run = answerTo(connection, event, args.slice(0, -1), answer, refusal).finally(() => {
+      turn = turn.then(shareTurn)
+      const asked = { event, args: args.slice(0, -1), turn }
+      const run = answerTo(connection, asked, answer, refusal).finally(() => {
         inFlight--
         running.delete(run)
       })
@@ -105,8 +110,7 @@ export function createRequests(deps: RequestDeps) {
 
   async function answerTo(
     connection: Connection,
-    event: string,
-    args: unknown[],
+    { event, args, turn }: { event: string; args: unknown[]; turn: Promise<void> },
     answer: Answer,
     waitMs: number,
   ): Promise<void> {
@@ -121,6 +125,7 @@ export function createRequests(deps: RequestDeps) {
       if (payload instanceof Fault) throw payload // the frame's decoder has refused it
       if (args.length !== 1)
         throw new Fault('invalid', { detail: 'A command has one payload and an ack' })
+      await turn
       // a session that was revoked while it joined must not execute a command; its socket is about
       // to be closed
       if (!(await connection.sessionAlive)) return

@@ -37,6 +37,7 @@ import { watchBodyRate } from './body-rate.ts'
 import { refuseSlow } from './problems.ts'
 import { createHeavyReads } from './heavy-reads.ts'
 import { LargeBodies } from './large-bodies.ts'
+import { endWithAccess } from './kept-access.ts'
 import type { OpenAnswers } from './open-answers.ts'
 import type { RequestDeadlines } from './request-deadlines.ts'
 import type { RequestLimits } from './request-limits.ts'
@@ -149,6 +150,7 @@ export function serveRoutes(app: FastifyInstance, deps: RoutesDeps): void {
           const answer = await heavyReads.run(read, reply.raw, () =>
             handler(input as never, context as never),
           )
+          if (answer instanceof Readable) watchAnswer(request, reply)
           return send(reply, answer, route.media)
         } finally {
           await large?.close()
@@ -161,15 +163,24 @@ export function serveRoutes(app: FastifyInstance, deps: RoutesDeps): void {
   function streamOf(request: FastifyRequest): StreamedBody {
     const { identity, body } = request
     const stream = body instanceof Readable ? body : Readable.from([])
-    const isAllowed = async () => {
-      if (!identity) return false
-      const { token, session_id } = identity
-      const id = token ? token.id : session_id
-      return (await (token ? tokens : sessions).alive([id])).has(id)
-    }
     return streamedBody(request, stream, {
-      ...{ requestLimits, isAllowed, stopping: deps.stopping, deadlines: deps.deadlines },
+      ...{ requestLimits, stopping: deps.stopping, deadlines: deps.deadlines },
+      isAllowed: () => isSignedIn(identity),
     })
+  }
+
+  async function isSignedIn(identity: Identity | null): Promise<boolean> {
+    if (!identity) return false
+    const { token, session_id } = identity
+    const id = token ? token.id : session_id
+    return (await (token ? tokens : sessions).alive([id])).has(id)
+  }
+
+  /** An answer that is made while it is read, and may be read slowly. */
+  function watchAnswer({ identity, raw }: FastifyRequest, { raw: response }: FastifyReply): void {
+    const endWatch = endWithAccess(raw.socket, () => isSignedIn(identity))
+    response.once('close', () => void endWatch())
+    if (response.closed) void endWatch()
   }
 
   /** Also counts the request, like any other without a session. */

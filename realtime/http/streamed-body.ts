@@ -3,12 +3,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Readable } from 'node:stream'
 import type { FastifyRequest } from 'fastify'
-import { repeatEvery } from '../concurrency/repeat.ts'
+import { endWithAccess } from './kept-access.ts'
 import type { RequestDeadlines } from './request-deadlines.ts'
 import type { RequestLimits } from './request-limits.ts'
 
-/** Whoever sends must still be allowed to; this is asked so often (ms). */
-const CHECK_MS = 700
 /** A chunk costs as much as so many bytes, however small it is. */
 const CHUNK_BYTES = 3_000
 /** The rest of a body is read for this long after the answer, so that its sender gets it (ms). */
@@ -20,6 +18,8 @@ export interface StreamedBody {
    * out. From the first one on, the request may take as long as it likes.
    */
   chunks(): AsyncGenerator<Buffer>
+  /** Counts what these bytes cost beyond their number: waits until the user may go on. */
+  pay(bytes: number): Promise<void>
   /** Aborts when the node begins to stop. */
   stopping: AbortSignal
 }
@@ -37,30 +37,29 @@ export function streamedBody(
   stream: Readable,
   { requestLimits, deadlines, isAllowed, stopping }: StreamedBodyDeps,
 ): StreamedBody {
+  async function pay(bytes: number): Promise<void> {
+    const user_id = identity?.user_id ?? ''
+    for (let wait; (wait = requestLimits.waitOf(user_id, bytes)) > 0;)
+      await sleep(wait, undefined, { ref: false })
+  }
+
   async function* chunks(): AsyncGenerator<Buffer> {
     deadlines.lift(raw)
-    const check = repeatEvery(
-      CHECK_MS,
-      async () => void ((await isAllowed()) || raw.socket.destroy()),
-      { failed: () => undefined }, // the next check asks again
-    )
+    const endWatch = endWithAccess(raw.socket, isAllowed)
     try {
       for await (const chunk of stream.iterator({
         destroyOnReturn: false,
       }) as AsyncIterable<Buffer>) {
-        const user_id = identity?.user_id ?? ''
-        const cost = Math.max(chunk.length, CHUNK_BYTES)
-        for (let wait; (wait = requestLimits.waitOf(user_id, cost)) > 0;)
-          await sleep(wait, undefined, { ref: false })
+        await pay(Math.max(chunk.length, CHUNK_BYTES))
         yield chunk
       }
     } catch {
       // the connection broke
     } finally {
-      await check()
+      await endWatch()
     }
   }
-  return { chunks, stopping }
+  return { chunks, pay, stopping }
 }
 
 /** Reads the rest of a body that has been answered, and closes the connection if it lasts. */

@@ -286,6 +286,16 @@ test('a session ends at its last day, however much it is used, and so do its soc
   expect(await sessions.alive([_id])).toEqual(new Map())
 })
 
+test('a token of one’s own needs a sign-in within the last 10 minutes, because it outlives the session', async () => {
+  const alice = await signUp(shared.node)
+  await signedInAgo(alice, 11 * MINUTE_MS)
+  const make = () => alice.rest('POST', '/users/me/tokens', { name: 'Left behind' })
+  expect(await make()).toMatchObject({ status: 401, body: { code: 'invalid_credentials' } })
+  expect((await alice.ask('listTokens')).items).toEqual([])
+  await alice.ask('confirm', { body: { password: alice.password } })
+  expect((await make()).status).toBe(201)
+})
+
 test('an address that a visitor puts first in X-Forwarded-For is not believed', () => {
   const from = (trust: boolean | number | string, forwarded: string, remoteAddress = '10.0.0.1') =>
     createProxyTrust(trust).addressOf({

@@ -266,6 +266,7 @@ describe('the security log', () => {
         { body: { name: 'x', expires_at: '2020-01-01T00:00:00.000Z' } },
         own,
       ],
+      ['token_refused', 'createToken', { body: { name: 'x' } }, own],
       ['request_refused', 'createUserToken', { body: { user: 'somebody' } }, own],
       ['request_refused', 'getMe', {}, { cookie: 'lockstep_session=junk' }],
       ['request_refused', 'getMe', {}, { authorization: 'Bearer junk' }],

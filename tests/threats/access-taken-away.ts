@@ -17,6 +17,21 @@ export const accessTakenAway: readonly Row[] = [
     ],
   },
   {
+    row: 'Going on with an upload or an export that lasts',
+    edits: [
+      {
+        file: 'realtime/http/kept-access.ts',
+        old: '(await isAllowed()) || socket.destroy()',
+        now: 'await isAllowed()',
+      },
+    ],
+    test: [
+      'tests/attacks/produce.test.ts',
+      '%s ends when its reader is signed out, however slowly it is read',
+    ],
+    only: 'exportMe',
+  },
+  {
     row: 'Joining at the moment of the revocation',
     edits: [
       {

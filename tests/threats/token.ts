@@ -38,6 +38,34 @@ export const token: readonly Row[] = [
     test: [TOKENS, 'API-10: covers only its scopes'],
   },
   {
+    row: 'Making a token at a device that was left open',
+    edits: [
+      {
+        file: 'realtime/commands/tokens.ts',
+        old: "await recentSignIn.need(caller, 'make the token')",
+        now: '',
+      },
+    ],
+    test: [
+      'tests/attacks/identity.test.ts',
+      'a token of one’s own needs a sign-in within the last 10 minutes, because it outlives the session',
+    ],
+  },
+  {
+    row: 'An id of the host that stands for nobody, or for somebody else',
+    edits: [
+      {
+        file: 'protocol/tokens.ts',
+        old: '(id) => id === id.trim()',
+        now: '(id) => id !== undefined',
+      },
+    ],
+    test: [
+      'tests/attacks/produce.test.ts',
+      'an id that no header of a proxy could name gets no token',
+    ],
+  },
+  {
     row: 'A cookie that helps a bad token, or the other way round',
     edits: [
       {

@@ -3,6 +3,54 @@ import type { Row } from './row.ts'
 
 export const unexpectedLoad: readonly Row[] = [
   {
+    row: 'A reply of a program that comes as thousands of small pieces, or as one that is expensive',
+    edits: [
+      {
+        file: 'realtime/http/produced-lines.ts',
+        old: 'await shareTurn()',
+        now: '',
+      },
+    ],
+    test: ['tests/attacks/produce.test.ts', 'an upload of %s holds nobody’s turn'],
+    only: 'metadata beside large metadata',
+  },
+  {
+    row: 'A reply of a program that comes faster than requests may',
+    edits: [
+      {
+        file: 'realtime/http/produced-lines.ts',
+        old: 'await body.pay(owed)',
+        now: '',
+      },
+    ],
+    test: [
+      'tests/attacks/produce.test.ts',
+      'a program is read no faster than its user may send requests, and each part is one',
+    ],
+  },
+  {
+    row: 'White space without end, which might become a thought',
+    edits: [
+      {
+        file: 'realtime/agents/reply-parts.ts',
+        old: `    const { json, thinking } = this.#sizes
+    return { json, thinking: thinking + this.#heldBack.length }
+  }
+
+  /** The sizes if`,
+        now: `    const { json, thinking } = this.#sizes
+    return { json, thinking }
+  }
+
+  /** The sizes if`,
+      },
+    ],
+    test: [
+      'tests/attacks/produce.test.ts',
+      'white space that could become a thought counts as one',
+    ],
+  },
+  {
     row: 'Too much, too deep',
     edits: [
       {
