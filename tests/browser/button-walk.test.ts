@@ -28,7 +28,10 @@ let account: WalkAccount
 let walk: ButtonWalk
 let page: Page
 
-/** In this order: the first ones end signed out, and the last one deletes the account. */
+/**
+ * In this order: the first ones end signed out, signing in with a passkey ends the session that
+ * `account.person` has, and the last one deletes the account.
+ */
 const parts = {
   'before somebody is signed in': signInScenes,
   'around every page': frameScenes,
@@ -37,8 +40,8 @@ const parts = {
   'of what the server refused': refusalScenes,
   'of agents and runs': agentScenes,
   'of the history and the settings': pageScenes,
-  'of passkeys and the second step': securityScenes,
   'of encrypted chats': encryptionScenes,
+  'of passkeys and the second step': securityScenes,
   'that only a phone has': phoneScenes,
   'of the account': farewellScenes,
 }

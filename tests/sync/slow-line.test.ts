@@ -22,7 +22,15 @@ function server(status = 200) {
     })
     return head.promise
   }
-  const stream = new ReadableStream<Uint8Array>({ start: (controller) => void (body = controller) })
+  // A read that waits asks for a piece, so the test knows when the client has taken the last one.
+  let wanted = Promise.withResolvers<void>()
+  const stream = new ReadableStream<Uint8Array>(
+    {
+      start: (controller) => void (body = controller),
+      pull: () => wanted.resolve(),
+    },
+    { highWaterMark: 0 },
+  )
   const call = createCall({ origin: '', fetch, headers: () => ({}), userId: () => undefined })
   const asked = (options?: CallOptions) => {
     const answer = call('listConversations', {}, options)
@@ -32,8 +40,17 @@ function server(status = 200) {
   return {
     call,
     asked,
-    begin: () => head.resolve(new Response(stream, { status })),
-    send: (piece: string) => body.enqueue(new TextEncoder().encode(piece)),
+    /** Resolves when the client reads the body. */
+    begin: () => {
+      head.resolve(new Response(stream, { status }))
+      return wanted.promise
+    },
+    /** Resolves when the client has taken the piece and waits for the next one. */
+    send: (piece: string) => {
+      wanted = Promise.withResolvers()
+      body.enqueue(new TextEncoder().encode(piece))
+      return wanted.promise
+    },
     end: () => body.close(),
     hungUp: () => hungUp,
   }
@@ -43,10 +60,10 @@ test('a response that trickles in for minutes is accepted', async () => {
   const { asked, begin, send, end, hungUp } = server()
   const answer = asked()
   await pass(14)
-  begin()
+  await begin()
   for (const letter of text) {
     await pass(14)
-    send(letter)
+    await send(letter)
   }
   await pass(14)
   end()
@@ -56,16 +73,16 @@ test('a response that trickles in for minutes is accepted', async () => {
   expect(vi.getTimerCount()).toBe(0)
 })
 
-test.each<[string, until: (one: ReturnType<typeof server>) => void]>([
-  ['before it begins', () => undefined],
+test.each<[string, until: (one: ReturnType<typeof server>) => Promise<void>]>([
+  ['before it begins', () => Promise.resolve()],
   ['before its first piece', ({ begin }) => begin()],
-  ['in the middle', ({ begin, send }) => (begin(), send(text.slice(0, 9)))],
+  ['in the middle', ({ begin, send }) => begin().then(() => send(text.slice(0, 9)))],
 ])(
   'a response that stops %s is given up after 15 s of silence, and its request is aborted',
   async (_when, until) => {
     const one = server()
     const answer = one.asked()
-    until(one)
+    await until(one)
     await pass(14)
     expect(one.hungUp()).toBe(false)
     await pass(2)
@@ -78,8 +95,8 @@ test.each<[string, until: (one: ReturnType<typeof server>) => void]>([
 test('a problem that stops in the middle is given up too, with the fault that its status stands for', async () => {
   const { asked, begin, send, hungUp } = server(503)
   const answer = asked()
-  begin()
-  send('{"code":')
+  await begin()
+  await send('{"code":')
   await pass(16)
   await expect(answer).rejects.toMatchObject({ code: 'unavailable' })
   expect(hungUp()).toBe(true)
@@ -89,8 +106,8 @@ test('while a large body is sent, the server may be silent for minutes', async (
   const { call, begin, send, end } = server()
   const answer = call('importMe', { body: { source: 'lockstep', data: {} } })
   await pass(299)
-  begin()
-  send('{}')
+  await begin()
+  await send('{}')
   end()
   expect(await answer).toEqual({})
 })
@@ -99,7 +116,7 @@ test('a caller that aborts ends the request at once', async () => {
   const { asked, begin, hungUp } = server()
   const page = new AbortController()
   const answer = asked({ signal: page.signal })
-  begin()
+  await begin()
   page.abort()
   await expect(answer).rejects.toMatchObject({ code: 'unavailable' })
   expect(hungUp()).toBe(true)
