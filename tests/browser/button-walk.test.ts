@@ -29,7 +29,7 @@ let walk: ButtonWalk
 let page: Page
 
 /**
- * In this order: the first ones end signed out, signing in with a passkey ends the session that
+ * In this order: the first ones end signed out, the settings sign out the session that
  * `account.person` has, and the last one deletes the account.
  */
 const parts = {
@@ -37,10 +37,10 @@ const parts = {
   'around every page': frameScenes,
   'of a chat': threadScenes,
   'where two devices wrote': conflictScenes,
+  'of encrypted chats': encryptionScenes,
   'of what the server refused': refusalScenes,
   'of agents and runs': agentScenes,
   'of the history and the settings': pageScenes,
-  'of encrypted chats': encryptionScenes,
   'of passkeys and the second step': securityScenes,
   'that only a phone has': phoneScenes,
   'of the account': farewellScenes,
