@@ -189,7 +189,9 @@ test('A: a chat that one device encrypts is read by another one with its passphr
 
 test('A: conflicts of encrypted texts show both, and what was written for a chat that is gone never becomes a draft that the server can read', async () => {
   const alice = await signUp(shared.node, 'alice')
-  const left = await windows.open(shared.node.url, '/app/new', { person: alice })
+  const left = await windows.open(shared.node.url, '/app/new', {
+    person: await alice.signIn(),
+  })
   await left.getByRole('button', { name: 'Encrypt with a passphrase' }).click()
   await waitForVisible(dialog(left))
   expect(await violations(left)).toEqual([])
