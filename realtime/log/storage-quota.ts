@@ -9,6 +9,7 @@ import type { Database } from '../store/database.ts'
 import type { ChangeDocument } from '../store/documents.ts'
 import { draftBytesOf } from '../store/drafts.ts'
 import { readHeads } from '../store/heads.ts'
+import { isServer } from './entry.ts'
 import type { TopicHead } from './head-cache.ts'
 
 /** What a full account still accepts: removals, sign-ins, and the ends of replies. */
@@ -90,7 +91,7 @@ export function createStorageQuota({
 
   return {
     async refusal(head, entry) {
-      if (!growing.has(entry.op) || entry.actor.session_id === null) return undefined
+      if (!growing.has(entry.op) || isServer(entry.actor)) return undefined
       if (fits(entry, head, await recentBytes(head.user_id))) return undefined
       await project(head)
       if (fits(entry, head, await newBytes(head.user_id))) return undefined
