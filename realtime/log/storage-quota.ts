@@ -53,6 +53,7 @@ export const overQuota = (quotaBytes: number): Fault =>
   new Fault('too_large', {
     detail: `Your account may store ${quotaBytes} bytes, and this would be more: purge conversations and drafts that you don’t need`,
     limit_bytes: quotaBytes,
+    reason: 'full',
   })
 
 export interface StorageQuotaDeps {
