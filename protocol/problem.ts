@@ -23,10 +23,10 @@ export const Problem = z
     second_step: SecondStepDemand.optional().describe('`second_step_required`: how to go on'),
     current: z.unknown().optional().describe('`version_conflict`: the entity as it is now'),
     reason: z
-      .enum(['locked', 'awaiting_approval', 'encrypted'])
+      .enum(['locked', 'awaiting_approval', 'encrypted', 'full'])
       .optional()
       .describe(
-        '`invalid_credentials` and `unauthenticated`: why the account can’t sign in although the proof was right; `invalid`: the conversation is encrypted',
+        '`invalid_credentials` and `unauthenticated`: why the account can’t sign in although the proof was right; `invalid`: the conversation is encrypted; `too_large` and `invalid`: the account has no room for it',
       ),
     limit_bytes: z.int().optional().describe('`too_large`: the limit'),
     retry_after_ms: z

@@ -15,7 +15,7 @@ import { createTokens } from './auth/tokens.ts'
 import { createTrustedProxy } from './auth/trusted-proxy.ts'
 import { createWebAuthn } from './auth/webauthn.ts'
 import { commandHandlers } from './command-handlers.ts'
-import { createAccount } from './commands/account.ts'
+import { createAccount, type AccountUseCases } from './commands/account.ts'
 import { createAuditTrail } from './commands/audit-trail.ts'
 import { auditAccount } from './commands/audited-account.ts'
 import { auditTokens } from './commands/audited-security.ts'
@@ -134,7 +134,7 @@ export async function startServer(
     await migrateSchema(database, { owner: newId() })
     stops.add('sealing', startSealing(database, logger))
     // the gateway is created last, because it needs the commands; they end sockets through `late`
-    const late: { gateway?: Gateway } = {}
+    const late: { gateway?: Gateway; beginOffered?: AccountUseCases['beginOffered'] } = {}
     const { quotas = {} } = config
     const gatewayOptions = options.gateway ?? {
       ...gatewaySettings,
@@ -157,6 +157,7 @@ export async function startServer(
       onlySecure: onlyHttps(config.publicOrigins),
       basePath: config.basePath,
       maxDays: config.sessionMaxDays,
+      beginOffered: async (id, offer) => (await late.beginOffered?.(id, offer))?.session,
       logger,
     })
     const securityLog = createSecurityLog(logger)
@@ -178,6 +179,7 @@ export async function startServer(
     const trail = createAuditTrail(database, securityLog)
     const unaudited = createAccount({ ...parts, signUp })
     const account = auditAccount(unaudited, trail)
+    late.beginOffered = account.beginOffered
     const webAuthn = createWebAuthn(tickets)
     const waysIn = createWaysIn(config)
     const { security, otherSignIn } = createSecurityParts({

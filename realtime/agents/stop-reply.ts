@@ -15,8 +15,11 @@ import type { ReplyRef, Runner } from './runner.ts'
  * it (ms).
  */
 const FLUSH_MS = 2_000
-/** A producer of another node may take this long, so that a stop ends within half a second (ms). */
-const REMOTE_END_MS = 300
+/**
+ * A producer of another node may take this long, so that a stop ends within two seconds (ms). It
+ * usually ends the reply at once. What a busy one has shown would be lost if it weren't waited for.
+ */
+const REMOTE_END_MS = 1_500
 const POLL_MS = 20
 
 /** How to stop one reply or run. */

@@ -1,6 +1,6 @@
 // The session cookie. It is sealed with this server's secrets and holds only the session's id and
 // the time of sealing. The session itself is in the database, so nothing in the cookie outlives a
-// revocation.
+// revocation. A cookie that offers a session also holds what the session begins with.
 import { parseCookie, stringifySetCookie } from 'cookie'
 import { createSeals } from './seals.ts'
 
@@ -12,14 +12,26 @@ export interface SealedSession {
   session_id: string
   /** Milliseconds since the epoch. */
   sealed_at: number
+  /** The session may not have begun: it begins when the cookie comes back. */
+  offer?: SessionOffer
+}
+
+/** What an offered session begins with. */
+export interface SessionOffer {
+  user_id: string
+  device: string
+  address: string
+  /** Milliseconds since the epoch. */
+  created_at: number
 }
 
 export interface SessionCookie {
   /**
    * The `Set-Cookie` value that signs a browser in.
    * @param secure whether the request came over https
+   * @param offer the session hasn't begun; it will with this
    */
-  issue(session_id: string, secure: boolean): Promise<string>
+  issue(session_id: string, secure: boolean, offer?: SessionOffer): Promise<string>
   /** The `Set-Cookie` value that removes the cookie. */
   clear(secure: boolean): string
   /**
@@ -65,17 +77,17 @@ export function createSessionCookie(
   }
 
   async function open(value: string): Promise<SealedSession | undefined> {
-    const { session_id, sealed_at } = await seals.open<SealedSession>(value, SESSION_SECONDS)
+    const { session_id, sealed_at, offer } = await seals.open<SealedSession>(value, SESSION_SECONDS)
     if (typeof session_id !== 'string' || typeof sealed_at !== 'number') return undefined
-    const session = { session_id, sealed_at }
+    const session = { session_id, sealed_at, offer }
     opened.set(value, session)
     if (opened.size > REMEMBERED) opened.delete(opened.keys().next().value!)
     return session
   }
 
   return {
-    async issue(session_id, secure) {
-      const sealed: SealedSession = { session_id, sealed_at: now() }
+    async issue(session_id, secure, offer) {
+      const sealed: SealedSession = { session_id, sealed_at: now(), ...(offer && { offer }) }
       const value = await seals.seal(sealed, SESSION_SECONDS)
       return stringifySetCookie({
         name: SESSION_COOKIE,

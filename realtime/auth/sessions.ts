@@ -24,6 +24,7 @@ import {
   SESSION_SECONDS,
   type SealedSession,
   type SessionCookie,
+  type SessionOffer,
 } from './session-cookie.ts'
 
 /** A request renews its session at most this often (ms). */
@@ -43,6 +44,11 @@ const REPLACED_MS = 30_000
 const COME_AGAIN_MS = 1_000
 /** A cookie older than this is replaced (ms). */
 const RESEAL_MS = 24 * 60 * 60 * 1000
+/**
+ * A session that was offered begins only this long (ms). Pages come back at once; an offer outlives
+ * the sign-in at the host app by this time at most.
+ */
+const OFFER_MS = 2 * 60 * 1000
 
 /** A user who is signed in, and the session by which that is known. */
 export interface Identity {
@@ -58,19 +64,25 @@ export interface Identity {
   expires_at: Date
   /** Present if a token takes the place of the session. `session_id` is its id then. */
   token?: UsedToken
+  /** There is no session: the response offers one, which begins when its cookie comes back. */
+  offered?: true
   /** The cookie is more than a day old, so an HTTP response should bring a new one. */
   stale_cookie: boolean
 }
 
-/** Who makes changes under this identity, as commands take it. A token has no session. */
+/**
+ * Who makes changes under this identity, as commands take it. A token has no session, and one that
+ * is only offered hasn't begun.
+ */
 export const actorOf = ({
   user_id,
   session_id,
   device,
   token,
-}: Pick<Identity, 'user_id' | 'session_id' | 'device' | 'token'>): Caller => ({
+  offered,
+}: Pick<Identity, 'user_id' | 'session_id' | 'device' | 'token' | 'offered'>): Caller => ({
   user_id,
-  session_id: token ? null : session_id,
+  session_id: token || offered ? null : session_id,
   device,
 })
 
@@ -87,10 +99,20 @@ export interface Sessions {
    * so each must have an open socket. It is one query, so pass at most about 1000 ids.
    */
   alive(sessionIds: readonly string[]): Promise<Map<string, Date>>
-  /** Starts a session for a user who has authenticated; `host`: at a provider. */
+  /** Whether this user may still use the server. */
+  admits(user_id: string): Promise<boolean>
+  /**
+   * Starts a session for a user who has authenticated; `host`: at a provider; `offered`: the
+   * session that a cookie has offered, which is started once however often it is asked for.
+   */
   open(
     user_id: string,
-    from: { device: string; address: string; host?: HostSession },
+    from: {
+      device: string
+      address: string
+      host?: HostSession
+      offered?: { id: string; created_at: Date }
+    },
   ): Promise<SessionDocument>
   /**
    * Gives a session a new id. A copy of its cookie is worth nothing from then on. Resolves to
@@ -111,6 +133,8 @@ export interface SessionsDeps {
   basePath?: string
   /** A session ends this many days after its sign-in, however much it is used. Default: 90. */
   maxDays?: number
+  /** Begins a session that a cookie has offered; undefined if it has ended or may not begin. */
+  beginOffered?(session_id: string, offer: SessionOffer): Promise<SessionDocument | undefined>
   logger: Logger
   now?: () => number
 }
@@ -152,8 +176,14 @@ export function createSessions(deps: SessionsDeps): Sessions {
     return replaceSession(database, { _id, user_id }, { replaced_by, expires_at })
   }
 
+  async function sessionOf({ session_id, sealed_at, offer }: SealedSession) {
+    const session = await sessions.read(session_id)
+    if (session || !offer || now() - sealed_at > OFFER_MS) return session
+    return deps.beginOffered?.(session_id, offer)
+  }
+
   async function identityOf(sealed: SealedSession): Promise<Identity | 'replaced' | undefined> {
-    const session = await sessions.read(sealed.session_id)
+    const session = await sessionOf(sealed)
     if (session?.replaced_by !== undefined) return 'replaced'
     const user = session && (await users.read(session.user_id))
     if (!session || !mayBeUsed(user) || isOver(session)) return undefined
@@ -193,6 +223,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
       return new Map(alive.map((session) => [session._id, expiryOf(session)]))
     },
     replace,
+    admits: async (user_id) => mayBeUsed(await users.read(user_id)),
     async renewId(user_id, session_id) {
       const at = new Date(now())
       const session = await findSession(database, session_id, at)
@@ -203,19 +234,20 @@ export function createSessions(deps: SessionsDeps): Sessions {
       await deleteSession(database, user_id, renewed._id)
       return undefined
     },
-    async open(user_id, { device, address, host }) {
+    async open(user_id, { device, address, host, offered }) {
       const at = new Date(now())
+      const created_at = offered?.created_at ?? at
       const session = {
-        _id: newId(at.getTime()),
+        _id: offered?.id ?? newId(at.getTime()),
         user_id,
         device,
         address,
-        created_at: at,
+        created_at,
         last_seen_at: at,
-        expires_at: newExpiry({ created_at: at }),
+        expires_at: newExpiry({ created_at }),
         ...(host && { host }),
       }
-      await insertSession(database, session)
+      await insertSession(database, session, offered !== undefined)
       return session
     },
   }

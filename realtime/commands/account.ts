@@ -1,7 +1,13 @@
 // What users do with their account and sessions. A revocation deletes the session's document first,
 // so that the session is dead on every node. Then it ends the session's sockets, and then it tells
 // the other devices.
-import type { AccountCommands, ListedSession, SignUp, User } from '@lockstep/protocol/account'
+import type {
+  AccountCommands,
+  ListedSession,
+  Session,
+  SignUp,
+  User,
+} from '@lockstep/protocol/account'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Answer } from '@lockstep/protocol/rest'
 import type { UsedToken } from '@lockstep/protocol/tokens'
@@ -33,12 +39,15 @@ interface AtHead {
   seq: number
 }
 
+/** What a request has instead of a session: a token, or the offer of a session. */
+export type WithoutSession = { token: UsedToken } | { offered: Session }
+
 export interface AccountUseCases extends SignIn {
   /**
-   * The user and the session or token that ask. Throws `unauthenticated` when the session has
-   * ended meanwhile.
+   * The user and the session that asks, or what takes its place. Throws `unauthenticated` when the
+   * session has ended meanwhile.
    */
-  me(caller: Caller, token?: UsedToken): Promise<Answer<'getMe'>>
+  me(caller: Caller, without?: WithoutSession): Promise<Answer<'getMe'>>
   /**
    * Proves again who the caller is; resolves to the time until which that counts. Faults:
    * `invalid_credentials`, `rate_limited`, `invalid` for an account without a password.
@@ -189,11 +198,13 @@ export function createAccount(deps: {
   return {
     ...createSignIn({ ...deps, accountLog, ...ofUser }),
 
-    async me({ user_id, session_id }, token) {
+    async me({ user_id, session_id }, without) {
       // the head first: documents are written before their entries
       const head = await log.head(user_id, 'account')
       const user = await present(user_id)
-      if (token) return { user: toUser(user), session: null, token, ...head }
+      if (without && 'token' in without)
+        return { user: toUser(user), session: null, ...without, ...head }
+      if (without) return { user: toUser(user), session: without.offered, ...head }
       const session = await findSession(database, session_id ?? '', new Date())
       if (!session) throw new Fault('unauthenticated')
       return { user: toUser(user), session: toSession(session), ...head }

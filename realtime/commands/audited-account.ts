@@ -41,6 +41,31 @@ export function auditAccount(account: AccountUseCases, trail: AuditTrail): Accou
           ...(result ? ofResult(result) : { account: await nameOfHost(user) }),
         }),
       ),
+    async recognize(visitor, user) {
+      try {
+        return await account.recognize(visitor, user)
+      } catch (error) {
+        const refused = () => Promise.reject<never>(error)
+        return noted(['signed_in_by_host', 'sign_in_by_host_refused'], refused, async () => ({
+          ...ofVisitor(visitor),
+          account: await nameOfHost(user),
+        }))
+      }
+    },
+    async beginOffered(session_id, offer) {
+      const begun = await account.beginOffered(session_id, offer)
+      if (!begun?.began) return begun
+      return noted(
+        ['signed_in_by_host', 'sign_in_by_host_refused'],
+        () => Promise.resolve(begun),
+        () => ({
+          ...ofVisitor(offer),
+          account: begun.user.username,
+          user_id: begun.user._id,
+          session_id,
+        }),
+      )
+    },
     confirm: (caller, ...rest) =>
       byCaller(['confirmed', 'confirm_refused'], caller, () => account.confirm(caller, ...rest)),
     rename: (context, ...rest) =>

@@ -56,4 +56,5 @@ export function countingQuota(
 export const quotaReached = (): Fault =>
   new Fault('invalid', {
     detail: 'You have the maximum number of conversations: purge some first',
+    reason: 'full',
   })

@@ -2,12 +2,15 @@
 // a session whose cookie nobody has.
 import type { Session, SignUp, User } from '@lockstep/protocol/account'
 import { Fault, type FaultExtra } from '@lockstep/protocol/errors'
+import { newId } from '@lockstep/protocol/ids'
 import { hasEnded } from '../auth/ended-sign-ins.ts'
 import type { HostUser } from '../auth/host-user.ts'
 import type { PasswordRules } from '../auth/password-rules.ts'
 import type { Passwords } from '../auth/passwords.ts'
 import type { RateLimits } from '../auth/rate-limits.ts'
+import type { SessionOffer } from '../auth/session-cookie.ts'
 import type { Sessions } from '../auth/sessions.ts'
+import { derivedId } from '../log/derived-id.ts'
 import type { Log } from '../log/log.ts'
 import type { Database } from '../store/database.ts'
 import type { HostSession, SessionDocument, UserDocument } from '../store/documents.ts'
@@ -43,6 +46,13 @@ export interface SignInResult {
   session: Session
 }
 
+/** `began`: by this call, and not by another request with the same cookie. */
+export interface BegunSession {
+  user: UserDocument
+  session: SessionDocument
+  began: boolean
+}
+
 export interface SignIn {
   /**
    * Creates an account and signs it in; `waiting`: the operator has to approve it first. Faults:
@@ -59,6 +69,19 @@ export interface SignIn {
   login(visitor: SignInContext, credentials: PasswordCredentials): Promise<SignInResult>
   /** Signs in a user whom the host app has authenticated, the first time with a new account. */
   enter(visitor: SignInContext, user: HostUser): Promise<SignInResult>
+  /**
+   * Finds the account of a user whom the host app has authenticated, the first time a new one, and
+   * begins no session. Throws `unauthenticated` if the user may not enter.
+   */
+  recognize(
+    visitor: Pick<SignInContext, 'address' | 'device'>,
+    user: HostUser,
+  ): Promise<UserDocument>
+  /**
+   * Begins the session that a cookie has offered, once. Undefined if it has ended, or if its user
+   * may not enter any more.
+   */
+  beginOffered(session_id: string, offer: SessionOffer): Promise<BegunSession | undefined>
   /**
    * Signs in a user who has proven who it is otherwise. Throws `invalid_credentials` if the account
    * can't be entered any more.
@@ -163,6 +186,25 @@ export function createSignIn(
     return resume(told.entity_id)
   }
 
+  async function recognize(host: HostUser): Promise<UserDocument> {
+    const user = await accountOfHost(deps, host, admission.ofHost)
+    const refusal = refusalOf(user)
+    if (refusal) throw new Fault('unauthenticated', refusal)
+    return user
+  }
+
+  /** What the log last tells of a session. */
+  async function lastToldOf(user_id: string, session_id: string): Promise<string | undefined> {
+    const context = { user_id, session_id, device: '', mutation_id: newId() }
+    let op: string | undefined
+    const entity = { entity_id: session_id, needs: { lastEntry: {} } }
+    await accountLog.tell(context, ['look'], entity, ({ lastEntry }) => {
+      op = lastEntry?.op
+      return undefined
+    })
+    return op
+  }
+
   /** The session that this visitor's same request has started before. */
   async function repeated(
     user: UserDocument,
@@ -243,9 +285,7 @@ export function createSignIn(
     },
 
     async enter(visitor, host) {
-      const user = await accountOfHost(deps, host, admission.ofHost)
-      const refusal = refusalOf(user)
-      if (refusal) throw new Fault('unauthenticated', refusal)
+      const user = await recognize(host)
       const identity = ['enter', host.issuer, host.subject] as const
       const session = await start(user, visitor, identity, host.session)
       const ended = await hasEnded(database, host.session)
@@ -256,6 +296,35 @@ export function createSignIn(
           ? 'The sign-in provider has ended this sign-in. Sign in again'
           : 'This account is being deleted',
       })
+    },
+
+    recognize: (_visitor, host) => recognize(host),
+
+    async beginOffered(session_id, { user_id, device, address, created_at }) {
+      const user = await findUser(database, user_id)
+      if (!user || user.closing || refusalOf(user)) return undefined
+      // a session that has ended never begins again, however long its cookie is kept
+      if ((await lastToldOf(user_id, session_id)) !== undefined) {
+        const session = await findSession(database, session_id, new Date())
+        return session ? { user, session, began: false } : undefined
+      }
+      const offered = { id: session_id, created_at: new Date(created_at) }
+      const session = await sessions.open(user_id, { device, address, offered })
+      const context = { user_id, session_id, device, mutation_id: derivedId('begin', session_id) }
+      const told = await accountLog.tell(context, ['begin'], { entity_id: session_id }, () => ({
+        op: 'session_created',
+        entity_id: session_id,
+        version: 1,
+        data: { session: toSession(session) },
+      }))
+      // another request began it first; it may even have ended meanwhile
+      const isOver = !told?.changed && (await lastToldOf(user_id, session_id)) !== 'session_created'
+      if (!isOver && (await stillRight(user))) {
+        await endOldest(context)
+        return { user, session, began: told?.changed === true }
+      }
+      await deleteSession(database, user_id, session_id)
+      return undefined
     },
   }
 }

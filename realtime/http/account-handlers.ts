@@ -1,7 +1,8 @@
 // Handlers of the routes under /auth and /users/me.
 import type { SignInMethods } from '@lockstep/protocol/account'
 import { Fault } from '@lockstep/protocol/errors'
-import type { AccountUseCases } from '../commands/account.ts'
+import type { Identity } from '../auth/sessions.ts'
+import type { AccountUseCases, WithoutSession } from '../commands/account.ts'
 import type { PreferencesUseCases } from '../commands/preferences.ts'
 import type { SignInContext } from '../commands/sign-in.ts'
 import type { Handlers, RequestContext } from './route-handler.ts'
@@ -47,11 +48,12 @@ export const accountHandlers = (account: AccountUseCases, methods: SignInMethods
   ({
     getSignInMethods: () => Promise.resolve(methods),
     async logout(_input, { caller, identity, response }) {
-      await account.revoke(caller, { session_id: identity.session_id })
+      if (!identity.offered) await account.revoke(caller, { session_id: identity.session_id })
       response.signOut()
       return undefined
     },
-    getMe: (_input, { caller, identity }) => account.me(caller, identity.token),
+    getMe: (_input, { caller, identity, address }) =>
+      account.me(caller, withoutSession(identity, address)),
     renameMe: async ({ body }, { caller }) => ({
       user: await account.rename(caller, body.username),
     }),
@@ -80,6 +82,13 @@ export const accountHandlers = (account: AccountUseCases, methods: SignInMethods
       return undefined
     },
   }) satisfies Handlers
+
+function withoutSession(identity: Identity, address: string): WithoutSession | undefined {
+  const { token, offered, session_id: id, device, session_created_at } = identity
+  if (token) return { token }
+  if (!offered) return undefined
+  return { offered: { id, device, address, created_at: session_created_at.toISOString() } }
+}
 
 export const preferencesHandlers = (preferences: PreferencesUseCases) =>
   ({

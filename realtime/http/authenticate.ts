@@ -44,30 +44,56 @@ export const authenticateByToken =
   }
 
 /**
- * Starts a session for a user whom the proxy names. A session of another user in the same browser
- * is revoked, because nobody will use it any more.
+ * Knows the user whom the proxy names. A request that brings no cookie may come from a program,
+ * which needs no session and would push out those of people. So the response only offers a session,
+ * which begins when its cookie comes back: browsers keep cookies. A session of another user in the
+ * same browser is revoked, because nobody will use it any more.
  */
 export function authenticateByProxy(
   proxy: TrustedProxy,
   sessions: Sessions,
-  account: Pick<AccountUseCases, 'enter' | 'revoke'>,
+  account: Pick<AccountUseCases, 'enter' | 'recognize' | 'revoke'>,
 ): Authenticate {
-  const startingSessions = new Map<string, ReturnType<AccountUseCases['enter']>>()
-
-  /** The first requests of a page arrive together and share one new session. */
-  function startSession(
-    request: FastifyRequest,
-    user: HostUser,
-  ): ReturnType<AccountUseCases['enter']> {
-    const device = deviceName(request.headers['user-agent'])
-    const key = `${device}\n${user.subject}`
-    const starting = startingSessions.get(key)
-    if (starting) return starting
-    const context = { address: request.ip, device, mutation_id: newId() }
-    const started = account.enter(context, user).finally(() => startingSessions.delete(key))
-    startingSessions.set(key, started)
-    return started
+  /** The first requests of a page arrive together and share what is begun for one of them. */
+  const shared = <Result>(begin: (request: FastifyRequest, user: HostUser) => Promise<Result>) => {
+    const begun = new Map<string, Promise<Result>>()
+    return (request: FastifyRequest, user: HostUser): Promise<Result> => {
+      const key = `${deviceName(request.headers['user-agent'])}\n${user.subject}`
+      const before = begun.get(key)
+      if (before) return before
+      const begins = begin(request, user).finally(() => begun.delete(key))
+      begun.set(key, begins)
+      return begins
+    }
   }
+
+  const visitorOf = ({ ip: address, headers }: FastifyRequest) => ({
+    address,
+    device: deviceName(headers['user-agent']),
+  })
+
+  const startSession = shared((request, user) =>
+    account.enter({ ...visitorOf(request), mutation_id: newId() }, user),
+  )
+
+  const offerSession = shared(async (request, user) => {
+    const visitor = visitorOf(request)
+    const { _id: user_id, username, host, created_at } = await account.recognize(visitor, user)
+    const at = new Date()
+    const identity: Identity = {
+      user_id,
+      username,
+      host,
+      session_id: newId(at.getTime()),
+      device: visitor.device,
+      offered: true,
+      session_created_at: at,
+      user_created_at: created_at,
+      expires_at: at,
+      stale_cookie: false,
+    }
+    return { identity, offer: { user_id, ...visitor, created_at: at.getTime() } }
+  })
 
   async function revoke(identity: Identity, address: string): Promise<void> {
     try {
@@ -86,8 +112,15 @@ export function authenticateByProxy(
     const claim = proxy.claimOf(request.raw)
     if (identity && !contradicts(claim, identity)) return identity
     if (!claim?.user) return undefined
+    if (!identity) {
+      const { identity: named, offer } = await offerSession(request, claim.user)
+      const { session_id } = named
+      const cookie = await sessions.cookie.issue(session_id, isSecure(request), offer)
+      reply.header('set-cookie', cookie)
+      return named
+    }
     const { session } = await startSession(request, claim.user)
-    if (identity) await revoke(identity, request.ip)
+    await revoke(identity, request.ip)
     const cookie = await sessions.cookie.issue(session.id, isSecure(request))
     reply.header('set-cookie', cookie)
     return sessions.identify(cookie)

@@ -53,7 +53,7 @@ export interface HttpDeps {
   tokens: Pick<Tokens, 'identify' | 'isServiceKey' | 'alive'>
   /** Other ways to sign in than by password. */
   host?: {
-    account: Pick<AccountUseCases, 'enter' | 'revoke'>
+    account: Pick<AccountUseCases, 'enter' | 'recognize' | 'revoke'>
     /** Needed beside `oidc`. */
     signOut?: HostSignOut
     proxy?: TrustedProxy

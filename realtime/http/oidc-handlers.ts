@@ -14,7 +14,7 @@ export const oidcHandlers = (
     async logoutAtProvider(_input, { caller, identity, origin, response }) {
       const { session_id } = identity
       const signIn = await signOut.signInOf(session_id)
-      await account.revoke(caller, { session_id })
+      if (!identity.offered) await account.revoke(caller, { session_id })
       response.signOut()
       const location = signIn && (await oidc?.signOutAddress(origin, signIn))
       return { location: location ?? null }

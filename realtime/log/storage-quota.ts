@@ -9,6 +9,7 @@ import type { Database } from '../store/database.ts'
 import type { ChangeDocument } from '../store/documents.ts'
 import { draftBytesOf } from '../store/drafts.ts'
 import { readHeads } from '../store/heads.ts'
+import { isServer } from './entry.ts'
 import type { TopicHead } from './head-cache.ts'
 
 /** What a full account still accepts: removals, sign-ins, and the ends of replies. */
@@ -52,6 +53,7 @@ export const overQuota = (quotaBytes: number): Fault =>
   new Fault('too_large', {
     detail: `Your account may store ${quotaBytes} bytes, and this would be more: purge conversations and drafts that you don’t need`,
     limit_bytes: quotaBytes,
+    reason: 'full',
   })
 
 export interface StorageQuotaDeps {
@@ -89,7 +91,7 @@ export function createStorageQuota({
 
   return {
     async refusal(head, entry) {
-      if (!growing.has(entry.op) || entry.actor.session_id === null) return undefined
+      if (!growing.has(entry.op) || isServer(entry.actor)) return undefined
       if (fits(entry, head, await recentBytes(head.user_id))) return undefined
       await project(head)
       if (fits(entry, head, await newBytes(head.user_id))) return undefined

@@ -1,16 +1,22 @@
 // Sessions as documents. A session is valid exactly as long as its document says, whatever its
 // cookie says.
+import { MongoServerError } from 'mongodb'
 import type { Database } from './database.ts'
 import type { HostIdentity, SessionDocument } from './documents.ts'
 
 /** A session that has been replaced is over, and nothing prolongs it. */
 const notReplaced = { replaced_by: { $exists: false } }
 
+/** @param maybeAgain it may be there already, by another request */
 export async function insertSession(
   { sessions }: Database,
   session: SessionDocument,
+  maybeAgain = false,
 ): Promise<void> {
-  await sessions.insertOne(session)
+  await sessions.insertOne(session).catch((error: unknown) => {
+    const isThere = error instanceof MongoServerError && error.code === 11000
+    if (!maybeAgain || !isThere) throw error
+  })
 }
 
 export const findSession = (

@@ -69,6 +69,13 @@ describe('QUOTA_BYTES', () => {
     expect(stored).toBeGreaterThan(960_000)
     expect(stored).toBeLessThan(970_000)
     const title = `${'a '.repeat(200)}`
+    const { token } = await here.ask('createToken', { body: { name: 'Program' } })
+    const byToken = { cookie: '', authorization: `Bearer ${token}` }
+    const large = { messages: [message(50_000)] }
+    expect(await there.rest('POST', '/conversations', large, byToken)).toMatchObject({
+      status: 413,
+      body: { code: 'too_large' },
+    })
     for (const at of [here, there])
       for (const [method, path, body] of [
         ['POST', '/conversations', { messages: [message(50_000)] }],

@@ -7,8 +7,8 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { topics } from '@lockstep/protocol/topics'
 import { createTrustedProxy } from '../../realtime/auth/trusted-proxy.ts'
-import type { SignInResult } from '../../realtime/commands/sign-in.ts'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
+import type { UserDocument } from '../../realtime/store/documents.ts'
 import { eventually } from '../harness/eventually.ts'
 import { Device } from '../harness/device.ts'
 import { recordingLogger } from '../harness/recording-logger.ts'
@@ -42,14 +42,13 @@ const by = (user: string, also: Record<string, string> = {}) => ({
 const ask = (headers: Record<string, string>, path = '/users/me') =>
   request(shared.node.url + path, 'GET', undefined, headers)
 
-/** A new user for whom the proxy has made one request. */
+/** A new user whose browser has begun a session through the proxy. */
 async function brought(subject = `subject-${newId()}`): Promise<Person & { subject: string }> {
-  const reply = await ask(by(subject))
+  const cookie = cookieOf((await ask(by(subject))).headers)
+  const reply = await ask(by(subject, { cookie }))
   expect(reply.status).toBe(200)
   const signedIn = reply.body as unknown as ConstructorParameters<typeof Person>[1]
-  return Object.assign(new Person(shared.node.url, signedIn, cookieOf(reply.headers), ''), {
-    subject,
-  })
+  return Object.assign(new Person(shared.node.url, signedIn, cookie, ''), { subject })
 }
 
 /** The visitor that a proxy names as the one before it. */
@@ -75,12 +74,12 @@ describe('a user whom the proxy names', () => {
     const header = Buffer.from(name).toString('latin1')
     const reply = await ask(by('cn=4711, dc=example', { 'x-name': header }))
     const username = name.toLowerCase().replaceAll('ü', 'u').replaceAll(' ', '-')
-    expect(reply.body).toMatchObject({ user: { username, passwordless: true }, seq: 1 })
+    expect(reply.body).toMatchObject({ user: { username, passwordless: true }, seq: 0 })
     const cookie = cookieOf(reply.headers)
     const again = await ask(by('cn=4711, dc=example', { cookie }))
-    expect(again.body).toEqual(reply.body)
+    expect(again.body).toEqual({ ...reply.body, seq: 1 })
     expect(again.headers.getSetCookie()).toEqual([])
-    expect((await ask({ cookie })).body).toEqual(reply.body)
+    expect((await ask({ cookie })).body).toEqual(again.body)
     expect(
       (await ask(by('cn=4711, dc=example', { cookie }), '/users/me/sessions')).body.items,
     ).toHaveLength(1)
@@ -102,14 +101,14 @@ describe('a user whom the proxy names', () => {
     expect(await database.users.countDocuments({ 'host.subject': subject })).toBe(1)
   })
 
-  test('gets one session for the requests that arrive before there is one', async () => {
+  test('is offered one session by the requests that arrive before there is one', async () => {
     const gate = Promise.withResolvers<void>()
     const usual = sessionsFor(alone)
     const identify = vi.fn(usual.identify)
-    const enter = vi.fn(() =>
-      gate.promise.then(() => ({ session: { id: alone.session_id } }) as SignInResult),
-    )
-    const account = { enter, revoke: () => Promise.reject(new Error('nothing to revoke')) }
+    const user = { _id: newId(), username: 'alice', created_at: new Date() } as UserDocument
+    const recognize = vi.fn(() => gate.promise.then(() => user))
+    const never = () => Promise.reject(new Error('nothing begins or ends'))
+    const account = { recognize, enter: never, revoke: never }
     const host = {
       account,
       proxy: createTrustedProxy(trustedProxy, { addressOf: () => '', logger }),
@@ -120,8 +119,10 @@ describe('a user whom the proxy names', () => {
     )
     await eventually(() => identify.mock.results.length === 5)
     gate.resolve()
-    await Promise.all(asking)
-    expect(enter).toHaveBeenCalledTimes(1)
+    const cookies = (await Promise.all(asking)).map(({ headers }) => cookieOf(headers))
+    const offered = await Promise.all(cookies.map((cookie) => usual.cookie.read(cookie)))
+    expect(new Set(offered.map(([sealed]) => sealed?.session_id)).size).toBe(1)
+    expect(recognize).toHaveBeenCalledTimes(1)
   })
 
   test('works like any other user', async () => {
@@ -295,7 +296,14 @@ describe('an account without a password', () => {
       const reply = await alice.rest('DELETE', '/users/me', body)
       expectProblem(reply, 'invalid_credentials', 401)
       expect(reply.body.detail).toBe('Sign in again, and delete the account within 10 minutes')
-      const again = cookieOf((await ask(by(alice.subject))).headers)
+      const without = await request(
+        `${shared.node.url}/users/me`,
+        'DELETE',
+        body,
+        by(alice.subject),
+      )
+      expectProblem(without, 'invalid_credentials', 401)
+      const again = cookieOf(without.headers)
       expect((await alice.rest('DELETE', '/users/me', body, { cookie: again })).status).toBe(204)
       expectProblem(await ask({ cookie: alice.cookie }), 'unauthenticated', 401)
     },

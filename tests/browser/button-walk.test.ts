@@ -28,17 +28,20 @@ let account: WalkAccount
 let walk: ButtonWalk
 let page: Page
 
-/** In this order: the first ones end signed out, and the last one deletes the account. */
+/**
+ * In this order: the first ones end signed out, the settings sign out the session that
+ * `account.person` has, and the last one deletes the account.
+ */
 const parts = {
   'before somebody is signed in': signInScenes,
   'around every page': frameScenes,
   'of a chat': threadScenes,
   'where two devices wrote': conflictScenes,
+  'of encrypted chats': encryptionScenes,
   'of what the server refused': refusalScenes,
   'of agents and runs': agentScenes,
   'of the history and the settings': pageScenes,
   'of passkeys and the second step': securityScenes,
-  'of encrypted chats': encryptionScenes,
   'that only a phone has': phoneScenes,
   'of the account': farewellScenes,
 }

@@ -15,6 +15,7 @@ import {
   listedConversation,
   navigateTo,
   sendMessage,
+  signInAs,
   threadText,
   waitForHidden,
   waitForVisible,
@@ -188,7 +189,9 @@ test('A: a chat that one device encrypts is read by another one with its passphr
 
 test('A: conflicts of encrypted texts show both, and what was written for a chat that is gone never becomes a draft that the server can read', async () => {
   const alice = await signUp(shared.node, 'alice')
-  const left = await windows.open(shared.node.url, '/app/new', { person: alice })
+  const left = await windows.open(shared.node.url, '/app/new', {
+    person: await alice.signIn(),
+  })
   await left.getByRole('button', { name: 'Encrypt with a passphrase' }).click()
   await waitForVisible(dialog(left))
   expect(await violations(left)).toEqual([])
@@ -221,6 +224,34 @@ test('A: conflicts of encrypted texts show both, and what was written for a chat
     await waitForVisible(question.getByText(`${secret} ${text}`))
   await question.getByRole('button', { name: 'Replace with mine' }).click()
   await waitForVisible(threadText(right, `${secret} mine`))
+
+  // both names, as the device that lost the race reads them
+  const retitle = async (page: Page, title: string) => {
+    await page.getByRole('button', { name: /, rename$/ }).click()
+    await page.getByRole('textbox', { name: 'Chat title' }).fill(title)
+  }
+  await retitle(left, `${secret} my name`)
+  await retitle(right, `${secret} their name`)
+  await right.keyboard.press('Enter')
+  await waitForVisible(listedConversation(left, `${secret} their name`))
+  await left.keyboard.press('Enter')
+  const names = left.getByRole('alertdialog', { name: 'Renamed on another device' })
+  for (const name of ['their', 'my'])
+    await waitForVisible(names.getByText(`${secret} ${name} name`))
+  await names.getByRole('button', { name: 'Use mine' }).click()
+  await waitForVisible(listedConversation(right, `${secret} my name`))
+
+  // whoever signs out takes the key along, so the same page asks for the passphrase again
+  await left.getByRole('button', { name: /^Account of/ }).click()
+  await left.getByRole('menuitem', { name: 'Sign out' }).click()
+  await waitForVisible(left.getByText('You’re signed out. Nothing of yours is left'))
+  await signInAs(left, alice.user.username, alice.password)
+  await navigateTo(left, `/app/c/${id}`)
+  await waitForVisible(locked(left))
+  await waitForVisible(listedConversation(left, 'Encrypted chat').getByText('Locked'))
+  await expect.poll(() => left.getByText(secret).count()).toBe(0)
+  await unlock(left)
+  await waitForVisible(threadText(left, `${secret} mine`))
 
   await composer(left).fill(`${secret} unsent`)
   await expect.poll(() => composer(right).inputValue()).toBe(`${secret} unsent`)

@@ -105,7 +105,11 @@ test('G3, G5: the first message can be reached, and paper shows the whole thread
   await waitForVisible(messages.getByText('Message 1', { exact: true }))
   await expect.poll(() => focused(page)).toMatch(/^li /)
 
+  await alice.ask('putPreferences', { body: { theme: 'dark' } })
+  await waitForVisible(page.locator('html[data-theme=dark]'))
   await page.emulateMedia({ media: 'print' })
+  const scheme = () => page.evaluate(() => getComputedStyle(document.documentElement).colorScheme)
+  expect(await scheme(), 'paper is light').toBe('light')
   await expect.poll(() => messages.getByRole('article').count()).toBe(260)
   await expect.poll(() => page.getByRole('complementary').isVisible()).toBe(false)
   await expect.poll(() => composer(page).isVisible()).toBe(false)

@@ -130,17 +130,26 @@ export const mirrorFaults = (page: Page): Promise<string[]> =>
     const before = measure()
     root.dir = root.dir === 'rtl' ? 'ltr' : 'rtl'
     const after = measure()
+    // What a field says while it is empty is the page's, so it begins where the page's texts begin.
+    const unturned = [
+      ...document.querySelectorAll<HTMLInputElement | HTMLTextAreaElement>(
+        'input[placeholder], textarea[placeholder]',
+      ),
+    ].filter((field) => field.value === '' && getComputedStyle(field).direction !== root.dir)
     root.dir = root.dir === 'rtl' ? 'ltr' : 'rtl'
-    return elements.flatMap((element, index) => {
-      const [a, b] = [before[index]!, after[index]!]
-      const isMirrored =
-        Math.abs(innerWidth - a.right - b.left) <= 1.5 && Math.abs(a.width - b.width) <= 1.5
-      const text = (element.getAttribute('aria-label') ?? element.innerText ?? '').slice(0, 40)
-      return isMirrored
-        ? []
-        : [
-            `isn’t mirrored: ${element.localName}.${element.getAttribute('class')} “${text}” ` +
-              `${Math.round(a.left)}–${Math.round(a.right)} → ${Math.round(b.left)}–${Math.round(b.right)}`,
-          ]
-    })
+    const placeholders = unturned.map((field) => `isn’t turned around: “${field.placeholder}”`)
+    return placeholders.concat(
+      elements.flatMap((element, index) => {
+        const [a, b] = [before[index]!, after[index]!]
+        const isMirrored =
+          Math.abs(innerWidth - a.right - b.left) <= 1.5 && Math.abs(a.width - b.width) <= 1.5
+        const text = (element.getAttribute('aria-label') ?? element.innerText ?? '').slice(0, 40)
+        return isMirrored
+          ? []
+          : [
+              `isn’t mirrored: ${element.localName}.${element.getAttribute('class')} “${text}” ` +
+                `${Math.round(a.left)}–${Math.round(a.right)} → ${Math.round(b.left)}–${Math.round(b.right)}`,
+            ]
+      }),
+    )
   })

@@ -94,6 +94,39 @@ const rowsInSight = (page: Page): Promise<number> =>
     }).length
   })
 
+/** The first headings of the pages, and ways to other pages, that a notice lies over. */
+async function coveredByNotice(page: Page, pages: readonly AppPage[]): Promise<string[]> {
+  const notice = page.locator('.notice')
+  const covered = []
+  for (const { name, path, ready } of pages) {
+    if ((await notice.count()) === 0) {
+      await navigateTo(page, '/app')
+      await page.locator('[data-row]', { hasText: 'Chat 1' }).first().getByRole('button').click()
+      await page.getByRole('menuitem', { name: 'Archive', exact: true }).click()
+    }
+    await navigateTo(page, path)
+    await waitForVisible(ready(page))
+    // What goes away while it is looked at covers nothing any more.
+    const over = await notice.evaluateAll(([shown]) => {
+      if (!shown) return []
+      const box = shown.getBoundingClientRect()
+      const important = 'h1:not(.visually-hidden), nav[aria-label] > a, .composer, .tools a'
+      return [...document.querySelectorAll<HTMLElement>(important)]
+        .concat(document.querySelector<HTMLElement>('main h2') ?? [])
+        .filter((element) => element.checkVisibility())
+        .filter((element) => {
+          const words = document.createRange()
+          words.selectNodeContents(element)
+          const { left, right, top, bottom } = words.getBoundingClientRect()
+          return left < box.right && right > box.left && top < box.bottom && bottom > box.top
+        })
+        .map((element) => element.innerText)
+    })
+    covered.push(...over.map((text) => `${name}: ${text}`))
+  }
+  return covered
+}
+
 test.each(widths)(
   'no page has a fault that can be measured on %s',
   { timeout: 120_000 },
@@ -122,5 +155,9 @@ test.each(widths)(
       expect(await rowsInSight(page), 'a compact list').toBeGreaterThanOrEqual(18)
     }
     expect(Object.entries(found).filter(([, faults]) => faults.length > 0)).toEqual([])
+    if (name === 'a tablet') return
+    // The rare thread is shown where it was left, which is its beginning.
+    const others = pages.filter(({ name }) => name !== 'rare')
+    expect(await coveredByNotice(page, others), 'covered by a notice').toEqual([])
   },
 )

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import type { MessageInput } from '@lockstep/protocol/message'
 import { reasons } from '../../realtime/agents/provider.ts'
+import { Upload } from '../agents/upload.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { sharedBrowser } from './browser-windows.ts'
@@ -140,7 +141,50 @@ test('a reply that fails before its first text is not shown as being written', a
   await waitForVisible(page.getByText(/^This reply failed/))
   const list = page.getByRole('complementary')
   await waitForVisible(list.getByText('Reply failed'))
-  await page.goto(`${shared.node.url}/app`)
-  await waitForVisible(list.getByText('No text', { exact: true }))
+  // what helps is offered once, and there is no text to copy
+  const reply = page.getByRole('article', { name: 'Demo' })
+  await waitForVisible(reply.getByRole('button', { name: 'Try again' }))
+  await expect
+    .poll(() =>
+      reply.getByRole('button').evaluateAll((all) => all.map(({ ariaLabel }) => ariaLabel)),
+    )
+    .toEqual([null, 'Message actions'])
+  // a page that hasn't loaded the messages claims nothing about them
+  await page.goto(`${shared.node.url}/app/c/notauuid`)
+  await waitForVisible(list.getByText('2 messages', { exact: true }))
   await expect.poll(() => page.getByText('Writing…').count()).toBe(0)
+})
+
+test('a reply that a program of the host writes looks like any other, can be stopped in the page, and tells why it failed', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const { id, page } = await openConversation(alice, 'What is the weather?')
+  await waitForVisible(page.getByRole('button', { name: 'Get a reply' }))
+  const program = await alice.signIn()
+  const upload = new Upload(program, id, { agent: 'forecaster', model: 'm-1' })
+  upload.send({ thinking: 'I have to look it up' })
+  await waitForVisible(page.getByText(/^Thinking… \d+s$/))
+  await waitForVisible(page.getByTestId('thoughts').filter({ hasText: 'I have to look it up' }))
+  const call = { id: 'c', type: 'tool', name: 'weather', call_id: '1', arguments: { at: 'home' } }
+  upload.send({ part: { ...call, state: 'calling' } }, { text: 'It is ' })
+  const card = page.locator('[data-part=tool]')
+  await waitForVisible(card.getByText('is being called…', { exact: true }))
+  await waitForVisible(threadText(page, 'It is'))
+  upload.send({ part: { ...call, state: 'done', result: 'sunny' } }, { text: '**sunny**.' })
+  await waitForVisible(card.getByText('done', { exact: true }))
+  await waitForVisible(page.locator('strong', { hasText: 'sunny' }))
+  await card.getByText('weather', { exact: true }).click()
+  await waitForVisible(card.getByText('sunny', { exact: true }))
+  await page.getByRole('button', { name: 'Stop' }).click()
+  const { session } = alice
+  expect((await upload.answer).body).toMatchObject({
+    status: 'stopped',
+    stopped_by: { session_id: session.id, device: session.device },
+  })
+  await waitForVisible(page.getByText('Stopped', { exact: true }))
+  await waitForHidden(page.getByText(/^Thinking…/))
+
+  const next = new Upload(program, id).send({ text: 'Half' }, { failed: 'The tool broke' })
+  expect((await next.answer).body).toMatchObject({ status: 'failed' })
+  await waitForVisible(page.getByText('This reply failed: The tool broke', { exact: true }))
+  await waitForVisible(page.getByRole('button', { name: 'Try again' }))
 })

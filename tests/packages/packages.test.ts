@@ -19,6 +19,7 @@ import { build } from 'vite'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { apiReport, reportFile } from '../../tools/pack-api-report.ts'
+import { signUp } from '../harness/person.ts'
 import { startProcess } from '../harness/processes.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import {
@@ -87,6 +88,30 @@ describe('@lockstep/client', () => {
 
   test.skipIf(otherNode === undefined)('does so on the system’s own Node', async () => {
     expect(await runTwoDevices(otherNode!.path, 'system')).toBe('ok\n')
+  })
+
+  test('writes a reply as its README shows', async () => {
+    const page = await readFile(installed('client', 'README.md'), 'utf8')
+    const [, code = ''] = /## Replies of your own program[\s\S]*?```js\n([\s\S]*?)```/.exec(page)!
+    const program = code.replace('http://127.0.0.1:3000', shared.node.url)
+    expect(program).not.toBe(code)
+    const person = await signUp(shared.node)
+    const { id } = await person.ask('createConversation', { body: {} })
+    const { token } = await person.ask('createToken', { body: { name: 'Agent' } })
+    const { stdout } = await run(
+      otherNode?.path ?? process.execPath,
+      [await project.write('reply.js', program)],
+      {
+        cwd: project.folder,
+        env: { ...process.env, TOKEN: token, CONVERSATION: id },
+        timeout: 60_000,
+      },
+    )
+    expect(stdout).toBe('complete\n')
+    const { messages } = await person.ask('getConversation', { params: { id } })
+    expect(messages).toMatchObject([
+      { content: 'Hello, world!', metadata: { agent: 'greeter', thinking: 'Somebody greets me.' } },
+    ])
   })
 
   test('has types that a strict NodeNext project accepts without skipping libraries', async () => {

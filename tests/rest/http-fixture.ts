@@ -29,6 +29,7 @@ export const sessionsFor = (identity: Identity): Sessions => ({
   cookie: createSessionCookie(['a secret that only the tests know, 32+']),
   identify: (cookie) => Promise.resolve(cookie === 'alice' ? identity : undefined),
   alive: (ids) => Promise.resolve(new Map(ids.map((id) => [id, identity.expires_at]))),
+  admits: () => Promise.resolve(true),
   open: () => Promise.reject(new Error('not here')),
   renewId: () => Promise.reject(new Error('not here')),
   replace: () => Promise.reject(new Error('not here')),

@@ -9,8 +9,8 @@ export const noAccountSessions: readonly Row[] = [
     edits: [
       {
         file: 'realtime/auth/sessions.ts',
-        old: 'const session = await sessions.read(sealed.session_id)',
-        now: 'const session = (await sessions.read(sealed.session_id)) ?? (await database.sessions.findOne({}))',
+        old: 'const session = await sessionOf(sealed)',
+        now: 'const session = (await sessionOf(sealed)) ?? (await database.sessions.findOne({}))',
       },
       {
         file: 'realtime/auth/sessions.ts',

@@ -21,7 +21,6 @@ const pressedElsewhere: Record<string, string> = {
   'common.reload': 'missing-parts.test.ts',
   'entry.resetButton': 'entry.test.ts',
   'signIn.continueWith': 'host-users.test.ts',
-  'usage.show': 'settings.test.ts',
 }
 
 interface Node {

@@ -1,11 +1,13 @@
 // What the activity says about each kind of change.
-import { expect, test } from 'vitest'
-import './english-texts.ts'
+import { beforeAll, expect, test } from 'vitest'
+import { showEnglish } from './english-texts.ts'
 import {
   activityText,
   type ActivityEntry,
   type ActivityTitles,
 } from '../../ui/src/lib/activity-texts.ts'
+
+beforeAll(showEnglish)
 
 const nothing = { fields: [], added: 0, edited: 0, pinned: null, archived: null, label: null }
 const entry = (

@@ -1,9 +1,11 @@
 // The product that exported a file is told from its first items.
-import { expect, test } from 'vitest'
-import './english-texts.ts'
+import { beforeAll, expect, test } from 'vitest'
+import { showEnglish } from './english-texts.ts'
 import { toExportFile } from '../../ui/src/lib/import/chosen-files.ts'
 import { detectSource } from '@lockstep/imports/sources/detect-source'
 import { sourceOf } from '../../ui/src/lib/import/source-of-files.ts'
+
+beforeAll(showEnglish)
 
 const messages = [{ id: 'm', role: 'user', content: 'Hello', timestamp: 1 }]
 const exports: [product: string, document: unknown][] = [

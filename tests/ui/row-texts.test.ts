@@ -1,8 +1,10 @@
 // The texts of a conversation's row that aren't the conversation's own.
-import { expect, test } from 'vitest'
-import './english-texts.ts'
+import { beforeAll, expect, test } from 'vitest'
+import { showEnglish } from './english-texts.ts'
 import { viewersText } from '../../ui/src/lib/components/account/viewers-text.ts'
 import { previewText } from '../../ui/src/lib/components/conversations/preview-text.ts'
+
+beforeAll(showEnglish)
 
 test.each([
   ['streaming', 'Writing…'],
@@ -14,8 +16,10 @@ test.each([
   expect(previewText({ preview: '', message_count: 2 }, { content: '', status })).toBe(text)
 })
 
-test('a row says that a reply is being written only if the page knows it', () => {
-  expect(previewText({ preview: '', message_count: 2 }, undefined)).toBe('No text')
+test('without the newest message, a row claims nothing about why its preview is empty', () => {
+  expect(previewText({ preview: '', message_count: 1 }, undefined)).toBe('1 message')
+  expect(previewText({ preview: '', message_count: 2 }, undefined)).toBe('2 messages')
+  expect(previewText({ preview: 'Words', message_count: 2 }, undefined)).toBe('Words')
   expect(previewText({ preview: '', message_count: 0 }, undefined)).toBe('No messages yet')
 })
 

@@ -33,7 +33,13 @@ describe('undoing entries', () => {
         const log = OneConversation.of(history)
         const [earlier, later] = log.states.slice(-2)
         if (!isConversation(later) || !isConversation(earlier)) return
-        const window = (of: typeof later) => ({ ...of, messages: of.messages.slice(from) })
+        // a window begins at a position, for what is left of deleted messages too
+        const isIn = ({ position }: { position: number }) => position > from
+        const window = (of: typeof later) => ({
+          ...of,
+          messages: of.messages.filter(isIn),
+          removed: of.removed?.filter(isIn),
+        })
         expect(undo(window(later), log.decisions.at(-1)!)).toEqual(window(earlier))
       }),
     )

@@ -48,7 +48,7 @@ export function agentScenes({ person, runId, goneAgent }: WalkAccount): Scene[] 
         {
           control: 'region "Agents" > button "Continue new agent"',
           before: async (page) => {
-            await page.getByLabel('Name').fill('Made here')
+            await page.getByLabel('Name', { exact: true }).fill('Made here')
             await agents(page)
           },
           sees: field('Name', 'Made here'),
@@ -79,7 +79,7 @@ export function agentScenes({ person, runId, goneAgent }: WalkAccount): Scene[] 
         {
           control: 'status > button "Use theirs"',
           before: async (page) => {
-            await page.getByLabel('Name').fill('Mine')
+            await page.getByLabel('Name', { exact: true }).fill('Mine')
             const settings = { [agentOfWalk]: { name: 'Theirs' } }
             await person.ask('putPreferences', { body: { agent_settings: settings } })
           },
@@ -127,7 +127,7 @@ export function agentScenes({ person, runId, goneAgent }: WalkAccount): Scene[] 
         {
           control: 'region "Agent" > button "Reset"',
           before: async (page) => {
-            await page.getByLabel('Name').fill('Renamed demo')
+            await page.getByLabel('Name', { exact: true }).fill('Renamed demo')
             await page.getByRole('button', { name: 'Save' }).click()
           },
           sees: dialog('Reset “Renamed demo”?'),

@@ -1,6 +1,7 @@
 // What can be pressed to encrypt a chat, to lock and unlock it, and where its text can't be kept as
 // other texts are.
 import type { Page } from 'playwright-core'
+import type { Person } from '../../harness/person.ts'
 import { composer, sendMessage, waitForVisible } from '../user-actions.ts'
 import { at, dialog, heading } from './sights.ts'
 import type { WalkAccount } from './walk-account.ts'
@@ -18,6 +19,9 @@ async function openDialog(page: Page): Promise<void> {
 export function encryptionScenes({ person, line }: WalkAccount): Scene[] {
   let path = ''
   const id = () => path.split('/').at(-1)!
+  let device: Promise<Person> | undefined
+  /** Of a device that has signed in since all others were signed out. */
+  const other = () => (device ??= person.signIn())
   /** The chat that the first scene has made. */
   async function open(page: Page): Promise<void> {
     path ||= new URL(page.url()).pathname
@@ -66,7 +70,7 @@ export function encryptionScenes({ person, line }: WalkAccount): Scene[] {
             line.cut()
             await waitForVisible(page.getByRole('complementary').getByText(/^Offline/))
             await sendMessage(page, 'A private thought')
-            await person.ask('deleteConversation', { params: { id: id() } })
+            await (await other()).ask('deleteConversation', { params: { id: id() } })
             line.restore()
           },
           loses: (page) => page.getByRole('alertdialog'),
@@ -80,10 +84,10 @@ export function encryptionScenes({ person, line }: WalkAccount): Scene[] {
         {
           control: 'main > button "Copy the draft"',
           before: async (page) => {
-            await person.ask('restoreConversation', { params: { id: id() } })
+            await (await other()).ask('restoreConversation', { params: { id: id() } })
             await composer(page).fill('A private draft')
-            await person.ask('deleteConversation', { params: { id: id() } })
-            await person.ask('purgeConversation', { params: { id: id() } })
+            await (await other()).ask('deleteConversation', { params: { id: id() } })
+            await (await other()).ask('purgeConversation', { params: { id: id() } })
           },
           sees: 'Copied',
         },

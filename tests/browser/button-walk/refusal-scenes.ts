@@ -2,7 +2,7 @@
 // full, because the chat was deleted meanwhile, or because another device changed the same agent.
 import type { Page } from 'playwright-core'
 import { composer, navigateTo, sendMessage, waitForVisible } from '../user-actions.ts'
-import { at, field, said } from './sights.ts'
+import { at, field, heading, said } from './sights.ts'
 import { sharedAgent, type WalkAccount } from './walk-account.ts'
 import type { Scene } from './walk.ts'
 
@@ -54,6 +54,22 @@ export function refusalScenes({ person, line, chats }: WalkAccount): Scene[] {
   }
   return [
     {
+      // First, because a page tells it once: later it could come while something else is pressed.
+      name: 'an account that is full',
+      open: thread(chats.refused),
+      rows: [
+        {
+          control: 'status > button "Show usage"',
+          before: async (page) => {
+            await fill()
+            await page.reload()
+          },
+          sees: heading('Usage'),
+          warns: true,
+        },
+      ],
+    },
+    {
       name: 'a message that the server refused',
       open: thread(chats.refused),
       rows: [
@@ -99,7 +115,7 @@ export function refusalScenes({ person, line, chats }: WalkAccount): Scene[] {
           control: 'status > button "Open"',
           before: async (page) => {
             const write = async () => {
-              await page.getByLabel('Name').fill('Named offline')
+              await page.getByLabel('Name', { exact: true }).fill('Named offline')
               await page.getByRole('button', { name: 'Save' }).click()
               await navigateTo(page, '/app/agents')
             }

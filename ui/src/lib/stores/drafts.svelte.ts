@@ -158,7 +158,7 @@ class Drafts {
         void import('../fault-texts.ts')
           .then(
             ({ explainFault }) => explainFault(fault),
-            () => fault.message,
+            () => t('faults.refused'),
           )
           .then((reason) => notify(t('composer.draftRefused', { reason }), { kind: 'error' })),
       newId: () => newId(),

@@ -13,7 +13,7 @@ async function handle(item: OutboxItem): Promise<void> {
     const { handleFailure } = await import('./handle-failure.ts')
     handleFailure(item)
   } catch {
-    notify(t('failure.notSaved', { reason: item.problem?.detail ?? '' }), { kind: 'error' })
+    notify(t('failure.notSaved', { reason: t('faults.refused') }), { kind: 'error' })
   }
 }
 

@@ -18,7 +18,8 @@ const statusTexts: Record<MessageView['status'], TextKey> = {
 /**
  * The preview as plain text. That of an encrypted chat says only whether this device has its key.
  * @param newest the newest message, if this page has the conversation's messages; the preview then
- *   follows a reply that is being written. Without it, nobody knows why a preview is empty.
+ *   follows a reply that is being written. Without it, nobody knows why a preview is empty, so the
+ *   row says how many messages there are.
  */
 export function previewText(
   conversation: Pick<SummaryView, 'preview' | 'message_count' | 'encryption' | 'locked'>,
@@ -28,5 +29,8 @@ export function previewText(
   if (conversation.message_count === 0) return t('list.noMessages')
   const text =
     newest?.status === 'streaming' ? newest.content.slice(-maxLength) : conversation.preview
-  return stripMarkdown(text) || t(statusTexts[newest?.status ?? 'complete'])
+  if (stripMarkdown(text) !== '') return stripMarkdown(text)
+  return newest
+    ? t(statusTexts[newest.status])
+    : t('list.messages', { count: conversation.message_count })
 }

@@ -1,6 +1,7 @@
 // The actions on the messages of one thread. Those that take a text resolve with true once the
 // server has it.
 import type { MessageView } from '@lockstep/client'
+import type { Problem } from '@lockstep/protocol/problem'
 
 export interface MessageActions {
   readonly conversation_id: string
@@ -26,6 +27,10 @@ export interface MessageActions {
   retry(message: MessageView): void
   /** Discards a message that was not sent. */
   discard(message: MessageView): void
-  /** Why the server refused a message, as text for the user. */
-  failureReason(message: MessageView): string | undefined
+  /** Why the server refused a message. */
+  problemOf(message: MessageView): Problem | undefined
 }
+
+/** The reply ended early by a fault. Its status offers another attempt. */
+export const isBroken = ({ status }: MessageView): boolean =>
+  status === 'interrupted' || status === 'failed'
