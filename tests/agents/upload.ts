@@ -17,7 +17,11 @@ export class Upload {
   /** The answer, or how the connection failed. */
   readonly answer: Promise<{ status: number; body: Produced & { code?: string } }>
 
-  constructor(person: Pick<Person, 'url' | 'cookie'>, id: string, { headers, ...query }: UploadOptions = {}) {
+  constructor(
+    person: Pick<Person, 'url' | 'cookie'>,
+    id: string,
+    { headers, ...query }: UploadOptions = {},
+  ) {
     const given = Object.entries(query).map(([key, value]) => [key, String(value)])
     const search = new URLSearchParams(Object.fromEntries(given))
     this.#request = httpRequest(`${person.url}/conversations/${id}/produce?${search}`, {
