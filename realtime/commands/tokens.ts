@@ -73,8 +73,9 @@ export function createTokenUseCases({ database, log, devices }: TokenDeps): Toke
     }),
 
     async create(caller, { name, scopes, expires_at }) {
-      // it outlives the session, and a change of the password
-      await recentSignIn.need(caller, 'make the token')
+      // it outlives the session, and a change of the password; without one, a proxy has just said
+      // who it is
+      if (caller.session_id !== null) await recentSignIn.need(caller, 'make the token')
       const end = expires_at === undefined ? undefined : new Date(expires_at)
       if (end && end.getTime() <= Date.now())
         throw new Fault('invalid', {
