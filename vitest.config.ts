@@ -74,9 +74,8 @@ export default defineConfig({
         test: {
           name: 'fast',
           ...asItShips,
-          // one more than cores: tests of faults mostly wait for leases and restarts. With two
-          // more, all take a third more of the processors.
-          maxWorkers: 3,
+          // Twice the cores: tests of faults mostly wait for leases and restarts.
+          maxWorkers: 4,
           include: ['tests/**/*.test.ts'],
           exclude: [toolchain, browser],
           globalSetup,
@@ -90,7 +89,8 @@ export default defineConfig({
           ...asItShips,
           include: [browser],
           globalSetup,
-          maxWorkers: 2,
+          // One more than cores: a third of a browser test is waiting for what the page shows.
+          maxWorkers: 3,
           expect: { poll: { timeout: 20_000 } },
           testTimeout: 180_000,
           hookTimeout: 120_000,

@@ -3,8 +3,10 @@
 import { createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { MongoClient, type Document } from 'mongodb'
 import { expect, test } from 'vitest'
+import { SqliteStore } from '../../realtime/embedded/storage/sqlite-store.ts'
 import { runProgram } from '../../realtime/program.ts'
 import { startEmbeddedProcess } from '../harness/embedded-process.ts'
 import { temporaryDirectory } from './database.ts'
@@ -37,6 +39,20 @@ async function hashOf(client: MongoClient): Promise<string> {
   }
   return hash.digest('hex')
 }
+
+test('a backup that begins while a transaction is open waits for its end, and has what it wrote', async () => {
+  await using directory = await temporaryDirectory()
+  const file = join(directory.path, 'backup.sqlite')
+  const store = new SqliteStore(directory.path, () => undefined)
+  const insert = 'INSERT INTO sessions (id, txn, at, results) VALUES (?, 1, 1, ?)'
+  store.run(insert, Buffer.from('one'), Buffer.from('written'))
+  expect(store.pending).toBe(true)
+  await store.backup(file)
+  store.close()
+  const copy = new DatabaseSync(file)
+  expect(copy.prepare('SELECT count(*) AS count FROM sessions').get()).toEqual({ count: 1 })
+  copy.close()
+})
 
 test('a backup of a running database restores exactly what was committed', async () => {
   await using directory = await temporaryDirectory()

@@ -8,6 +8,7 @@
 //
 // If COMMIT or the mark fails, nothing is acknowledged any more: the server has to be restarted.
 import { backup, DatabaseSync, type StatementSync } from 'node:sqlite'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Checkpoints, wipeFile } from './checkpoints.ts'
 import { checksumOf, damage } from './checksum.ts'
 import { refusal } from '../errors.ts'
@@ -149,8 +150,22 @@ export class SqliteStore {
 
   /** Writes a copy of everything that is committed to a file, while others go on writing. */
   async backup(file: string): Promise<void> {
-    await backup(this.#db, file, { rate: 200 })
+    while (!(await this.#copyTo(file))) await nextTurn()
     wipeFile(file)
+  }
+
+  /**
+   * False if the first step met the open transaction. Node repeats such a step, except the first
+   * one: there it gives up, with SQLite's code for "no error".
+   */
+  async #copyTo(file: string): Promise<boolean> {
+    try {
+      await backup(this.#db, file, { rate: 200 })
+      return true
+    } catch (error) {
+      if (error instanceof Error && 'errcode' in error && error.errcode === 0) return false
+      throw error
+    }
   }
 
   /**
