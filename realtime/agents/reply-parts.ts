@@ -98,14 +98,14 @@ export class ReplyParts {
   /** What can be added now of thinking that has come; the rest is held back. */
   #finish(received: string, isFirst: boolean): string {
     const end = finishedLength(received)
-    const room = limits.messageBytes - this.#sizes.thinking
+    const maxBytes = limits.messageBytes - this.#sizes.thinking
     if (end === 0) {
-      if (this.#heldBack.length + received.length <= room) this.#heldBack += received
+      if (this.#heldBack.length + received.length <= maxBytes) this.#heldBack += received
       return ''
     }
     const all = this.#heldBack + received.slice(0, end)
     this.#heldBack = received.slice(end)
-    return firstBytes((isFirst ? all.trimStart() : all).toWellFormed(), room)
+    return firstBytes((isFirst ? all.trimStart() : all).toWellFormed(), maxBytes)
   }
 
   /** Adds a part, or replaces the one with its id; a text part is only added. */

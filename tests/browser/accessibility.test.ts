@@ -68,6 +68,7 @@ for (const [name, device] of Object.entries({ desktop, phone }))
       for (const { path, ready } of appPages(ids)) {
         await navigateTo(signedIn, path)
         await waitForVisible(ready(signedIn))
+        await waitForVisible(signedIn.getByRole('heading', { level: 1 }))
         found[path] = await violationsInBothThemes(signedIn)
       }
       expect(Object.entries(found).filter(([, list]) => list.length > 0)).toEqual([])
