@@ -94,9 +94,12 @@ async function shutDown(
   // need.
   await new Promise((resolve) => setImmediate(resolve))
   await new Promise((resolve) => setImmediate(resolve))
-  engine.close()
-  for (const socket of sockets) socket.end(() => socket.destroySoon())
-  const timer = setTimeout(() => sockets.forEach((socket) => socket.destroy()), CLOSE_TIMEOUT_MS)
-  await closed
-  clearTimeout(timer)
+  try {
+    engine.close()
+  } finally {
+    for (const socket of sockets) socket.end(() => socket.destroySoon())
+    const timer = setTimeout(() => sockets.forEach((socket) => socket.destroy()), CLOSE_TIMEOUT_MS)
+    await closed
+    clearTimeout(timer)
+  }
 }

@@ -34,7 +34,8 @@ export interface Embedded {
   readonly url: string
   /**
    * Lets running commands finish, makes their writes durable, closes all connections and releases
-   * the data directory. It may be called more than once.
+   * the data directory. It may be called more than once. Rejects if the writes could not be made
+   * durable; everything is closed then too.
    */
   stop(): Promise<void>
 }
@@ -80,9 +81,14 @@ export async function startEmbedded({
     if (message.type === 'fault') report(new Error(message.message))
   })
   const stop = async (): Promise<void> => {
+    let failure: string | undefined
+    worker.on('message', (message: WorkerMessage) => {
+      if (message.type === 'fault') failure = message.message
+    })
     worker.postMessage('stop')
     await exited
     await removeSocketDir()
+    if (failure !== undefined) throw new Error(failure)
   }
   return { url: connectionString(socketPath), stop: () => (stopped ??= stop()) }
 }
@@ -102,12 +108,15 @@ function workerUrl(): URL {
 
 function untilReady(worker: Worker): Promise<void> {
   return new Promise((resolve, reject) => {
+    const ended = () => reject(new Error('The database stopped while it was starting.'))
     worker.once('error', reject)
+    worker.once('exit', ended)
     worker.once('message', (message: WorkerMessage) => {
       worker.off('error', reject)
+      worker.off('exit', ended)
       if (message.type === 'ready') return resolve()
-      const isFault = message.type === 'fault'
-      reject(new Error(isFault ? message.message : 'The database stopped while it was starting.'))
+      if (message.type === 'fault') return reject(new Error(message.message))
+      ended()
     })
   })
 }

@@ -33,10 +33,11 @@ try {
   const { runServer } = await import('./server.ts')
   const server = await runServer(dataDir, { path: socketPath }, settings, reportFault)
   port.once('message', () => {
-    void server.stop().then(() => {
-      report({ type: 'stopped' })
-      port.close()
-    }, reportFault)
+    // The thread ends in any case: whoever stops the server waits for that.
+    void server
+      .stop()
+      .then(() => report({ type: 'stopped' }), reportFault)
+      .finally(() => port.close())
   })
   report({ type: 'ready' })
 } catch (error) {

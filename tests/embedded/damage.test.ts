@@ -10,12 +10,16 @@ import fc from 'fast-check'
 import { MongoClient, type Document } from 'mongodb'
 import { expect, test } from 'vitest'
 import { startEmbeddedProcess } from '../harness/embedded-process.ts'
+import { within } from '../harness/eventually.ts'
 import { inForm } from '../harness/long-form.ts'
 import { connectUntilKilled, openDatabase, temporaryDirectory } from './database.ts'
 
 interface Numbered extends Document {
   _id: string
 }
+
+/** What takes longer hangs (ms). */
+const PATIENCE_MS = 30_000
 
 const idOf = (n: number): string => `id-${String(n).padStart(4, '0')}`
 
@@ -30,16 +34,21 @@ async function killedAfter(dataDir: string, count: number): Promise<number[]> {
     await items.insertOne({ _id: idOf(n), n, text: `text ${n} `.repeat(20) })
     sizes.push((await stat(join(dataDir, 'data.sqlite-wal'))).size)
   }
-  await server.process.kill()
-  await client.close().catch(() => undefined)
+  await within(PATIENCE_MS, 'the end of the killed server', server.process.kill())
+  await within(
+    PATIENCE_MS,
+    'the end of its client',
+    client.close().catch(() => undefined),
+  )
   return sizes
 }
 
 /** The ids that a data directory serves, or the error with which it is refused. */
 async function served(dataDir: string): Promise<string[] | string> {
-  const server = await startEmbedded({ dataDir }).catch((error: Error) => error)
+  const start = startEmbedded({ dataDir }).catch((error: Error) => error)
+  const server = await within(PATIENCE_MS, 'the start', start)
   if (server instanceof Error) return server.message
-  const client = await new MongoClient(server.url).connect()
+  const client = await new MongoClient(server.url, { socketTimeoutMS: PATIENCE_MS }).connect()
   try {
     const found = await client
       .db('test')
@@ -51,8 +60,8 @@ async function served(dataDir: string): Promise<string[] | string> {
   } catch (error) {
     return (error as Error).message
   } finally {
-    await client.close()
-    await server.stop()
+    await within(PATIENCE_MS, 'the end of the client', client.close())
+    await within(PATIENCE_MS, 'the end of the server', server.stop())
   }
 }
 
@@ -113,6 +122,17 @@ test('a journal that is cut or has a flipped byte is reported if an acknowledged
   )
   expect(await served(whole.path)).toEqual(all)
 }, 120_000)
+
+test('a stop that finds the data file cut says so, instead of ending as if all were stored', async () => {
+  await using directory = await temporaryDirectory()
+  const server = await startEmbedded({ dataDir: directory.path })
+  const client = await new MongoClient(server.url).connect()
+  const many = Array.from({ length: 2_000 }, (_, n) => ({ n, text: 'x'.repeat(500) }))
+  await client.db('test').collection('items').insertMany(many)
+  await client.close()
+  await truncate(join(directory.path, 'data.sqlite'), 0)
+  await expect(server.stop()).rejects.toThrow(/malformed/)
+})
 
 test.each([
   ['data.sqlite is missing', (dir: string) => rm(join(dir, 'data.sqlite'))],
