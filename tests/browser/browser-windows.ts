@@ -55,10 +55,11 @@ export interface OpenedWindow {
 }
 
 /**
- * Errors that are expected: a first load without a session is answered with 401, and a cut
- * connection fails.
+ * Errors that are expected: a first load without a session is answered with 401, a cut connection
+ * fails, and a draft that was written elsewhere meanwhile conflicts.
  */
-const expectedErrors = /401 \(Unauthorized\)|net::ERR_|404 \(Not Found\)|WebSocket connection to/
+const expectedErrors =
+  /401 \(Unauthorized\)|net::ERR_|404 \(Not Found\)|WebSocket connection to|409 \(Conflict\)\W+\S*\/users\/me\/drafts\//
 
 /** The headless shell comes first: it composes no window, so a test costs half as much. */
 const installedBrowser = ['/usr/bin/chromium-headless-shell', '/usr/bin/chromium'].find((file) =>
@@ -116,9 +117,9 @@ async function collectErrors(
   const errors: string[] = []
   page.on('pageerror', (error) => errors.push(error.stack ?? error.message))
   page.on('console', (message) => {
-    const text = message.text()
+    const text = `${message.text()} ${message.location().url}`
     const isExpected = expectedErrors.test(text) || alsoExpected()?.test(text)
-    if (message.type() === 'error' && !isExpected) errors.push(`${text} ${message.location().url}`)
+    if (message.type() === 'error' && !isExpected) errors.push(text)
   })
   await page.exposeFunction('reportViolation', (text: string) => errors.push(text))
   await page.addInitScript(() => {

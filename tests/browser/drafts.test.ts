@@ -82,6 +82,7 @@ test('without a connection, closing the page warns, and the text arrives once th
   ]
   for (const [text, lose] of losses) {
     await waitForVisible(page.getByText('Live on all devices').first())
+    await waitForVisible(composer(page))
     await lose(true)
     const isNoticed =
       text === 'At a new door'
