@@ -1,6 +1,6 @@
-// One reply that a program of the host writes and that this node takes: by one upload after
-// another, each of which may break. The invariant: only the newest upload writes, and each letter
-// is taken once, because an upload says where its text begins.
+// One reply that a program of the host writes and that this node takes. Any upload of it may break,
+// and the next upload goes on. The invariant: only the newest upload writes, and each letter is
+// taken once, because an upload says where its text begins.
 import { checkOffset, patchedMetadata } from '@lockstep/protocol/decide/host-replies'
 import { Fault } from '@lockstep/protocol/errors'
 import type { JsonObject } from '@lockstep/protocol/free-form'

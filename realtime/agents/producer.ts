@@ -74,7 +74,8 @@ export class Producer {
   #truncation: ReasonCode | undefined
 
   /**
-   * @param source if there is none, the owner of the producer gives it the events and ends it
+   * @param source where the events come from. Without a source, the owner of the producer hands it
+   *   each event and ends it.
    */
   constructor(source: ReplySource | undefined, sink: TextSink, options: ProducerOptions) {
     const { timings, begun = [] } = options

@@ -78,8 +78,8 @@ function addRange(list: BlockList, range: string): void {
 }
 
 /**
- * The addresses in `X-Forwarded-For`, the one that the nearest proxy wrote first. What isn't an
- * address ends the list, because nobody knows who is behind it.
+ * The addresses in `X-Forwarded-For`, the one that the nearest proxy wrote first. The list
+ * ends before the first entry that isn't an address: nobody knows who sent such a request.
  */
 function forwardedFor(headers: IncomingMessage['headers']): string[] {
   const items = String(headers['x-forwarded-for'] ?? '').split(',')

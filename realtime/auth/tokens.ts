@@ -52,7 +52,7 @@ export interface Tokens {
   /**
    * Finds the user of a token, by majority reads. Undefined if the token is unknown or has ended,
    * or if the user doesn't exist.
-   * @param user_id the user for whom a service key acts
+   * @param user_id the user that a request with a service key names. The key acts for this user.
    * @param address where the request comes from, for the security log
    */
   identify(
@@ -91,7 +91,7 @@ export function createTokens({
     return token.startsWith('lsk_') && digests.some((digest) => timingSafeEqual(given, digest))
   }
 
-  /** By the session id of a service key’s socket: the user for whom the key acts. */
+  /** The users that service keys act for on sockets, by the socket's session id. */
   const serviceUsers = new Map<string, string>()
 
   function noteUse({ _id, last_used_at }: TokenDocument): void {

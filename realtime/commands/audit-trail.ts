@@ -21,7 +21,7 @@ export interface AuditTrail {
   nameOf(user_id: string): Promise<string | null>
   /** The same name, if an account has it. */
   knownName(username: string): Promise<string | null>
-  /** The username of the account of a host app's user; null if there is none. */
+  /** The username of the account that a host identity has; null if it has no account. */
   nameOfHost(host: HostIdentity): Promise<string | null>
   /** Runs a use case and notes what came of it. */
   noted<T>(

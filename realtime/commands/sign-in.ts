@@ -70,8 +70,9 @@ export interface SignIn {
   /** Signs in a user whom the host app has authenticated, the first time with a new account. */
   enter(visitor: SignInContext, user: HostUser): Promise<SignInResult>
   /**
-   * Finds the account of a user whom the host app has authenticated, the first time a new one, and
-   * begins no session. Throws `unauthenticated` if the user may not enter.
+   * Finds the account of a user whom the host app has authenticated. The first call for a user
+   * creates the account. No call begins a session. Throws `unauthenticated` if the user may not
+   * enter.
    */
   recognize(
     visitor: Pick<SignInContext, 'address' | 'device'>,

@@ -1,6 +1,6 @@
-// Shares a few places among many owners. When somebody waits, long work gives its place up between
-// two steps and queues again. So an owner who comes later waits for a slice of the others' work,
-// not for all of it. An owner has one place or one position in the queue at a time.
+// Shares a few places among many owners. While somebody waits, long work gives up its place after
+// a step and joins the end of the queue. So a new owner waits until the others' present slices end,
+// not until all their work ends. An owner has one place or one position in the queue at a time.
 
 export interface FairTurnsOptions {
   /** How many pieces of work go on at the same time. */

@@ -44,10 +44,11 @@ export const authenticateByToken =
   }
 
 /**
- * Knows the user whom the proxy names. A request that brings no cookie may come from a program,
- * which needs no session and would push out those of people. So the response only offers a session,
- * which begins when its cookie comes back: browsers keep cookies. A session of another user in the
- * same browser is revoked, because nobody will use it any more.
+ * Authenticates a request as the user whom the proxy names. A request without a cookie may come
+ * from a program. Programs need no session, and theirs would push out the sessions of people. So
+ * the response only offers a session. The session begins when a request brings the offered cookie
+ * back, as a browser does. A session of another user in the same browser is revoked, because nobody
+ * will use it any more.
  */
 export function authenticateByProxy(
   proxy: TrustedProxy,

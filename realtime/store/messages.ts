@@ -146,7 +146,7 @@ export async function readRemoved(
   return (await newest.toArray()).map(toRemoved).reverse()
 }
 
-/** The newest message that isn't deleted and is none of these. */
+/** The newest message that isn't deleted, ignoring the messages with these `ids`. */
 export const findNewestBesides = (
   { messages }: Database,
   user_id: string,

@@ -13,9 +13,9 @@ import { eventually } from '../harness/eventually.ts'
 import { cookieOf, Person, request } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { expectProblem } from '../rest/http-fixture.ts'
+import { by, proxySecret } from './proxy-headers.ts'
 
-const secret = 'a secret between the proxy and the nodes'
-const trustedProxy = { userHeader: 'x-user', secrets: [secret] }
+const trustedProxy = { userHeader: 'x-user', secrets: [proxySecret] }
 const shared = sharedNodes(2, { trustedProxy, trustProxy: 1, withoutPasswords: true })
 let database: Database
 beforeAll(async () => {
@@ -23,12 +23,6 @@ beforeAll(async () => {
 })
 afterAll(() => database.close())
 
-/** The headers that the proxy adds to a request of this user. */
-const by = (user: string, also: Record<string, string> = {}) => ({
-  'lockstep-proxy-secret': secret,
-  'x-user': user,
-  ...also,
-})
 const me = (headers: Record<string, string>, { url } = shared.node) =>
   request(`${url}/users/me`, 'GET', undefined, headers)
 const sessionsOf = (user_id: string) => database.sessions.find({ user_id }).toArray()

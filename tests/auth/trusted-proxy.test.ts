@@ -16,12 +16,10 @@ import { startNode } from '../harness/node.ts'
 import { cookieOf, Person, request, signIn, signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { alice as alone, expectProblem, serveHttp, sessionsFor } from '../rest/http-fixture.ts'
+import { by, proxySecret } from './proxy-headers.ts'
 
-const [secret, next] = [
-  'a secret between the proxy and the nodes',
-  'the one after it, during a rotation of them',
-]
-const trustedProxy = { userHeader: 'x-user', nameHeader: 'x-name', secrets: [next, secret] }
+const next = 'the one after it, during a rotation of them'
+const trustedProxy = { userHeader: 'x-user', nameHeader: 'x-name', secrets: [next, proxySecret] }
 const { lines, logger } = recordingLogger()
 const shared = sharedNodes(2, {
   ...{ trustedProxy, trustProxy: 1, withoutPasswords: true },
@@ -33,12 +31,6 @@ beforeAll(async () => {
 })
 afterAll(() => database.close())
 
-/** The headers that the proxy adds to a request of this user. */
-const by = (user: string, also: Record<string, string> = {}) => ({
-  'lockstep-proxy-secret': secret,
-  'x-user': user,
-  ...also,
-})
 const ask = (headers: Record<string, string>, path = '/users/me') =>
   request(shared.node.url + path, 'GET', undefined, headers)
 
@@ -150,10 +142,10 @@ describe('a user whom a request names without the proxy', () => {
   const wrong: [string, Record<string, string>][] = [
     ['no secret', {}],
     ['an empty one', { 'lockstep-proxy-secret': '' }],
-    ['another one', { 'lockstep-proxy-secret': 'b'.repeat(secret.length) }],
-    ['half of it', { 'lockstep-proxy-secret': secret.slice(0, -1) }],
-    ['more than it', { 'lockstep-proxy-secret': `${secret},${next}` }],
-    ['it elsewhere', { 'x-secret': secret, 'proxy-secret': secret }],
+    ['another one', { 'lockstep-proxy-secret': 'b'.repeat(proxySecret.length) }],
+    ['half of it', { 'lockstep-proxy-secret': proxySecret.slice(0, -1) }],
+    ['more than it', { 'lockstep-proxy-secret': `${proxySecret},${next}` }],
+    ['it elsewhere', { 'x-secret': proxySecret, 'proxy-secret': proxySecret }],
   ]
   test.each(wrong)('with %s is ignored, and the log says so', async (_what, headers) => {
     const alice = await brought()
@@ -189,7 +181,7 @@ describe('a user whom a request names without the proxy', () => {
       ...{ event: 'sign_in_by_host_refused', account: null, reason: 'unclear user' },
       address: '203.0.113.7',
     })
-    const secrets = { ...by(alice.subject), 'lockstep-proxy-secret': ['guess', secret] }
+    const secrets = { ...by(alice.subject), 'lockstep-proxy-secret': ['guess', proxySecret] }
     expect(await askRaw(secrets)).toMatchObject({ status: 401, code: 'unauthenticated' })
     expect(await askRaw(by(alice.subject))).toMatchObject({
       status: 200,
@@ -233,7 +225,7 @@ describe('a browser that another user has used', () => {
 
   test('shows nothing if the proxy says that nobody is signed in', async () => {
     const alice = await brought()
-    const nobody = { 'lockstep-proxy-secret': secret, cookie: alice.cookie }
+    const nobody = { 'lockstep-proxy-secret': proxySecret, cookie: alice.cookie }
     expectProblem(await ask(nobody), 'unauthenticated', 401)
     expectProblem(await ask({ ...nobody, 'x-user': '' }), 'unauthenticated', 401)
   })
@@ -347,7 +339,7 @@ describe('passwords', () => {
   test('may be on with the proxy: then a password session lasts while the proxy names nobody', async () => {
     await using both = await startNode(shared.database, { trustedProxy })
     const carol = await signUp(both, 'carol')
-    const nobody = { 'lockstep-proxy-secret': secret }
+    const nobody = { 'lockstep-proxy-secret': proxySecret }
     expect(await carol.ask('getMe', { headers: nobody })).toMatchObject({ user: carol.user })
     const named = await carol.rest('GET', '/users/me', undefined, by(newId()))
     expect(named.body).toMatchObject({ user: { passwordless: true } })
@@ -372,6 +364,6 @@ test('by default the proxy’s headers are ignored', async () => {
 
 test('no secret is ever logged', () => {
   expect(lines.length).toBeGreaterThan(0)
-  for (const hidden of [secret, secret.slice(0, -1), next])
+  for (const hidden of [proxySecret, proxySecret.slice(0, -1), next])
     expect(lines.join('')).not.toContain(hidden)
 })

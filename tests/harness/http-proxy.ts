@@ -3,11 +3,12 @@
 import { once } from 'node:events'
 import { createServer, request, type IncomingMessage, type Server } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
+import { Tunnels } from './tunnels.ts'
 
 export class HttpProxy implements AsyncDisposable {
   readonly #server: Server
   readonly #target: URL
-  readonly #tunnels = new Set<Socket>()
+  readonly #tunnels = new Tunnels()
   passesUpgrades = false
 
   private constructor(target: string) {
@@ -41,7 +42,7 @@ export class HttpProxy implements AsyncDisposable {
 
   /** Ends the WebSockets that pass; new ones depend on `passesUpgrades`. */
   endTunnels(): void {
-    for (const tunnel of this.#tunnels) tunnel.destroy()
+    this.#tunnels.end()
   }
 
   /** Passes the request on without its `Upgrade`; the server then refuses it. */
@@ -64,18 +65,7 @@ export class HttpProxy implements AsyncDisposable {
     )
     far.write(`GET ${url} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`)
     far.write(head)
-    for (const [one, other] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      this.#tunnels.add(one)
-      one.pipe(other)
-      one.on('error', () => other.destroy())
-      one.on('close', () => {
-        this.#tunnels.delete(one)
-        other.destroy()
-      })
-    }
+    this.#tunnels.join(near, far)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

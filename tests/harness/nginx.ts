@@ -7,6 +7,7 @@ import { createServer, request, type IncomingMessage, type Server } from 'node:h
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
+import { Tunnels } from './tunnels.ts'
 
 interface Location {
   path: string
@@ -39,7 +40,7 @@ export class Nginx implements AsyncDisposable {
   readonly #location: Location
   readonly #options: NginxOptions
   readonly #server: Server
-  readonly #tunnels = new Set<Duplex>()
+  readonly #tunnels = new Tunnels()
 
   private constructor(location: Location, options: NginxOptions) {
     this.#location = location
@@ -65,7 +66,7 @@ export class Nginx implements AsyncDisposable {
         const lines = rawHeaders.map((text, at) => (at % 2 ? `${text}\r\n` : `${text}: `)).join('')
         near.write(`HTTP/1.1 101 Switching Protocols\r\n${lines}\r\n`)
         near.write(head)
-        this.#join(near, far)
+        this.#tunnels.join(near, far)
       })
       passed.on('error', () => near.destroy())
       passed.end()
@@ -129,23 +130,8 @@ export class Nginx implements AsyncDisposable {
     return variables
   }
 
-  #join(near: Duplex, far: Duplex): void {
-    for (const [one, other] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      this.#tunnels.add(one)
-      one.pipe(other)
-      one.on('error', () => other.destroy())
-      one.on('close', () => {
-        this.#tunnels.delete(one)
-        other.destroy()
-      })
-    }
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const tunnel of this.#tunnels) tunnel.destroy()
+    this.#tunnels.end()
     this.#server.closeAllConnections()
     this.#server.close()
     await once(this.#server, 'close')

@@ -27,7 +27,7 @@ export interface ConversationNeeds {
   messages?: readonly string[]
   /** How many of the newest messages the answer shows. */
   newest?: number
-  /** The newest message that is none of these. */
+  /** Ids of messages to ignore: the answer has the newest message beside them. */
   besides?: readonly string[]
   /** Every message that is streaming. */
   streaming?: boolean
@@ -79,8 +79,9 @@ async function loadState(
 }
 
 /**
- * Adds the newest message that isn't deleted and is none of `besides`. The preview shows it after
- * those are deleted. A conversation without deleted messages needs it only if `besides` is given.
+ * Adds the newest message that isn't deleted, ignoring the messages in `besides`. A command deletes
+ * those messages, and then the preview shows the added one. A conversation without deleted messages
+ * needs the addition only if `besides` is given.
  *
  * A message that isn't held is untouched by the log's tail. So the newest one is held, or it is the
  * newest of the documents that the tail hasn't deleted.
