@@ -13,6 +13,7 @@ import {
   startConversation,
   waitForHidden,
   waitForVisible,
+  threadText,
 } from './user-actions.ts'
 
 const shared = sharedNodes(1, fastReplies)
@@ -83,9 +84,21 @@ test('a conversation that was never opened here can’t be shown while offline, 
   await waitForVisible(page.getByRole('complementary').getByText('Offline'))
   await listedConversation(page, 'Not opened').click()
   await waitForVisible(page.getByText('this chat isn’t on this device yet'))
+  // What is sent meanwhile stays in view, also after a look at another page.
+  await composer(page).fill('Written too early')
+  await composer(page).press('Enter')
+  const waiting = page.getByText('Waiting to be sent')
+  await waitForVisible(page.getByText('Written too early', { exact: true }))
+  await waitForVisible(waiting)
+  await page.getByRole('complementary').getByRole('link', { name: 'New chat' }).click()
+  await waitForHidden(waiting)
+  await listedConversation(page, 'Not opened').click()
+  await waitForVisible(waiting)
   wire.restore()
   await waitForVisible(page.getByText('Hello from before').last(), 30_000)
+  await waitForVisible(threadText(page, 'Written too early'))
   await waitForHidden(page.getByText('this chat isn’t on this device yet'))
+  await waitForHidden(waiting)
 })
 
 test('a conversation that is purged elsewhere while it is open is gone, and what was being written is kept', async () => {
