@@ -8,7 +8,13 @@ import type { MessageInput } from '@lockstep/protocol/message'
 import { replaceTexts } from '@lockstep/protocol/message-parts'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
 import type { Delta } from '@lockstep/protocol/sync'
-import { decidedCommand, undecidedCommand, updateCommand } from './conversation-commands.ts'
+import type { KeptCommand } from './command-keeper.ts'
+import {
+  decidedCommand,
+  keptCommand,
+  undecidedCommand,
+  updateCommand,
+} from './conversation-commands.ts'
 import {
   conversationModel,
   PAGE_LIMIT,
@@ -278,6 +284,10 @@ export class ConversationsClient
   }
   stop(id: string, message_id: string): IssuedCommand {
     return this.#send(undecidedCommand('stop', { conversation_id: id, message_id }))
+  }
+
+  protected override rebuild(kept: KeptCommand): OutgoingCommand<ConversationState> {
+    return keptCommand(kept)
   }
 
   #send(command: OutgoingCommand<ConversationState>, subject?: string): IssuedCommand {
