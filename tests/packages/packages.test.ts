@@ -124,6 +124,8 @@ describe('@lockstep/client', () => {
       `import { createEngine, Fault, type ConversationView, type Engine } from '@lockstep/client'
       import { cookieJar } from '@lockstep/client/node'
       import type { Message } from '@lockstep/client/protocol/message'
+      import { branchOf, reduceConversation } from '@lockstep/client/protocol'
+      import { idOf } from '@lockstep/client/foreign-ids'
       import { limits } from '@lockstep/protocol/limits'
       import { startEmbedded } from '@lockstep/embedded-mongo'
 
@@ -131,6 +133,10 @@ describe('@lockstep/client', () => {
       const { user } = await engine.call('login', { body: { username: 'a', password: 'b' } })
       const view: ConversationView | undefined = engine.conversations.get(user.id)
       export const messages: readonly Message[] = view?.messages ?? []
+      export const thread: Message[] = branchOf(messages)
+      export const id: string = idOf('chat-1')
+      export const reduced: { version: number } | undefined = reduceConversation(undefined, {} as never)
+      export const kept: Engine = createEngine({ origin: '', path: '/chat', store: new Map() })
       export const bytes: number = limits.rangeMax
       export const isGone = (error: unknown) => error instanceof Fault && error.code === 'not_found'
       export const database: { url: string } = await startEmbedded({ dataDir: 'data' })
