@@ -73,7 +73,7 @@ export async function playAndCheck(
 export async function runHistories(name: keyof typeof historyKinds): Promise<void> {
   const { cluster: options, histories, timeouts } = historyKinds[name]
   const { count, seed, path, shrinkMs } = budget[name]
-  process.stdout.write(`fuzz: ${count} ${name} histories, seed ${seed}\n`)
+  process.stdout.write(`fuzz: ${count} ${name} histories\n`)
   await using cluster = await FuzzCluster.start(options)
   await explore({
     histories,

@@ -55,7 +55,9 @@ test('lockstep import reads archives, and names the file that it can’t read', 
   await writeFile(archive, Buffer.from(await (await writer.close()).arrayBuffer()))
   await writeFile(cut, JSON.stringify([chat(3), chat(4)]).slice(0, -10))
   const { code, lines, told } = await lockstep('import', bob.user.username, 'claude', archive, cut)
-  const failed = [{ item: 'item 2', reason: expect.any(String) }]
+  const failed = [
+    { item: 'item 2', number: 2, reason: expect.any(String), code: 'not_a_conversation' },
+  ]
   expect([code, lines]).toEqual([
     1,
     [{ file: archive, created: 2, updated: 0, skipped: 1, failed }],

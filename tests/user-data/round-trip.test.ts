@@ -210,7 +210,7 @@ describe('an import', () => {
       created: 0,
       updated: 0,
       skipped: 1,
-      failed: [{ item: 'Gone', reason: expect.any(String) }],
+      failed: [{ item: 'Gone', reason: expect.any(String), code: 'purged' }],
     }
     expect(await importInto(alice, data, true)).toEqual(again)
     expect(await importInto(alice, data)).toEqual(again)
@@ -239,8 +239,11 @@ describe('an import', () => {
     const expected = {
       ...{ created: 1, updated: 0, skipped: 0 },
       failed: [
-        { item: 'No role', reason: expect.stringMatching(/^messages.*role/) },
-        { item: 'No id', reason: expect.stringMatching(/^id /) },
+        {
+          ...{ item: 'No role', code: 'invalid_field' },
+          reason: expect.stringMatching(/^messages.*role/),
+        },
+        { item: 'No id', code: 'invalid_field', reason: expect.stringMatching(/^id /) },
       ],
     }
     expect(await importInto(alice, data, true)).toEqual(expected)

@@ -1,6 +1,6 @@
 // The client engine: one user's state on this device, kept in lockstep with the server. It needs no
 // framework and runs in browsers and in Node. State and outbox live in memory only, so that nothing
-// of the user's is left when the engine ends.
+// of the user's is left when the engine ends, unless a program gives it a `store` for the outbox.
 //
 //   stopped --start--> starting --somebody is signed in--> ready
 //      ^                   |                                 |
@@ -14,6 +14,7 @@ import type { UsedToken } from '@lockstep/protocol/tokens'
 import type { Topic } from '@lockstep/protocol/topics'
 import { AccountClient } from './account-client.ts'
 import { AgentsClient } from './agents-client.ts'
+import type { CommandKeeper, Store } from './command-keeper.ts'
 import { ConnectionManager, type ConnectionState } from './connection-manager.ts'
 import { ConversationsClient } from './conversations-client.ts'
 import { DraftsClient } from './drafts-client.ts'
@@ -23,11 +24,13 @@ import { Lifetime } from './lifetime.ts'
 import { Memo } from './memo.ts'
 import { Notifier } from './notifier.ts'
 import {
+  baseOf,
   systemClock,
   type Clock,
   type Connect,
   type Credentials,
   type CredentialsMode,
+  type ServerAddress,
 } from './platform.ts'
 import { PreferencesClient } from './preferences-client.ts'
 import { RecordsClient } from './records-client.ts'
@@ -44,9 +47,7 @@ import type {
   PreferencesTopic,
 } from './views.ts'
 
-export interface EngineOptions extends Credentials {
-  /** The server, `https://host[:port]`; '' in a page that the server itself delivers. */
-  origin: string
+export interface EngineOptions extends Credentials, ServerAddress {
   fetch?: typeof fetch
   /** Makes a namespace's socket. Default: socket.io-client, all namespaces over one WebSocket. */
   connect?: Connect
@@ -63,6 +64,8 @@ export interface EngineOptions extends Credentials {
   now?: () => number
   /** Conversations whose keys only their clients have: `passphraseEncryption`. Default: none. */
   encryption?: CreateEncryption
+  /** Keeps the commands that the server has not confirmed. Default: they are in memory only. */
+  store?: Store
 }
 
 /**
@@ -141,6 +144,7 @@ class LocalEngine implements Engine {
   #lifetime: Lifetime | undefined
   #connections: ConnectionManager | undefined
   #fallback: HttpFallback | undefined
+  #keeper: CommandKeeper | undefined
   #starting: Promise<EngineState> = Promise.resolve(this.#state)
   #retryNow = () => {}
   #isWaiting = false
@@ -149,6 +153,7 @@ class LocalEngine implements Engine {
     this.#options = options
     this.call = this.#createCall(options)
     const changed = () => this.#notifier.changed()
+    if (options.store) this.subscribe(() => this.#keep())
     // The topics' own requests end with the session. Those of the page don't: signing out is one.
     const call: Call = (route, request, options) =>
       this.call(route, request, { signal: this.#lifetime?.signal, ...options })
@@ -201,9 +206,10 @@ class LocalEngine implements Engine {
     return this.#starting
   }
 
-  stop(): Promise<void> {
+  async stop(): Promise<void> {
+    const keeper = this.#keeper
     this.#end({ name: 'stopped' })
-    return Promise.resolve()
+    await keeper?.written
   }
 
   nudge(): void {
@@ -221,8 +227,10 @@ class LocalEngine implements Engine {
       try {
         const me = this.call('getMe', {}, { signal: lifetime.signal })
         const { user, session, token } = await lifetime.race(me)
+        const kept = await lifetime.race(this.#readStore(user))
         if (lifetime.ended) break
         this.#begin(lifetime, user, session ?? sessionOf(token!, user))
+        if (kept) this.#takeOver(kept)
         return this.#state
       } catch (error) {
         if (!(error instanceof Fault)) throw error
@@ -250,7 +258,7 @@ class LocalEngine implements Engine {
   }
 
   #begin(lifetime: Lifetime, user: User, session: Session): void {
-    const { origin, connect = connectBySocketIo(origin, this.#options) } = this.#options
+    const { connect = connectBySocketIo(baseOf(this.#options), this.#options) } = this.#options
     const rejected = (fault: Fault) => this.#rejected(fault)
     const changed = () => this.#notifier.changed()
     const call: Call = (route, request) => this.call(route, request, { signal: lifetime.signal })
@@ -275,7 +283,29 @@ class LocalEngine implements Engine {
     else this.#end({ name: 'stopped', problem: toProblem(fault) })
   }
 
+  async #readStore({ id }: User): Promise<CommandKeeper | undefined> {
+    const { store } = this.#options
+    if (!store) return undefined
+    const { openKeeper } = await import('./command-keeper.ts').catch((error: unknown) => {
+      throw new Fault('unavailable', { detail: 'The code for the store did not load' }, error)
+    })
+    return openKeeper(store, id)
+  }
+
+  #takeOver(keeper: CommandKeeper): void {
+    for (const topic of this.#topics) topic.takeOver(keeper.found)
+    this.#keeper = keeper
+    this.#keep()
+  }
+
+  #keep(): void {
+    this.#keeper?.keep(this.#topics.flatMap((topic) => topic.unconfirmed))
+  }
+
   #end(state: EngineState): void {
+    if (state.name === 'signed-out') this.#keeper?.keep([])
+    else this.#keep()
+    this.#keeper = undefined
     this.#lifetime?.end()
     this.#lifetime = undefined
     this.#connections?.close()
@@ -291,9 +321,11 @@ class LocalEngine implements Engine {
   }
 
   #createCall(options: EngineOptions): Call {
-    const { origin, headers = () => ({}), token, credentials, fetch: request = fetch } = options
+    const { origin, path, headers = () => ({}), token, credentials } = options
+    const { fetch: request = fetch } = options
     const call = createCall({
       origin,
+      path,
       headers,
       token,
       credentials,

@@ -10,6 +10,7 @@ import type { JsonObject } from '@lockstep/protocol/free-form'
 import { newId } from '@lockstep/protocol/ids'
 import type { RecordCommands, StoredRecord } from '@lockstep/protocol/records'
 import { isRecord, reduceRecord, type RecordTombstone } from '@lockstep/protocol/reduce/record'
+import type { KeptCommand } from './command-keeper.ts'
 import { deliveryOf } from './conversation-view.ts'
 import { createCommand, type OutgoingCommand } from './outgoing-command.ts'
 import { predictedChange } from './predicted-change.ts'
@@ -76,6 +77,13 @@ export class RecordsClient extends TopicClient<RecordState> implements RecordsTo
   }
   delete(kind: string, id: string, condition: Condition = {}): IssuedCommand {
     return this.topic.send(commands.delete({ kind, id, ...condition }))
+  }
+
+  protected override rebuild({ name, payload }: KeptCommand): OutgoingCommand<RecordState> {
+    // an engine's own payloads, as they were kept
+    if (name === 'put') return commands.put(payload as RecordCommands['put'])
+    if (name === 'patch') return commands.patch(payload as RecordCommands['patch'])
+    return commands.delete(payload as RecordCommands['delete'])
   }
 
   #view(id: string): RecordView | undefined {

@@ -1,9 +1,11 @@
 // Imports what users have elsewhere, item by item. An item that fails doesn't stop the others.
 // Repeating an import, even one that was interrupted, adds only what is missing.
+import { ItemTaken, whyRefused } from '@lockstep/imports/parsing/failures'
 import type { DecisionContext } from '@lockstep/protocol/change'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import { decideRecordImport } from '@lockstep/protocol/decide/records'
+import type { ImportFailure } from '@lockstep/protocol/import'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
 import type { Answer } from '@lockstep/protocol/rest'
 import { firstCharacters } from '@lockstep/protocol/text'
@@ -170,7 +172,7 @@ export function createImport({
         if (isFull && held === undefined) throw quotaReached()
         wasUnfinished = isUnfinished(held)
         if (!isFirst && !isConversation(held))
-          throw new Fault('id_taken', { detail: 'The item was removed during the import' })
+          throw new ItemTaken('removed_meanwhile', 'The item was removed during the import')
         return decideSlice(held, { summary, messages, isPartial }, context)
       })
       if (wasUnfinished) needsCompletion = true
@@ -256,8 +258,10 @@ export function createImport({
       const item = await next()
       if (!item) return result
       if (result.failed.length >= maxFailed) throw tooManyFailed(maxFailed)
-      if (item.kind === 'failed') result.failed.push({ item: item.item, reason: item.reason })
-      else
+      if (item.kind === 'failed') {
+        const { kind: _kind, ...failure } = item
+        result.failed.push(failure)
+      } else
         try {
           const outcome = await importItem(item)
           if (outcome) result[outcome]++
@@ -267,7 +271,7 @@ export function createImport({
           if (fault.code === 'unavailable' || fault.code === 'unauthenticated') throw fault
           if (fault.code === 'internal')
             logger.error({ err: fault.cause ?? fault }, 'an item could not be imported')
-          result.failed.push({ item: nameOf(item), reason: fault.message })
+          result.failed.push({ ...nameOf(item), ...whyRefused(fault) })
         }
     }
   }
@@ -300,7 +304,7 @@ function noteMissing(result: Result, item: ImportableItem): void {
   if (item.kind !== 'conversation' || item.missing.length === 0) return
   result.incomplete ??= []
   if (result.incomplete.length < MAX_INCOMPLETE)
-    result.incomplete.push({ item: nameOf(item), missing: item.missing })
+    result.incomplete.push({ item: nameOf(item).item, missing: item.missing })
 }
 const tooManyImports = (): Fault =>
   new Fault('unavailable', {
@@ -319,8 +323,9 @@ function idOf(item: Exclude<ImportableItem, ItemOf<'preferences'>>): string {
   return item.kind === 'draft' ? item.draft.id : item.summary.id
 }
 
-function nameOf(item: ImportableItem): string {
-  if (item.kind === 'preferences') return 'preferences'
-  const name = item.kind === 'conversation' && firstCharacters(item.summary.title, 100)
-  return name || idOf(item)
+function nameOf(item: ImportableItem): Pick<ImportFailure, 'item' | 'what'> {
+  if (item.kind === 'preferences') return { item: 'preferences', what: 'preferences' }
+  const title = item.kind === 'conversation' && firstCharacters(item.summary.title, 100)
+  if (title) return { item: title }
+  return { item: idOf(item), ...(item.kind !== 'conversation' && { what: item.kind }) }
 }

@@ -3,6 +3,7 @@
 // (`normalize.ts`).
 import type { Encryption } from '@lockstep/protocol/encryption'
 import type { JsonObject } from '@lockstep/protocol/free-form'
+import type { ImportFailure } from '@lockstep/protocol/import'
 import type { Message } from '@lockstep/protocol/message'
 import type { Part } from '@lockstep/protocol/parts'
 
@@ -40,6 +41,9 @@ export interface ParsedConversation {
   messages: ParsedMessage[]
 }
 
+export type FailedItem = { kind: 'failed' } & CodedFailure
+type CodedFailure = ImportFailure & Required<Pick<ImportFailure, 'code'>>
+
 export type ParsedItem =
   | { kind: 'conversation'; conversation: ParsedConversation }
   | { kind: 'preferences'; preferences: JsonObject }
@@ -50,7 +54,7 @@ export type ParsedItem =
   /** A text that wasn't sent yet, as Lockstep exports it. */
   | { kind: 'draft'; draft: unknown }
   /** Something that can't be a conversation. `item` names it for a person. */
-  | { kind: 'failed'; item: string; reason: string }
+  | FailedItem
 
 /**
  * Parses an export, or a part of one. `first` is the index of the first item, from 0. Throws

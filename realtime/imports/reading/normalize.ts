@@ -17,7 +17,13 @@ import { contentOf, exceededBy, type Composed } from '@lockstep/protocol/part-te
 import type { Part } from '@lockstep/protocol/parts'
 import { StoredRecord } from '@lockstep/protocol/records'
 import { byteLength, firstCharacters } from '@lockstep/protocol/text'
-import type { ParsedConversation, ParsedItem, ParsedMessage } from '../parsing/parsed-item.ts'
+import { whyInvalid, whyRefused } from '../parsing/failures.ts'
+import type {
+  FailedItem,
+  ParsedConversation,
+  ParsedItem,
+  ParsedMessage,
+} from '../parsing/parsed-item.ts'
 import { isSecretName } from '../parsing/secrets.ts'
 import { fitText } from './long-texts.ts'
 
@@ -56,8 +62,7 @@ export type NormalizedItem =
   | { kind: 'run'; run: ImportedRun }
   | { kind: 'record'; record: ImportedRecord }
   | { kind: 'draft'; draft: ImportedDraft }
-  /** `item` names the item for a person. */
-  | { kind: 'failed'; item: string; reason: string }
+  | FailedItem
 
 /**
  * The most bytes of messages in one slice: a change may have 4 MB, and holds more than messages.
@@ -89,15 +94,14 @@ export function normalizeItem(item: ParsedItem, options: NormalizeOptions): Norm
   try {
     return normalizeConversation(conversation, options)
   } catch (error) {
-    const issues = error instanceof z.ZodError ? error.issues : []
-    const unread = error instanceof Fault ? error.message : 'This could not be read'
-    const [{ path, message } = { path: [], message: unread }] = issues
-    return {
-      kind: 'failed',
-      item: nameOf(conversation),
-      reason: `${path.join('.')} ${message}`.trim(),
-    }
+    return { kind: 'failed', item: nameOf(conversation), ...whyUnreadable(error) }
   }
+}
+
+function whyUnreadable(error: unknown): Pick<FailedItem, 'reason' | 'code'> {
+  if (error instanceof z.ZodError) return whyInvalid(error)
+  if (error instanceof Fault) return whyRefused(error)
+  return { reason: 'This could not be read', code: 'unreadable' }
 }
 
 const nameOf = ({ title, key }: ParsedConversation): string => firstCharacters(title || key, 100)
@@ -237,7 +241,7 @@ function toSlices(messages: readonly Message[]): Message[][] {
 
 function normalizeRun(value: unknown): NormalizedItem {
   const parsed = ImportedRun.safeParse(value)
-  if (!parsed.success) return failed('agent run', parsed.error)
+  if (!parsed.success) return failed('run', parsed.error)
   const run = parsed.data
   const isUnfinished = run.status === 'queued' || run.status === 'running'
   const ended = { status: 'interrupted' as const, ended_at: run.ended_at ?? run.started_at }
@@ -254,7 +258,6 @@ function normalizeDraft(value: unknown): NormalizedItem {
   return success ? { kind: 'draft', draft: data } : failed('draft', error)
 }
 
-function failed(item: string, { issues }: z.ZodError): NormalizedItem {
-  const [{ path, message }] = issues as [z.core.$ZodIssue]
-  return { kind: 'failed', item, reason: `${path.join('.')} ${message}` }
+function failed(what: 'run' | 'record' | 'draft', error: z.ZodError): FailedItem {
+  return { kind: 'failed', item: what === 'run' ? 'agent run' : what, what, ...whyInvalid(error) }
 }
