@@ -221,6 +221,16 @@ export interface SpentTokenDocument {
   _id: string
   /** The token itself has ended by then. */
   expires_at: Date
+  /** Of a user's sign-ins that have ended at their provider: the last time. */
+  ended?: HostMoment
+}
+
+/** A moment in what a provider does, by two clocks. */
+export interface HostMoment {
+  /** The provider's time in its token; seconds. */
+  issued: number
+  /** Ours: for a sign-in before the provider was asked, for a logout when it was told. */
+  at: Date
 }
 
 /** The identity of a user whom a host application signs in. Unique. */
