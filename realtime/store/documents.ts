@@ -293,6 +293,8 @@ export interface UserDocument {
   host?: HostIdentity
   /** Present if a password alone doesn't sign in. */
   second_step?: SecondStepDocument
+  /** The passkeys that are being removed: nothing may rely on them any more. */
+  leaving_passkeys?: string[]
   preferences: JsonObject
   preferences_version: number
   preferences_seq: number
