@@ -244,6 +244,16 @@ export interface SpentTokenDocument {
   _id: string
   /** The token itself has ended by then. */
   expires_at: Date
+  /** Of a user's sign-ins that have ended at their provider: the last time. */
+  ended?: HostMoment
+}
+
+/** A moment in what a provider does, by two clocks. */
+export interface HostMoment {
+  /** The provider's time in its token; seconds. */
+  issued: number
+  /** Ours: for a sign-in before the provider was asked, for a logout when it was told. */
+  at: Date
 }
 
 /** The identity of a user whom a host application signs in. Unique. */
@@ -306,6 +316,8 @@ export interface UserDocument {
   host?: HostIdentity
   /** Present if a password alone doesn't sign in. */
   second_step?: SecondStepDocument
+  /** The passkeys that are being removed: nothing may rely on them any more. */
+  leaving_passkeys?: string[]
   preferences: JsonObject
   preferences_version: number
   preferences_seq: number
