@@ -1,5 +1,6 @@
-// The server's programs as users start them: bundled, as `npm start` does, except that passwords are
-// cheap. The run's set-up bundles them once and passes the folder to the workers in the environment.
+// The server's programs as users start them: bundled, as `npm start` does, except that passwords
+// are cheap. The run's set-up bundles them once and passes the folder to the workers in the
+// environment.
 import {
   cpSync,
   existsSync,
