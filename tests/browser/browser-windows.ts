@@ -26,9 +26,6 @@ const args = [
   '--disable-gpu',
   // A tenth of the processor time goes into talking to processes of their own.
   '--in-process-gpu',
-  // Without a GPU, a compositor of its own thread paints what the main thread then waits for. That
-  // takes a quarter of the processor time.
-  '--disable-threaded-compositing',
   `--enable-features=${features.join(',')}`,
   '--disable-quic',
   '--no-first-run',
