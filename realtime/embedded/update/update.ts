@@ -157,8 +157,8 @@ function pipelineUpdate(stages: readonly unknown[], variables: Variables): Parse
 }
 
 /**
- * The bytes of a document that keeps its `_id`. A document that is given as a whole may have an equal
- * one of another type, such as 1.0 for 1.
+ * The bytes of a document that keeps its `_id`. A document that is given as a whole may have an
+ * equal one of another type, such as 1.0 for 1.
  */
 function checkedBytes(doc: Doc, id: unknown, isSame = identical): Uint8Array {
   const own = doc.get('_id')
