@@ -74,6 +74,10 @@ console.log(outcome.ok && states.every(({ name }) => name === 'ready') ? 'ok' : 
 await Promise.all([phone.stop(), laptop.stop()])
 `
 
+test('the wheel of the Python client is packed beside them', async () => {
+  expect(await readdir(project.folder)).toContain('lockstep_client-0.1.0-py3-none-any.whl')
+})
+
 describe('@lockstep/client', () => {
   const runTwoDevices = async (node: string, username: string): Promise<string> => {
     const program = await project.write('two-devices.js', twoDevices)
