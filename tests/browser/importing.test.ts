@@ -3,6 +3,7 @@
 import { BlobWriter, TextReader, ZipWriter } from '@zip.js/zip.js'
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
+import arabic from '../../ui/texts/ar.json' with { type: 'json' }
 import { eventually } from '../harness/eventually.ts'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
@@ -82,7 +83,7 @@ test('a file from another product is checked first, and each item that can’t b
   }
   await page.getByLabel('Files').setInputFiles(malformed)
   await preview.click()
-  await waitForVisible(page.getByText('x.json is not JSON, or it is cut off.'))
+  await waitForVisible(page.getByText('x.json isn’t JSON, or it’s incomplete.'))
 })
 
 test('the product is told from the file, whatever was chosen', async () => {
@@ -187,6 +188,69 @@ test('an import says what its items lack, and a thread shows thinking, sources a
   expect(await violations(page)).toEqual([])
 })
 
+test('an import says in the language of the page what is wrong with each file and each item', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const gone = { id: newId(), title: 'ذهبت', messages: [] }
+  const chat = (title: string) => ({ id: newId(), title, messages: [] })
+  await alice.ask('createConversation', { body: { id: gone.id, title: gone.title } })
+  await alice.ask('deleteConversation', { params: { id: gone.id } })
+  await alice.ask('purgeConversation', { params: { id: gone.id } })
+  await alice.ask('putPreferences', { body: { language: 'ar' } })
+  const page = await windows.open(shared.node.url, '/app/settings/data', {
+    person: alice,
+    alsoExpected: /422 \(/,
+  })
+  const preview = page.getByRole('button', { name: arabic.data.previewImport })
+  const choose = (...files: ReturnType<typeof jsonFile>[]) =>
+    page.locator('input[type=file]').setInputFiles(files)
+  const cut = { ...jsonFile('x.json', 0), buffer: Buffer.from('{"half":') }
+  const claude = [{ uuid: 'c', name: 'C', chat_messages: [] }]
+  const openWebUi = [{ id: 'o', title: 'O', chat: { history: { messages: {} } } }]
+  for (const [files, sentence] of [
+    [[cut], arabic.importFailures.notJson.replace('{file}', 'x.json')],
+    [
+      [jsonFile('m.json', { data_files: [{ export_url: 'https://example.com' }] })],
+      arabic.importFailures.indexOnly.replace('{file}', 'm.json'),
+    ],
+    [[jsonFile('a.json', claude), jsonFile('b.json', openWebUi)], 'Claude وOpen WebUI'],
+    [[jsonFile('what.json', 'nothing')], arabic.importFailures.wrongSource],
+  ] as const) {
+    await choose(...files)
+    await preview.click()
+    const said = page.locator('.panel-row.bad')
+    await expect
+      .poll(async () => (await said.innerText()).replaceAll(/[\u2068\u2069]/g, ''))
+      .toContain(sentence)
+  }
+
+  await choose(
+    jsonFile('export.json', {
+      conversations: [gone, 7, { ...chat('بلا معرّف'), id: 'no' }],
+      drafts: [{}],
+      agent_runs: [{}],
+      plans: [1],
+    }),
+  )
+  await page.getByLabel(arabic.data.source).selectOption('lockstep')
+  await preview.click()
+  await page.getByText(/لماذا يتعذّر استيراد/).click()
+  const { importFailures } = arabic
+  await expect
+    .poll(async () =>
+      (await page.locator('.failed > li').allInnerTexts()).map((text) =>
+        text.replaceAll(/[\u2068\u2069]/g, '').split('\n'),
+      ),
+    )
+    .toEqual([
+      ['ذهبت', importFailures.purged],
+      ['العنصر 2', importFailures.invalidField],
+      ['بلا معرّف', importFailures.invalidField],
+      [importFailures.draft, importFailures.invalidField],
+      [importFailures.run, importFailures.invalidField],
+      ['plans', importFailures.unknownToVersion],
+    ])
+})
+
 test('a large import shows its progress, can be stopped between two requests, and continues from there', async () => {
   const alice = await signUp(shared.node, 'alice')
   const page = await windows.open(shared.node.url, '/app/settings/data', { person: alice })
@@ -244,7 +308,7 @@ test('a large import shows its progress, can be stopped between two requests, an
   await waitForVisible(page.getByText('1created'))
   await waitForVisible(page.getByText('2already here'))
   await page.getByText('Why 1 item can’t be imported').click()
-  await waitForVisible(page.getByText('BrokenThis is not a conversation of that product'))
+  await waitForVisible(page.getByText('BrokenThis isn’t a chat of that product.'))
   await expect.poll(() => titles()).toEqual(['Chat 1', 'Chat 2', 'Chat 3'])
 })
 

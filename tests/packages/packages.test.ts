@@ -74,6 +74,10 @@ console.log(outcome.ok && states.every(({ name }) => name === 'ready') ? 'ok' : 
 await Promise.all([phone.stop(), laptop.stop()])
 `
 
+test('the wheel of the Python client is packed beside them', async () => {
+  expect(await readdir(project.folder)).toContain('lockstep_client-0.1.0-py3-none-any.whl')
+})
+
 describe('@lockstep/client', () => {
   const runTwoDevices = async (node: string, username: string): Promise<string> => {
     const program = await project.write('two-devices.js', twoDevices)
@@ -120,6 +124,8 @@ describe('@lockstep/client', () => {
       `import { createEngine, Fault, type ConversationView, type Engine } from '@lockstep/client'
       import { cookieJar } from '@lockstep/client/node'
       import type { Message } from '@lockstep/client/protocol/message'
+      import { branchOf, reduceConversation } from '@lockstep/client/protocol'
+      import { idOf } from '@lockstep/client/foreign-ids'
       import { limits } from '@lockstep/protocol/limits'
       import { startEmbedded } from '@lockstep/embedded-mongo'
 
@@ -127,6 +133,10 @@ describe('@lockstep/client', () => {
       const { user } = await engine.call('login', { body: { username: 'a', password: 'b' } })
       const view: ConversationView | undefined = engine.conversations.get(user.id)
       export const messages: readonly Message[] = view?.messages ?? []
+      export const thread: Message[] = branchOf(messages)
+      export const id: string = idOf('chat-1')
+      export const reduced: { version: number } | undefined = reduceConversation(undefined, {} as never)
+      export const kept: Engine = createEngine({ origin: '', path: '/chat', store: new Map() })
       export const bytes: number = limits.rangeMax
       export const isGone = (error: unknown) => error instanceof Fault && error.code === 'not_found'
       export const database: { url: string } = await startEmbedded({ dataDir: 'data' })

@@ -77,7 +77,7 @@ test('every item is sent once and in order, in requests within the limits', asyn
 test('failed items are numbered by their position in the whole import, and the results add up', async () => {
   const items = part('a', `[${Array.from({ length: 150 }, (_, n) => n).join()}]`)
   const failed = [
-    { item: 'item 3', reason: 'r' },
+    { item: 'item 3', number: 3, reason: 'r' },
     { item: 'Named', reason: 'r' },
   ]
   const { reported } = await run([items], {
@@ -87,11 +87,11 @@ test('failed items are numbered by their position in the whole import, and the r
     items: 16,
     result: { created: 2, updated: 4, skipped: 6 },
   })
-  expect(reported.at(-1)!.result.failed.map(({ item }) => item)).toEqual([
-    'item 3',
-    'Named',
-    'item 103',
-    'Named',
+  expect(reported.at(-1)!.result.failed.map(({ item, number }) => [item, number])).toEqual([
+    ['item 3', 3],
+    ['Named', undefined],
+    ['item 103', 103],
+    ['Named', undefined],
   ])
 })
 

@@ -69,9 +69,10 @@ describe('the browser source', () => {
   })
 
   test('reports what is not a conversation', () => {
+    const notOne = { kind: 'failed', reason: expect.any(String), code: 'not_a_conversation' }
     expect(itemsIn('browser', { conversations: ['x', { title: 'T', messages: 5 }] })).toEqual([
-      { kind: 'failed', item: 'item 1', reason: expect.any(String) },
-      { kind: 'failed', item: 'T', reason: expect.any(String) },
+      { ...notOne, item: 'item 1', number: 1 },
+      { ...notOne, item: 'T' },
     ])
   })
 })

@@ -60,6 +60,13 @@ test('an import with too many items is refused before its first item', async () 
   })
 })
 
+const failed = {
+  kind: 'failed' as const,
+  item: 'item',
+  reason: 'because',
+  code: 'unreadable' as const,
+}
+
 test('an import with too many failed items ends, before their reasons fill the memory', async () => {
   const imports = createImport({
     database: undefined as never,
@@ -70,7 +77,7 @@ test('an import with too many failed items ends, before their reasons fill the m
     quota: undefined as never,
   })
   const caller = { user_id: newId(), session_id: newId(), device: 'test' }
-  const next = () => Promise.resolve({ kind: 'failed' as const, item: 'item', reason: 'because' })
+  const next = () => Promise.resolve(failed)
   await expect(imports.importItems(caller, false, next, { maxFailed: 100 })).rejects.toMatchObject({
     code: 'invalid',
   })
@@ -89,9 +96,9 @@ test('an import that runs when its node stops ends, and its client is told to re
   const http = await serveHttp({
     importMe: (_asked, { caller: request, response: answer }) => {
       const next = () =>
-        new Promise<{ kind: 'failed'; item: string; reason: string }>((resolve) => {
+        new Promise<typeof failed>((resolve) => {
           begun.resolve()
-          setTimeout(() => resolve({ kind: 'failed', item: 'item', reason: 'because' }), 5)
+          setTimeout(() => resolve(failed), 5)
         })
       return imports.importItems(request, false, next, { stop: answer.abandoned() })
     },

@@ -143,14 +143,16 @@ test('an item whose writing throws is reported and the others are imported; an u
     const caller = { user_id: context.user_id, session_id: null, device: 'Node' }
     return imports.importItems(caller, false, items(['one', 'two', 'three']))
   }
-  const expected = {
+  const expected = (code: string) => ({
     created: 0,
     updated: 0,
     skipped: 2,
-    failed: [{ item: 'two', reason: expect.any(String) }],
-  }
-  expect(await importWith(new TypeError('of a value that nobody foresaw'))).toEqual(expected)
-  expect(await importWith(new Fault('too_large'))).toEqual(expected)
+    failed: [{ item: 'two', reason: expect.any(String), code }],
+  })
+  expect(await importWith(new TypeError('of a value that nobody foresaw'))).toEqual(
+    expected('not_stored'),
+  )
+  expect(await importWith(new Fault('too_large'))).toEqual(expected('too_large'))
   for (const fault of [new MongoNetworkError('gone'), new Fault('unavailable')])
     await expect(importWith(fault)).rejects.toMatchObject({ code: 'unavailable' })
 })
@@ -167,7 +169,10 @@ test('an item whose parser throws is reported, and the others are parsed', () =>
     { title: 'Broken', uuid: 'u', conversationId: 'c' },
     Object.fromEntries(lists.map((name) => [name, breaks])),
   )
-  const failed = { kind: 'failed', item: 'Broken', reason: 'This could not be read' }
+  const failed = {
+    ...{ kind: 'failed', item: 'Broken' },
+    ...{ reason: 'This could not be read', code: 'unreadable' },
+  }
   for (const source of [
     'chatgpt',
     'claude',

@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers'
 import { BlobWriter, TextReader, ZipWriter } from '@zip.js/zip.js'
 import { MongoClient, ObjectId } from 'mongodb'
 import { expect, test } from 'vitest'
+import { topics } from '@lockstep/protocol/topics'
 import { freshDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import { signUp } from '../harness/person.ts'
@@ -20,7 +21,7 @@ test('lockstep new-epoch makes all devices load again, and gives the deployment 
   const { code, told } = await lockstep('new-epoch')
   expect([code, told]).toEqual([0, expect.stringMatching(/^\d+ logs have a new epoch/)])
   const heads = await collection('heads').find({ user_id: alice.user.id }).toArray()
-  expect(heads).toHaveLength(4)
+  expect(heads).toHaveLength(topics.length)
   for (const { epoch } of heads) expect(epoch).not.toBe(before.epoch)
   // the nodes of a copied database ignore those of the original on the same Redis
   expect(await deployment()).not.toEqual(copied)
@@ -55,7 +56,9 @@ test('lockstep import reads archives, and names the file that it can’t read', 
   await writeFile(archive, Buffer.from(await (await writer.close()).arrayBuffer()))
   await writeFile(cut, JSON.stringify([chat(3), chat(4)]).slice(0, -10))
   const { code, lines, told } = await lockstep('import', bob.user.username, 'claude', archive, cut)
-  const failed = [{ item: 'item 2', reason: expect.any(String) }]
+  const failed = [
+    { item: 'item 2', number: 2, reason: expect.any(String), code: 'not_a_conversation' },
+  ]
   expect([code, lines]).toEqual([
     1,
     [{ file: archive, created: 2, updated: 0, skipped: 1, failed }],

@@ -9,6 +9,7 @@
 //   slice 1       `created`, in the trash and marked
 //   later slices  `updated`, with the messages that are missing
 //   completion    `restored` without the mark; or `updated`, if the source had it in the trash too
+import { ItemTaken } from '@lockstep/imports/parsing/failures'
 import type { ImportedRun, ImportedSummary } from '@lockstep/imports/reading/normalize'
 import type { DecisionContext, DecisionOf } from '@lockstep/protocol/change'
 import {
@@ -19,7 +20,6 @@ import {
 } from '@lockstep/protocol/conversations'
 import { next, summaryOf, type ConversationDecision } from '@lockstep/protocol/decide/conversations'
 import { checkLength } from '@lockstep/protocol/decide/messages'
-import { Fault } from '@lockstep/protocol/errors'
 import { equalJson, isObject, type JsonObject } from '@lockstep/protocol/free-form'
 import type { Message } from '@lockstep/protocol/message'
 import {
@@ -52,14 +52,13 @@ export function decideSlice(
 ): ConversationDecision | undefined {
   if (held === undefined) return decideCreation(slice, context)
   if (!isConversation(held))
-    throw new Fault('id_taken', {
-      detail: 'An item with this id was here before and has been purged',
-    })
+    throw new ItemTaken('purged', 'An item with this id was here before and has been purged')
   if (held.deleted_at !== null && !isUnfinished(held)) return undefined
   if (!equalJson(held.encryption, slice.summary.encryption))
-    throw new Fault('id_taken', {
-      detail: 'An item with this id is here already, encrypted in another way',
-    })
+    throw new ItemTaken(
+      'encrypted_differently',
+      'An item with this id is here already, encrypted in another way',
+    )
   const known = new Set([...held.messages, ...(held.removed ?? [])].map(({ id }) => id))
   const missing = slice.messages.filter(({ id }) => !known.has(id))
   if (missing.length === 0) return undefined

@@ -1,8 +1,11 @@
 // Imports what users have elsewhere, item by item. An item that fails doesn't stop the others.
 // Repeating an import, even one that was interrupted, adds only what is missing.
+import { ItemTaken, whyRefused } from '@lockstep/imports/parsing/failures'
 import type { DecisionContext } from '@lockstep/protocol/change'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
+import { decideRecordImport } from '@lockstep/protocol/decide/records'
+import type { ImportFailure } from '@lockstep/protocol/import'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
 import type { Answer } from '@lockstep/protocol/rest'
 import { firstCharacters } from '@lockstep/protocol/text'
@@ -169,7 +172,7 @@ export function createImport({
         if (isFull && held === undefined) throw quotaReached()
         wasUnfinished = isUnfinished(held)
         if (!isFirst && !isConversation(held))
-          throw new Fault('id_taken', { detail: 'The item was removed during the import' })
+          throw new ItemTaken('removed_meanwhile', 'The item was removed during the import')
         return decideSlice(held, { summary, messages, isPartial }, context)
       })
       if (wasUnfinished) needsCompletion = true
@@ -187,6 +190,13 @@ export function createImport({
   async function importRun(apply: Apply, { run }: ItemOf<'run'>): Promise<ItemOutcome> {
     const decision = await apply({ topic: 'agents', entity_id: run.id }, (held, context) =>
       decideRunImport(held, run, context),
+    )
+    return decision ? 'created' : 'skipped'
+  }
+
+  async function importRecord(apply: Apply, { record }: ItemOf<'record'>): Promise<ItemOutcome> {
+    const decision = await apply({ topic: 'records', entity_id: record.id }, (held) =>
+      decideRecordImport(held, record),
     )
     return decision ? 'created' : 'skipped'
   }
@@ -238,6 +248,7 @@ export function createImport({
       if (seen.has(id)) return 'skipped'
       seen.add(id)
       if (item.kind === 'run') return importRun(apply, item)
+      if (item.kind === 'record') return importRecord(apply, item)
       if (item.kind === 'draft') return importDraft(caller, dry, item)
       return importConversation(apply, dry, item)
     }
@@ -247,8 +258,10 @@ export function createImport({
       const item = await next()
       if (!item) return result
       if (result.failed.length >= maxFailed) throw tooManyFailed(maxFailed)
-      if (item.kind === 'failed') result.failed.push({ item: item.item, reason: item.reason })
-      else
+      if (item.kind === 'failed') {
+        const { kind: _kind, ...failure } = item
+        result.failed.push(failure)
+      } else
         try {
           const outcome = await importItem(item)
           if (outcome) result[outcome]++
@@ -258,7 +271,7 @@ export function createImport({
           if (fault.code === 'unavailable' || fault.code === 'unauthenticated') throw fault
           if (fault.code === 'internal')
             logger.error({ err: fault.cause ?? fault }, 'an item could not be imported')
-          result.failed.push({ item: nameOf(item), reason: fault.message })
+          result.failed.push({ ...nameOf(item), ...whyRefused(fault) })
         }
     }
   }
@@ -291,7 +304,7 @@ function noteMissing(result: Result, item: ImportableItem): void {
   if (item.kind !== 'conversation' || item.missing.length === 0) return
   result.incomplete ??= []
   if (result.incomplete.length < MAX_INCOMPLETE)
-    result.incomplete.push({ item: nameOf(item), missing: item.missing })
+    result.incomplete.push({ item: nameOf(item).item, missing: item.missing })
 }
 const tooManyImports = (): Fault =>
   new Fault('unavailable', {
@@ -306,11 +319,13 @@ const tooManyFailed = (max: number): Fault =>
 
 function idOf(item: Exclude<ImportableItem, ItemOf<'preferences'>>): string {
   if (item.kind === 'run') return item.run.id
+  if (item.kind === 'record') return item.record.id
   return item.kind === 'draft' ? item.draft.id : item.summary.id
 }
 
-function nameOf(item: ImportableItem): string {
-  if (item.kind === 'preferences') return 'preferences'
-  const name = item.kind === 'conversation' && firstCharacters(item.summary.title, 100)
-  return name || idOf(item)
+function nameOf(item: ImportableItem): Pick<ImportFailure, 'item' | 'what'> {
+  if (item.kind === 'preferences') return { item: 'preferences', what: 'preferences' }
+  const title = item.kind === 'conversation' && firstCharacters(item.summary.title, 100)
+  if (title) return { item: title }
+  return { item: idOf(item), ...(item.kind !== 'conversation' && { what: item.kind }) }
 }

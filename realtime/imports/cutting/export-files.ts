@@ -2,10 +2,10 @@
 // in archives within it. Nothing is read before it is needed, so neither the size nor the number of
 // the files matters. The caller passes the library that reads archives, and loads it only if there
 // is an archive.
-import { Fault } from '@lockstep/protocol/errors'
 import { isObject } from '@lockstep/protocol/free-form'
 import { detectSource } from '../sources/detect-source.ts'
 import type { ExportFile } from './export-file.ts'
+import { UnreadableFile } from './unreadable-file.ts'
 
 /** What is needed of a library for archives, which has to support ZIP64. */
 interface ZipLibrary {
@@ -42,16 +42,9 @@ const MAX_INNER_ARCHIVE_BYTES = 2 * 1024 ** 3
 /** A larger file lists more than the files of an export (bytes). */
 const MAX_INDEX_BYTES = 1_000_000
 
-/** The file can be read, and there are no conversations in it. */
-export class NoConversations extends Fault {
-  constructor(detail: string) {
-    super('invalid', { detail })
-  }
-}
-
 /**
  * Returns the file itself, or the files with conversations in an archive, ordered by name. Throws
- * `NoConversations` if there are none, and `invalid` if an archive is damaged. Both name the file.
+ * an `UnreadableFile` if there are none, and if an archive is damaged.
  */
 export async function exportFilesIn(
   file: Blob,
@@ -60,21 +53,17 @@ export async function exportFilesIn(
 ): Promise<ExportFile[]> {
   if (!(await isArchive(file))) {
     const own = { name, size: file.size, stream: () => file.stream() }
-    if (await isIndex(own)) throw indexOnly(name)
+    if (await isIndex(own)) throw new UnreadableFile('index_only', name)
     return [own]
   }
   const { named, others } = await filesIn(file, name, await loadZip(), MAX_ARCHIVE_DEPTH)
   if (named.length > 0) return named
   const recognized = await filesWithConversations(others)
   if (recognized.length > 0) return recognized
-  for (const other of others) if (await isIndex(other)) throw indexOnly(other.name)
-  throw new NoConversations(`${name} contains no conversations`)
+  for (const other of others)
+    if (await isIndex(other)) throw new UnreadableFile('index_only', other.name)
+  throw new UnreadableFile('no_conversations', name)
 }
-
-const indexOnly = (name: string): NoConversations =>
-  new NoConversations(
-    `${name} only lists the files of the export: download those that it names and choose them`,
-  )
 
 async function isArchive(file: Blob): Promise<boolean> {
   const start = await file.slice(0, ZIP_SIGNATURE.length).text()
@@ -97,7 +86,7 @@ async function filesIn(
   const entries = await new zip.ZipReader(new zip.BlobReader(archive) as never, withoutWorkers)
     .getEntries()
     .catch((error: unknown) => {
-      throw new Fault('invalid', { detail: `${name} is not a complete ZIP archive` }, error)
+      throw new UnreadableFile('not_zip', name, error)
     })
   entries.sort((a, b) => a.filename.localeCompare(b.filename, 'en', { numeric: true }))
   const files = entries
@@ -116,11 +105,9 @@ async function filesIn(
   for (const entry of innerArchives(entries)) {
     const innerName = `${entry.filename} in ${name}`
     if (entry.uncompressedSize > MAX_INNER_ARCHIVE_BYTES)
-      throw new Fault('invalid', {
-        detail: `${innerName} is too large to be opened there: unpack it and choose it by itself`,
-      })
+      throw new UnreadableFile('archive_too_large', innerName)
     const inner = await new Response(unpack(entry)).blob().catch((error: unknown) => {
-      throw new Fault('invalid', { detail: `${innerName} is damaged` }, error)
+      throw new UnreadableFile('damaged', innerName, error)
     })
     const { named, others } = await filesIn(inner, innerName, zip, depth - 1)
     found.named.push(...named)

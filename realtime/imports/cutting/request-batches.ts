@@ -5,6 +5,7 @@ import type { ImportSource } from '@lockstep/protocol/import'
 import { ExportCutter } from './export-cutter.ts'
 import type { ExportFile } from './export-file.ts'
 import { joinFragments, type Fragment } from './fragment.ts'
+import { UnreadableFile } from './unreadable-file.ts'
 
 /** The most bytes and items in one request. A larger item has a request to itself. */
 const BATCH_BYTES = 900_000
@@ -19,7 +20,7 @@ export interface RequestBatch {
   bytes: number
 }
 
-/** Throws `invalid`, naming the file, for what isn't JSON. */
+/** Throws an `UnreadableFile` for what isn't JSON. */
 export async function* requestBatches(
   source: ImportSource,
   files: readonly ExportFile[],
@@ -41,8 +42,7 @@ export async function* requestBatches(
       for (const fragment of cutter.end()) yield* toBatches(pending.add(fragment), bytes)
       yield* toBatches(pending.flush(), bytes)
     } catch (error) {
-      const reason = error instanceof Fault ? 'is not JSON, or it is cut off' : 'could not be read'
-      throw new Fault('invalid', { detail: `${file.name} ${reason}` }, error)
+      throw new UnreadableFile(error instanceof Fault ? 'not_json' : 'unreadable', file.name, error)
     }
   }
   return undefined

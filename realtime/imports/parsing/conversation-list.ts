@@ -2,7 +2,7 @@
 import { Fault } from '@lockstep/protocol/errors'
 import { isObject } from '@lockstep/protocol/free-form'
 import { firstOf, listOf, textOf, type Fields } from './foreign-values.ts'
-import type { ParsedConversation, ParsedItem } from './parsed-item.ts'
+import type { FailedItem, ParsedConversation, ParsedItem } from './parsed-item.ts'
 
 /**
  * Parses an export that is a list of conversations, a single conversation, or an object with a list
@@ -23,8 +23,9 @@ export function* parseConversations(
       if (conversation) return { kind: 'conversation', conversation }
       return {
         kind: 'failed',
-        item: nameOf(item, index),
+        ...nameOf(item, index),
         reason: 'This is not a conversation of that product',
+        code: 'not_a_conversation',
       }
     })
   }
@@ -35,7 +36,12 @@ export function parseItem(item: unknown, index: number, parse: () => ParsedItem)
   try {
     return parse()
   } catch {
-    return { kind: 'failed', item: nameOf(item, index), reason: 'This could not be read' }
+    return {
+      kind: 'failed',
+      ...nameOf(item, index),
+      reason: 'This could not be read',
+      code: 'unreadable',
+    }
   }
 }
 
@@ -45,9 +51,17 @@ export function notThisSource(): Fault {
 }
 
 /** What a person would call an item: its title, or its number. */
-export function nameOf(item: unknown, index: number): string {
+export function nameOf(item: unknown, index: number): Pick<FailedItem, 'item' | 'number'> {
   const name = isObject(item)
     ? textOf(firstOf(item, 'title', 'name', 'id', '_id', 'uuid'))
     : undefined
-  return name === undefined || name === '' ? `item ${index + 1}` : name.slice(0, 100).toWellFormed()
+  return name === undefined || name === ''
+    ? byNumber(index)
+    : { item: name.slice(0, 100).toWellFormed() }
 }
+
+/** An item without a name, by its index from 0. */
+export const byNumber = (index: number): Required<Pick<FailedItem, 'item' | 'number'>> => ({
+  item: `item ${index + 1}`,
+  number: index + 1,
+})

@@ -3,6 +3,7 @@
 // (`normalize.ts`).
 import type { Encryption } from '@lockstep/protocol/encryption'
 import type { JsonObject } from '@lockstep/protocol/free-form'
+import type { ImportFailure } from '@lockstep/protocol/import'
 import type { Message } from '@lockstep/protocol/message'
 import type { Part } from '@lockstep/protocol/parts'
 
@@ -40,15 +41,20 @@ export interface ParsedConversation {
   messages: ParsedMessage[]
 }
 
+export type FailedItem = { kind: 'failed' } & CodedFailure
+type CodedFailure = ImportFailure & Required<Pick<ImportFailure, 'code'>>
+
 export type ParsedItem =
   | { kind: 'conversation'; conversation: ParsedConversation }
   | { kind: 'preferences'; preferences: JsonObject }
   /** An agent's run, as Lockstep exports it. */
   | { kind: 'run'; run: unknown }
+  /** A record of a program, as Lockstep exports it. */
+  | { kind: 'record'; record: unknown }
   /** A text that wasn't sent yet, as Lockstep exports it. */
   | { kind: 'draft'; draft: unknown }
   /** Something that can't be a conversation. `item` names it for a person. */
-  | { kind: 'failed'; item: string; reason: string }
+  | FailedItem
 
 /**
  * Parses an export, or a part of one. `first` is the index of the first item, from 0. Throws

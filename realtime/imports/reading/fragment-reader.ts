@@ -1,10 +1,11 @@
 // Reads one fragment of an export after the other: parses its JSON, parses its items, normalizes
 // them.
 import { Fault } from '@lockstep/protocol/errors'
-import type { ImportSource } from '@lockstep/protocol/import'
+import type { ImportFailureCode, ImportSource } from '@lockstep/protocol/import'
 import { limits } from '@lockstep/protocol/limits'
 import type { Fragment } from '../cutting/fragment.ts'
 import { malformedJson } from '../cutting/json-scanner.ts'
+import { byNumber } from '../parsing/conversation-list.ts'
 import { parsers } from '../sources/parsers.ts'
 import { normalizeItem, type DeriveId, type NormalizedItem } from './normalize.ts'
 
@@ -20,14 +21,14 @@ export function createFragmentReader(
   const now = new Date().toISOString()
   let isFirst = true
   return function* (fragment) {
-    if (fragment.isTooLarge) return void (yield failed(fragment, TOO_LARGE))
+    if (fragment.isTooLarge) return void (yield failed(fragment, 'too_large', TOO_LARGE))
     const value = parseFragment(fragment)
     try {
       for (const item of parsers[source](value, fragment.index))
         yield normalizeItem(item, { source, now, deriveId })
     } catch (error) {
       if (isFirst || !(error instanceof Fault)) throw error
-      yield failed(fragment, error.message)
+      yield failed(fragment, 'wrong_source', error.message)
     }
     isFirst = false
     return undefined
@@ -36,10 +37,11 @@ export function createFragmentReader(
 
 const TOO_LARGE = `It is too large: a conversation may have ${limits.importItemBytes / 1024 ** 2} MB and 100,000 messages`
 
-const failed = ({ index }: Fragment, reason: string): NormalizedItem => ({
+const failed = ({ index }: Fragment, code: ImportFailureCode, reason: string): NormalizedItem => ({
   kind: 'failed',
-  item: `item ${index + 1}`,
+  ...byNumber(index),
   reason,
+  code,
 })
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

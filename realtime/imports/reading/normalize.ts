@@ -15,8 +15,15 @@ import { Message } from '@lockstep/protocol/message'
 import { compose, partsOf, replaceTexts } from '@lockstep/protocol/message-parts'
 import { contentOf, exceededBy, type Composed } from '@lockstep/protocol/part-texts'
 import type { Part } from '@lockstep/protocol/parts'
+import { StoredRecord } from '@lockstep/protocol/records'
 import { byteLength, firstCharacters } from '@lockstep/protocol/text'
-import type { ParsedConversation, ParsedItem, ParsedMessage } from '../parsing/parsed-item.ts'
+import { whyInvalid, whyRefused } from '../parsing/failures.ts'
+import type {
+  FailedItem,
+  ParsedConversation,
+  ParsedItem,
+  ParsedMessage,
+} from '../parsing/parsed-item.ts'
 import { isSecretName } from '../parsing/secrets.ts'
 import { fitText } from './long-texts.ts'
 
@@ -36,6 +43,9 @@ export type ImportedRun = z.infer<typeof ImportedRun>
 const ImportedDraft = Draft.omit({ version: true })
 export type ImportedDraft = z.infer<typeof ImportedDraft>
 
+const ImportedRecord = StoredRecord.omit({ version: true })
+export type ImportedRecord = z.infer<typeof ImportedRecord>
+
 export type NormalizedItem =
   /** At least one slice. The messages of each fit into one change. Positions count from 1. */
   | {
@@ -50,9 +60,9 @@ export type NormalizedItem =
     }
   | { kind: 'preferences'; preferences: JsonObject }
   | { kind: 'run'; run: ImportedRun }
+  | { kind: 'record'; record: ImportedRecord }
   | { kind: 'draft'; draft: ImportedDraft }
-  /** `item` names the item for a person. */
-  | { kind: 'failed'; item: string; reason: string }
+  | FailedItem
 
 /**
  * The most bytes of messages in one slice: a change may have 4 MB, and holds more than messages.
@@ -77,21 +87,21 @@ export interface NormalizeOptions {
 /** An item that can't be made valid becomes a failed one. */
 export function normalizeItem(item: ParsedItem, options: NormalizeOptions): NormalizedItem {
   if (item.kind === 'run') return normalizeRun(item.run)
+  if (item.kind === 'record') return normalizeRecord(item.record)
   if (item.kind === 'draft') return normalizeDraft(item.draft)
   if (item.kind !== 'conversation') return item
   const { conversation } = item
   try {
     return normalizeConversation(conversation, options)
   } catch (error) {
-    const issues = error instanceof z.ZodError ? error.issues : []
-    const unread = error instanceof Fault ? error.message : 'This could not be read'
-    const [{ path, message } = { path: [], message: unread }] = issues
-    return {
-      kind: 'failed',
-      item: nameOf(conversation),
-      reason: `${path.join('.')} ${message}`.trim(),
-    }
+    return { kind: 'failed', item: nameOf(conversation), ...whyUnreadable(error) }
   }
+}
+
+function whyUnreadable(error: unknown): Pick<FailedItem, 'reason' | 'code'> {
+  if (error instanceof z.ZodError) return whyInvalid(error)
+  if (error instanceof Fault) return whyRefused(error)
+  return { reason: 'This could not be read', code: 'unreadable' }
 }
 
 const nameOf = ({ title, key }: ParsedConversation): string => firstCharacters(title || key, 100)
@@ -231,11 +241,16 @@ function toSlices(messages: readonly Message[]): Message[][] {
 
 function normalizeRun(value: unknown): NormalizedItem {
   const parsed = ImportedRun.safeParse(value)
-  if (!parsed.success) return failed('agent run', parsed.error)
+  if (!parsed.success) return failed('run', parsed.error)
   const run = parsed.data
   const isUnfinished = run.status === 'queued' || run.status === 'running'
   const ended = { status: 'interrupted' as const, ended_at: run.ended_at ?? run.started_at }
   return { kind: 'run', run: { ...run, ...(isUnfinished && ended) } }
+}
+
+function normalizeRecord(value: unknown): NormalizedItem {
+  const { success, data, error } = ImportedRecord.safeParse(value)
+  return success ? { kind: 'record', record: data } : failed('record', error)
 }
 
 function normalizeDraft(value: unknown): NormalizedItem {
@@ -243,7 +258,6 @@ function normalizeDraft(value: unknown): NormalizedItem {
   return success ? { kind: 'draft', draft: data } : failed('draft', error)
 }
 
-function failed(item: string, { issues }: z.ZodError): NormalizedItem {
-  const [{ path, message }] = issues as [z.core.$ZodIssue]
-  return { kind: 'failed', item, reason: `${path.join('.')} ${message}` }
+function failed(what: 'run' | 'record' | 'draft', error: z.ZodError): FailedItem {
+  return { kind: 'failed', item: what === 'run' ? 'agent run' : what, what, ...whyInvalid(error) }
 }

@@ -87,7 +87,12 @@ const contentNames = ['content', 'text', 'message', 'body']
 function parseListItem(item: unknown, index: number): ParsedItem {
   const messages = isObject(item) ? firstOf(item, 'messages', 'history') : undefined
   if (!isObject(item) || (messages !== undefined && !Array.isArray(messages)))
-    return { kind: 'failed', item: nameOf(item, index), reason: 'This is not a conversation' }
+    return {
+      kind: 'failed',
+      ...nameOf(item, index),
+      reason: 'This is not a conversation',
+      code: 'not_a_conversation',
+    }
   return { kind: 'conversation', conversation: parseConversation(item) }
 }
 

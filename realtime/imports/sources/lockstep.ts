@@ -8,6 +8,7 @@ import { contentOf } from '@lockstep/protocol/part-texts'
 import { Parts } from '@lockstep/protocol/parts'
 import { FreeForm, Text } from '@lockstep/protocol/scalars'
 import { nameOf, notThisSource } from '../parsing/conversation-list.ts'
+import { whyInvalid } from '../parsing/failures.ts'
 import { isEmpty, objectsOf, type Fields } from '../parsing/foreign-values.ts'
 import { toMetadata } from '../parsing/metadata.ts'
 import type { ParsedItem, ParseExport } from '../parsing/parsed-item.ts'
@@ -31,10 +32,11 @@ const documentFields = new Set([
   'preferences',
   'conversations',
   'agent_runs',
+  'records',
   'drafts',
 ])
 /** An export has at least one of these. */
-const ownFields = ['conversations', 'preferences', 'agent_runs', 'drafts']
+const ownFields = ['conversations', 'preferences', 'agent_runs', 'records', 'drafts']
 const messageFields = Object.keys(Message.shape)
 const conversationFields = [...Object.keys(Summary.shape), 'messages', 'has_more']
 const runFields = Object.keys(Run.shape)
@@ -48,10 +50,16 @@ export const parseLockstep: ParseExport = function* (data, first = 0) {
     for (const [index, item] of listIn(document, 'conversations').entries())
       yield parseConversation(item, first + index)
     for (const run of listIn(document, 'agent_runs')) yield { kind: 'run', run: withUnknown(run) }
+    for (const record of listIn(document, 'records')) yield { kind: 'record', record }
     for (const draft of listIn(document, 'drafts')) yield { kind: 'draft', draft }
     for (const [name, value] of Object.entries(document))
       if (areExports && !documentFields.has(name) && !isEmpty(value))
-        yield { kind: 'failed', item: name, reason: 'This version of Lockstep doesn’t know it' }
+        yield {
+          kind: 'failed',
+          item: name,
+          reason: 'This version of Lockstep doesn’t know it',
+          code: 'unknown_to_version',
+        }
   }
 }
 
@@ -63,12 +71,14 @@ function listIn(document: Fields, name: string): unknown[] {
 
 function parsePreferences(value: Fields): ParsedItem {
   const { success, data, error } = FreeForm.safeParse(value)
-  return success ? { kind: 'preferences', preferences: data } : failed('preferences', error)
+  if (success) return { kind: 'preferences', preferences: data }
+  return { kind: 'failed', item: 'preferences', what: 'preferences', ...whyInvalid(error) }
 }
 
 function parseConversation(item: unknown, index: number): ParsedItem {
   const parsed = ExportedConversation.safeParse(item)
-  if (!parsed.success) return failed(nameOf(item, index), parsed.error)
+  if (!parsed.success)
+    return { kind: 'failed', ...nameOf(item, index), ...whyInvalid(parsed.error) }
   const { id, title, created_at, updated_at, archived, pinned, deleted_at } = parsed.data
   const { metadata = {}, encryption, messages } = parsed.data
   return {
@@ -117,9 +127,3 @@ function withUnknown(run: unknown): unknown {
   if (!isObject(run) || !isObject(run.metadata)) return run
   return { ...run, metadata: keepUnknown(run.metadata as JsonObject, run, runFields) }
 }
-
-const failed = (item: string, { issues }: z.ZodError): ParsedItem => ({
-  kind: 'failed',
-  item,
-  reason: `${issues[0]!.path.join('.')} ${issues[0]!.message}`.trim(),
-})

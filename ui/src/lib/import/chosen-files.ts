@@ -1,6 +1,7 @@
 // The files that a person chose to import, or data of the page itself, as export files.
 import type { ExportFile } from '@lockstep/imports/cutting/export-file'
-import { exportFilesIn, NoConversations } from '@lockstep/imports/cutting/export-files'
+import { exportFilesIn } from '@lockstep/imports/cutting/export-files'
+import { UnreadableFile } from '@lockstep/imports/cutting/unreadable-file'
 
 const loadZip = async () => {
   // importing only these two names keeps the rest of the library out of the page
@@ -10,26 +11,26 @@ const loadZip = async () => {
 
 export interface ChosenFiles {
   files: ExportFile[]
-  /** Why some of the chosen files are left out. */
-  leftOut: string[]
+  /** The chosen files that hold no conversations. */
+  leftOut: UnreadableFile[]
 }
 
 /**
  * Unpacks archives and keeps the order of the files. Files without conversations are left out
- * beside others. Throws `invalid`, naming the file at fault.
+ * beside others. Throws an `UnreadableFile`.
  */
 export async function exportFilesOf(chosen: readonly File[]): Promise<ChosenFiles> {
   const files: ExportFile[] = []
-  const empty: NoConversations[] = []
+  const leftOut: UnreadableFile[] = []
   for (const file of chosen)
     try {
       files.push(...(await exportFilesIn(file, file.name, loadZip)))
     } catch (error) {
-      if (!(error instanceof NoConversations)) throw error
-      empty.push(error)
+      if (!(error instanceof UnreadableFile && error.isEmpty)) throw error
+      leftOut.push(error)
     }
-  if (files.length === 0 && empty[0]) throw empty[0]
-  return { files, leftOut: empty.map(({ message }) => message) }
+  if (files.length === 0 && leftOut[0]) throw leftOut[0]
+  return { files, leftOut }
 }
 
 export function toExportFile(name: string, value: unknown): ExportFile {

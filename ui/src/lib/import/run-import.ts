@@ -4,9 +4,8 @@ import { isRetryable } from '@lockstep/client'
 import type { ExportFile } from '@lockstep/imports/cutting/export-file'
 import { requestBatches, type RequestBatch } from '@lockstep/imports/cutting/request-batches'
 import { Fault } from '@lockstep/protocol/errors'
-import type { ImportSource } from '@lockstep/protocol/import'
+import type { ImportFailure, ImportSource } from '@lockstep/protocol/import'
 import type { Answer, Asking } from '@lockstep/protocol/rest'
-import { t } from '../texts.ts'
 
 type Result = Answer<'importMe'>
 
@@ -48,9 +47,7 @@ export async function runImport(files: readonly ExportFile[], run: ImportRun): P
     result.created += created
     result.updated += updated
     result.skipped += skipped
-    result.failed.push(
-      ...failed.map(({ item, reason }) => ({ item: renumber(item, batch.first), reason })),
-    )
+    result.failed.push(...failed.map((failure) => renumber(failure, batch.first)))
     if (incomplete.length > 0) result.incomplete = [...(result.incomplete ?? []), ...incomplete]
     items += created + updated + skipped + failed.length
     progress({ result: { ...result, failed: [...result.failed] }, items, bytes: batch.bytes })
@@ -59,15 +56,20 @@ export async function runImport(files: readonly ExportFile[], run: ImportRun): P
 }
 
 /** The server numbers items without a name from the beginning of a request. */
-const renumber = (item: string, first: number): string =>
-  item.replace(/^item (\d+)$/, (_, number: string) => `item ${Number(number) + first}`)
+function renumber(failure: ImportFailure, first: number): ImportFailure {
+  if (failure.number === undefined) return failure
+  const number = failure.number + first
+  return { ...failure, number, item: `item ${number}` }
+}
 
 async function sendBatch(
   { data }: RequestBatch,
   { source, dry_run, send, stop, sleep = wait }: ImportRun,
 ): Promise<Result> {
   if (data === undefined) {
-    const failed = [{ item: 'item 1', reason: t('import.tooLarge') }]
+    const failed = [
+      { item: 'item 1', number: 1, reason: 'It is too large', code: 'too_large' as const },
+    ]
     return { created: 0, updated: 0, skipped: 0, failed }
   }
   for (let left = MAX_TRIES; ; left--) {

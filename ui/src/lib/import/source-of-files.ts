@@ -2,23 +2,30 @@
 import type { ExportFile } from '@lockstep/imports/cutting/export-file'
 import { importSources, type ChoosableSource } from '@lockstep/imports/sources/catalog'
 import { detectSource } from '@lockstep/imports/sources/detect-source'
-import { Fault } from '@lockstep/protocol/errors'
-import { t } from '../texts.ts'
 
 type SourceId = ChoosableSource['id']
 
+/** The names of two products. */
+export class MixedSources extends Error {
+  readonly first: string
+  readonly second: string
+
+  constructor(first: string, second: string) {
+    super()
+    this.first = first
+    this.second = second
+  }
+}
+
 /**
- * The product that exported the files, or `chosen` if the files don't tell. Throws a Fault if they
- * come from different products.
+ * The product that exported the files, or `chosen` if the files don't tell. Throws
+ * `MixedSources` if they come from different products.
  */
 export async function sourceOf(files: readonly ExportFile[], chosen: SourceId): Promise<SourceId> {
   let found: SourceId | undefined
   for (const file of files) {
     const source = await detectSource(file)
-    if (found && source && source !== found)
-      throw new Fault('invalid', {
-        detail: t('data.mixedSources', { first: nameOf(found), second: nameOf(source) }),
-      })
+    if (found && source && source !== found) throw new MixedSources(nameOf(found), nameOf(source))
     found ??= source
   }
   return found ?? chosen

@@ -1,0 +1,18 @@
+// What a program needs of the protocol besides the engine. `@lockstep/client/protocol/*` has all
+// modules of it.
+export { branchOf, versionsOf } from '@lockstep/protocol/branch'
+export { isId, newId } from '@lockstep/protocol/ids'
+export { limits } from '@lockstep/protocol/limits'
+export { partsOf } from '@lockstep/protocol/message-parts'
+export { reduceAccount } from '@lockstep/protocol/reduce/account'
+export { reduceConversation } from '@lockstep/protocol/reduce/conversation'
+export { reducePreferences } from '@lockstep/protocol/reduce/preferences'
+export { reduceRun } from '@lockstep/protocol/reduce/run'
+export type { ListedSession, Session, User } from '@lockstep/protocol/account'
+export type { Agent, Run } from '@lockstep/protocol/agents'
+export type { WireChange } from '@lockstep/protocol/change'
+export type { Conversation, Summary } from '@lockstep/protocol/conversations'
+export type { Message, MessageInput } from '@lockstep/protocol/message'
+export type { Part } from '@lockstep/protocol/parts'
+export type { Problem } from '@lockstep/protocol/problem'
+export type { ProducedPiece } from '@lockstep/protocol/produce'
