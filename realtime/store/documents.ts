@@ -5,6 +5,7 @@ import type { Actor } from '@lockstep/protocol/actor'
 import type { Encryption } from '@lockstep/protocol/encryption'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Message } from '@lockstep/protocol/message'
+import type { StoredRecord } from '@lockstep/protocol/records'
 import type { Scope } from '@lockstep/protocol/tokens'
 import type { Topic } from '@lockstep/protocol/topics'
 
@@ -147,6 +148,28 @@ export type LiveRunDocument = Omit<Run, 'id' | 'started_at' | 'ended_at'> & {
 /** Only the id and the version of a deleted run remain. */
 export type RunDocument =
   LiveRunDocument | { _id: string; user_id: string; version: number; seq: number; deleted: true }
+
+export type LiveRecordDocument = Omit<StoredRecord, 'id' | 'created_at' | 'updated_at'> & {
+  /** `<user>:<id>` */
+  _id: string
+  user_id: string
+  created_at: Date
+  updated_at: Date
+  /** The `seq` of the change that last wrote this document. */
+  seq: number
+}
+
+/** Of a deleted record, its kind remains under another name, so that no list finds it. */
+export type RecordDocument =
+  | LiveRecordDocument
+  | {
+      _id: string
+      user_id: string
+      deleted_kind: string
+      version: number
+      seq: number
+      deleted: true
+    }
 
 export interface DraftDocument {
   /** `<user>:<id>` */
