@@ -18,6 +18,7 @@ const entries = [
   /^clients\/(typescript|react|svelte|vue)\/src\/(client|node|observe|protocol|react|svelte|vue)\.ts$/,
   /^clients\/conformance\/src\/(cli|conformance)\.ts$/,
   /^tests\/conformance-kit\/typescript-adapter\.ts$/,
+  /^clients\/ai-sdk\/src\/(ai-sdk|transport)\.ts$/,
   /\.test\.ts$/,
   /^tests\/harness\/global-setup\.ts$/,
   /^tools\/run-reporter\.ts$/,
