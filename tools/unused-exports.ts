@@ -16,6 +16,7 @@ const entries = [
   /^realtime\/(main|cli)\.ts$/,
   /^ui\/src\/main\.ts$/,
   /^clients\/(typescript|react|svelte|vue)\/src\/(client|node|observe|protocol|react|svelte|vue)\.ts$/,
+  /^clients\/ai-sdk\/src\/(ai-sdk|transport)\.ts$/,
   /\.test\.ts$/,
   /^tests\/harness\/global-setup\.ts$/,
   /^tools\/run-reporter\.ts$/,
