@@ -4,8 +4,8 @@ import type { WireChange, ChangeOf, Change, Op } from './change.ts'
 import type { Topic } from './topics.ts'
 
 /**
- * False: an account that may store no more still takes the change, as a removal, a sign-in or the end
- * of a reply.
+ * False: an account that may store no more still takes the change, as a removal, a sign-in or the
+ * end of a reply.
  */
 const ops: { [T in Topic]: Record<Op<T>, boolean> } = {
   conversations: {

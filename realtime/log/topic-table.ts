@@ -1,6 +1,6 @@
 // What each topic is to the log, as one value: the state that its commands decide on, and how its
-// documents follow. `StateOf`, the caches, the projector and the deletion of accounts follow from it.
-// `protocol/topic-table.ts` has what the topic is on the wire.
+// documents follow. `StateOf`, the caches, the projector and the deletion of accounts follow from
+// it. `protocol/topic-table.ts` has what the topic is on the wire.
 import { topics, type Topic } from '@lockstep/protocol/topics'
 import type { sealedFields } from '../store/sealing/sealed-fields.ts'
 import { projectConversations } from './projection/conversations.ts'
@@ -22,8 +22,8 @@ interface LogTopic<State, Needs> {
   cacheBytes: number
   project: Project<State>
   /**
-   * Where its documents are: what `sealed-fields.ts` seals, and what goes with an account. Each has a
-   * `user_id`, and ids that begin with `<user>:`.
+   * Where its documents are: what `sealed-fields.ts` seals, and what goes with an account. Each
+   * document has a `user_id`, and an id that begins with `<user>:`.
    */
   collections: readonly (keyof typeof sealedFields)[]
 }
