@@ -50,5 +50,5 @@ export const isKnownOp = ({ topic, op }: Pick<WireChange, 'topic' | 'op'>): bool
   Object.hasOwn(ops[topic], op)
 
 /** Whether a full account refuses the change. */
-export const needsRoom = ({ topic, op }: Pick<WireChange, 'topic' | 'op'>): boolean =>
+export const refusedWhenFull = ({ topic, op }: Pick<WireChange, 'topic' | 'op'>): boolean =>
   new Map(Object.entries(ops[topic])).get(op) ?? false

@@ -3,7 +3,7 @@
 // The bytes of the user's other topics may be a few seconds old. Drafts are in no log; their bytes
 // count as those of another topic.
 import { Fault } from '@lockstep/protocol/errors'
-import { needsRoom } from '@lockstep/protocol/known-change'
+import { refusedWhenFull } from '@lockstep/protocol/known-change'
 import { topics } from '@lockstep/protocol/topics'
 import { topicKey } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
@@ -90,7 +90,7 @@ export function createStorageQuota({
 
   return {
     async refusal(head, entry) {
-      if (!needsRoom(entry) || isServer(entry.actor)) return undefined
+      if (!refusedWhenFull(entry) || isServer(entry.actor)) return undefined
       if (fits(entry, head, await recentBytes(head.user_id))) return undefined
       await project(head)
       if (fits(entry, head, await newBytes(head.user_id))) return undefined
