@@ -51,11 +51,13 @@ export async function playAndCheck(
   ms: number,
 ): Promise<void> {
   const usesAgents = steps.some((step) => 'run' in step || step.do === 'run')
+  const usesRecords = steps.some((step) => 'record' in step)
   const undisturbed = !cluster.acceptsFaults
   const devices = await startDevices(cluster.urls, [
     'conversations',
     'preferences',
     ...(usesAgents ? (['agents'] as const) : []),
+    ...(usesRecords ? (['records'] as const) : []),
   ])
   try {
     await play(steps, devices, cluster)

@@ -10,6 +10,7 @@ export type { CreateEncryption } from './encryption-hooks.ts'
 export { lateEncryption } from './encryption/late-encryption.ts'
 export { isRetryable } from './rest/call.ts'
 export type { Call, CallOptions } from './rest/call.ts'
+export type { RecordsTopic, RecordView } from './record-views.ts'
 export { isOver } from './views.ts'
 export type {
   AccountTopic,

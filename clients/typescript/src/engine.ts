@@ -33,6 +33,8 @@ import {
   type ServerAddress,
 } from './platform.ts'
 import { PreferencesClient } from './preferences-client.ts'
+import { RecordsClient } from './records-client.ts'
+import type { RecordsTopic } from './record-views.ts'
 import { createCall, type Call } from './rest/call.ts'
 import { connectBySocketIo } from './socket-io.ts'
 import type { EngineSession } from './topic-replica.ts'
@@ -53,6 +55,8 @@ export interface EngineOptions extends Credentials, ServerAddress {
   credentials?: CredentialsMode
   /** The topics to follow. Default: all. `account` is always followed. */
   topics?: readonly Topic[]
+  /** The kinds of records to follow. Default: none. */
+  records?: readonly string[]
   clock?: Clock
   /** A random number, 0 ≤ x < 1, for the delays before reconnects. */
   random?: () => number
@@ -95,6 +99,8 @@ export interface Engine {
   readonly preferences: PreferencesTopic
   readonly account: AccountTopic
   readonly agents: AgentsTopic
+  /** Those of the kinds in the option `records`. */
+  readonly records: RecordsTopic
   /** They are read once somebody subscribes. */
   readonly drafts: DraftsFollower
   /**
@@ -119,13 +125,15 @@ export function createEngine(options: EngineOptions): Engine {
   return new LocalEngine(options)
 }
 
-type FollowedTopic = ConversationsClient | PreferencesClient | AgentsClient | AccountClient
+type FollowedTopic =
+  ConversationsClient | PreferencesClient | AgentsClient | RecordsClient | AccountClient
 
 class LocalEngine implements Engine {
   readonly conversations: ConversationsClient
   readonly preferences: PreferencesClient
   readonly account: AccountClient
   readonly agents: AgentsClient
+  readonly records: RecordsClient
   readonly drafts: DraftsClient
   readonly call: Call
   readonly #options: EngineOptions
@@ -153,6 +161,7 @@ class LocalEngine implements Engine {
     this.conversations = new ConversationsClient(call, changed, now, encryption)
     this.preferences = new PreferencesClient(call, changed)
     this.agents = new AgentsClient(call, changed)
+    this.records = new RecordsClient(call, changed, options.records ?? [])
     this.drafts = new DraftsClient(call, this.conversations.hooks?.drafts)
     this.account = new AccountClient({
       call,
@@ -162,9 +171,10 @@ class LocalEngine implements Engine {
       draft: (notice) => this.drafts.onNotice(notice),
     })
     const optional = ['conversations', 'preferences', 'agents'] as const
-    const { topics = optional } = options
+    const { topics = [...optional, 'records'], records: kinds = [] } = options
     const followed = optional.filter((name) => topics.includes(name)).map((name) => this[name])
-    this.#topics = [...followed, this.account]
+    const records = kinds.length > 0 && topics.includes('records') ? [this.records] : []
+    this.#topics = [...followed, ...records, this.account]
   }
 
   get state(): EngineState {
