@@ -1,6 +1,6 @@
 // What each error means and what to do about it, for the page that each code of the table has. The
 // type demands an entry for every code.
-import type { ErrorCode } from '../../protocol/error-codes.ts'
+import type { ErrorCode } from '@lockstep/protocol/error-codes'
 
 interface ErrorGuide {
   meaning: string
@@ -101,7 +101,8 @@ export const errorGuide: Record<ErrorCode, ErrorGuide> = {
   protocol_unsupported: {
     meaning: 'The handshake named a version of the protocol that this server doesn’t speak.',
     person: 'Reloads the page, or updates the app.',
-    developer: 'Installs the client of the server’s version, and sends `protocol` in the handshake.',
+    developer:
+      'Installs the client of the server’s version, and sends `protocol` in the handshake.',
   },
   unavailable: {
     meaning:

@@ -1,12 +1,12 @@
 // A page for each code of the table of errors: what it means, what to do, where it comes from.
-import { errors, errorCodes, type ErrorCode } from '../../protocol/error-codes.ts'
+import { errors, errorCodes, type ErrorCode } from '@lockstep/protocol/error-codes'
 import { errorGuide } from './error-guide.ts'
 import { faultSources } from './fault-sources.ts'
 import { cell, fileName, table, type Page } from './page.ts'
 
 export const errorPage = (code: string): string => `reference/errors/${fileName(code)}.md`
 
-/** A folder of the sources, or a file of it -> what a reader knows it as. The first match counts. */
+/** A source file -> where a reader meets it. The first match counts. */
 const places: [RegExp, string][] = [
   [/^protocol\/(decide|encrypted)/, 'A command doesn’t fit what is there'],
   [/^protocol\//, 'Any request, when it is parsed'],
@@ -14,7 +14,10 @@ const places: [RegExp, string][] = [
   [/host-repl|produce/, 'Replies of programs (`produce`)'],
   [/^realtime\/agents/, 'Replies and runs'],
   [/draft/, 'Drafts'],
-  [/^realtime\/auth|sign|account|security|token|proof|second-step|scopes/, 'Signing in, accounts and tokens'],
+  [
+    /^realtime\/auth|sign|account|security|token|proof|second-step|scopes/,
+    'Signing in, accounts and tokens',
+  ],
   [/^realtime\/commands/, 'Commands'],
   [/^realtime\/gateway/, 'Sockets'],
   [/^realtime\/http/, 'HTTP requests'],
@@ -77,7 +80,9 @@ function origins(code: ErrorCode, sources: ReturnType<typeof faultSources>): str
   }
   const rows = Array.from(details, ([place, said]) => [
     place,
-    said.size === 0 ? `“${errors[code].title}”` : Array.from(said, (d) => `“${cell(d)}”`).join('<br>'),
+    said.size === 0
+      ? `“${errors[code].title}”`
+      : Array.from(said, (d) => `“${cell(d)}”`).join('<br>'),
   ])
-  return `${table(['Where', 'What \`detail\` says'], rows)}\n\nRead from the source code; “…” stands for what differs.`
+  return `${table(['Where', 'What `detail` says'], rows)}\n\nRead from the source code; “…” stands for what differs.`
 }

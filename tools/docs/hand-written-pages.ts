@@ -19,15 +19,36 @@ const groups: [group: string, files: string[]][] = [
       'docs/encrypted-chats.md',
     ],
   ],
-  ['Packages', ['clients/typescript/README.md', 'clients/*/README.md', 'protocol/README.md', 'realtime/embedded/README.md']],
+  [
+    'Packages',
+    [
+      'clients/typescript/README.md',
+      'clients/*/README.md',
+      'protocol/README.md',
+      'realtime/embedded/README.md',
+    ],
+  ],
   ['Reference', ['protocol/SPEC.md']],
-  ['Operate', ['docs/operating.md', 'docs/performance.md', 'docs/scale.md', 'docs/threat-model.md', 'docs/asvs.md', 'SECURITY.md']],
-  ['Develop', ['ARCHITECTURE.md', 'CONTRIBUTING.md', 'tests/README.md', 'docs/*.md', 'CHANGELOG.md']],
+  [
+    'Operate',
+    [
+      'docs/operating.md',
+      'docs/performance.md',
+      'docs/scale.md',
+      'docs/threat-model.md',
+      'docs/asvs.md',
+      'SECURITY.md',
+    ],
+  ],
+  [
+    'Develop',
+    ['ARCHITECTURE.md', 'CONTRIBUTING.md', 'tests/README.md', 'docs/*.md', 'CHANGELOG.md'],
+  ],
 ]
 
 /** Titles that are too long for the navigation. */
 const shortTitles = new Map([
-  ['Lockstep\'s outside contract', 'The contract'],
+  ["Lockstep's outside contract", 'The contract'],
   ['Under your React, Vue or Svelte app', 'Under your app'],
 ])
 
@@ -52,5 +73,8 @@ export const home = (): Page => ({ file: homePage, ...titled(read(homePage)) })
 function titled(text: string): Pick<Page, 'title' | 'text'> {
   const [, title] = /^# (.+)\n/.exec(text) ?? []
   if (title === undefined) throw new Error(`A page begins with a heading: ${text.slice(0, 60)}`)
-  return { title: shortTitles.get(title) ?? title.replaceAll('`', ''), text: text.replace(/^# .+\n+/, '') }
+  return {
+    title: shortTitles.get(title) ?? title.replaceAll('`', ''),
+    text: text.replace(/^# .+\n+/, ''),
+  }
 }

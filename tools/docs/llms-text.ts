@@ -8,7 +8,8 @@ import type { Page } from './page.ts'
 export function writeLlmsText(out: string, start: Page, pages: readonly Page[]): void {
   const groups = [...new Set(pages.flatMap(({ group }) => group ?? []))]
   const byFile = new Map(pages.map((page) => [page.file, page]))
-  const line = ({ file, title, text }: Page): string => `- [${title}](md/${file}): ${firstSentence(text)}`
+  const line = ({ file, title, text }: Page): string =>
+    `- [${title}](md/${file}): ${firstSentence(text)}`
   const sections = groups.map((group) => {
     const lines = pages
       .filter((page) => page.group === group)

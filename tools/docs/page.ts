@@ -13,7 +13,10 @@ export interface Page {
 
 /** For a cell of a table. */
 export const cell = (text: string): string =>
-  text.replaceAll('|', '\\|').replaceAll('<', '&lt;').replaceAll(/\s*\n\s*/g, ' ')
+  text
+    .replaceAll('|', '\\|')
+    .replaceAll('<', '&lt;')
+    .replaceAll(/\s*\n\s*/g, ' ')
 
 export const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
   rows.length === 0

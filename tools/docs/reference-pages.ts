@@ -1,4 +1,5 @@
 // The reference of HTTP and sockets, made from the descriptions that a server publishes.
+import path from 'node:path'
 import { asyncApiDocument } from '../../realtime/http/asyncapi.ts'
 import { openApiDocument } from '../../realtime/http/openapi.ts'
 import { errorPages } from './error-pages.ts'
@@ -12,7 +13,13 @@ export interface Operation {
   operationId: string
   summary: string
   security?: Record<string, unknown>[]
-  parameters?: { name: string; in: string; required?: boolean; description?: string; schema: Schema }[]
+  parameters?: {
+    name: string
+    in: string
+    required?: boolean
+    description?: string
+    schema: Schema
+  }[]
   requestBody?: Media
   responses: Record<string, Media>
 }
@@ -101,6 +108,9 @@ export function referencePages(): Page[] {
       children: socketPages.map(({ file }) => file),
       text: [
         'A topic is a namespace of Socket.IO 4, at the path `/socket.io`, by WebSocket. The server sends events; a device sends commands, and the ack is the answer. [The contract](../protocol/SPEC.md) has the rules.',
+        socketPages
+          .map(({ file, title }) => `- [${title}](sockets/${path.posix.basename(file)})`)
+          .join('\n'),
         ...['handshake', 'range', 'rangeAck'].map((name) =>
           messageSection(sockets, name, '##', new SchemaTables('shapes.md')),
         ),
@@ -124,14 +134,18 @@ export function referencePages(): Page[] {
 
 function shapeSection(name: string, schema: Schema): string {
   const fields = new SchemaTables('').fields(schema)
-  const about = schema.description && !fields.includes(schema.description) ? `${schema.description}\n\n` : ''
+  const about =
+    schema.description && !fields.includes(schema.description) ? `${schema.description}\n\n` : ''
   return `## ${name}\n\n${about}${fields}`
 }
 
 const slugOf = (title: string): string => fileName(title.replaceAll(' ', '-'))
 /** As the site makes anchors of headings. */
 const anchorOf = (method: string, path: string): string =>
-  `${method} ${path}`.toLowerCase().replaceAll(/[^\w\- ]/g, '').replaceAll(' ', '-')
+  `${method} ${path}`
+    .toLowerCase()
+    .replaceAll(/[^\w\- ]/g, '')
+    .replaceAll(' ', '-')
 
 function httpPages({ paths }: OpenApi): Page[] {
   const tables = new SchemaTables('../shapes.md')

@@ -35,6 +35,9 @@ export class SchemaTables {
 
   /** The fields of a schema, or its kind if it is no object. */
   fields(schema: Schema): string {
+    const one = schema.oneOf ?? schema.anyOf
+    if (one?.every(({ $ref }) => $ref))
+      return `One of:\n\n${one.map((each) => `- ${this.kind(each)}`).join('\n')}`
     const rows = this.#rows(schema, '', 0)
     if (rows.length > 0) return table(['Field', 'Kind', 'What it is'], rows)
     return [this.kind(schema), schema.description && cell(schema.description)]

@@ -10,10 +10,11 @@ import {
   type TypeDocOptions,
 } from 'typedoc'
 import { readPackages, root } from '../pack-manifest.ts'
+import { writeTryPage } from './try-page.ts'
 import { handWrittenPages, home } from './hand-written-pages.ts'
 import { writeLlmsText } from './llms-text.ts'
 import type { Page } from './page.ts'
-import { openApi, referencePages } from './reference-pages.ts'
+import { referencePages } from './reference-pages.ts'
 
 const assets = path.join(import.meta.dirname, 'assets')
 const sdkFolders = ['clients/typescript', 'clients/react', 'clients/svelte', 'clients/vue']
@@ -55,9 +56,7 @@ export async function buildSite(
     const below = new Set(pages.flatMap(({ children = [] }) => children))
     const documents = pages.filter(({ file }) => !below.has(file)).map(({ file }) => file)
     const warnings = await render(staging, start.file, documents, out, highlight)
-    for (const name of ['try.html', 'try.js', 'try.css'])
-      fs.cpSync(path.join(assets, name), path.join(out, name))
-    fs.writeFileSync(path.join(out, 'openapi.json'), JSON.stringify(openApi()))
+    writeTryPage(out)
     writeLlmsText(out, start, pages)
     return warnings
   } finally {
@@ -87,16 +86,17 @@ function stage({ file, title, group, text, children }: Page, staging: string, al
     title,
     ...(group && { group }),
     ...(children && {
-      children: children.map((child) => `./${path.posix.relative(path.posix.dirname(file), child)}`),
+      children: children.map(
+        (child) => `./${path.posix.relative(path.posix.dirname(file), child)}`,
+      ),
     }),
   }
   fs.mkdirSync(path.dirname(target), { recursive: true })
   const yaml = Object.entries(front).map(([key, value]) => `${key}: ${JSON.stringify(value)}`)
-  fs.writeFileSync(target, [
-    ...['---', ...yaml, '---', ''],
-    `# ${title}`,
-    withSiteLinks(file, text, all),
-  ].join('\n'))
+  fs.writeFileSync(
+    target,
+    [...['---', ...yaml, '---', ''], `# ${title}`, withSiteLinks(file, text, all)].join('\n'),
+  )
 }
 
 /**
@@ -143,13 +143,20 @@ async function render(
     githubPages: false,
     includeHierarchySummary: false,
     searchInDocuments: true,
+    favicon: path.join(root, 'ui/public/favicon.svg'),
     customCss: path.join(assets, 'site.css'),
     groupOrder: ['Start', 'Guides', 'Packages', 'Reference', 'Modules', 'Operate', 'Develop'],
     navigation: { includeGroups: true },
     navigationLinks: { 'Try the API': '/try.html' },
     highlightLanguages: highlight ? [...languages] : [],
     sort: ['documents-first', 'source-order'],
-    validation: { notExported: false, invalidLink: true, invalidPath: true, rewrittenLink: true, notDocumented: false },
+    validation: {
+      notExported: false,
+      invalidLink: true,
+      invalidPath: true,
+      rewrittenLink: true,
+      notDocumented: false,
+    },
     logLevel: 'None',
   }
   const app = await Application.bootstrap(options)
@@ -185,4 +192,4 @@ function nameModules(project: ProjectReflection, modules: ReadonlyMap<string, st
 
 /** Links from the site's root become relative, so that the site works below any address. */
 const withRelativeLinks = (html: string, url: string): string =>
-  html.replaceAll('href="/', `href="${'../'.repeat(url.split('/').length - 1)}`)
+  html.replaceAll(/(<a\b[^>]* href=")\/(?!\/)/g, `$1${'../'.repeat(url.split('/').length - 1)}`)
