@@ -51,7 +51,7 @@ test('a developer sends requests of the API from the documentation, with a token
   expect(items.map(({ title }) => title)).toEqual(['From the documentation'])
   // what it shows for a shell doesn't hold the token
   await waitForVisible(create.getByText('Bearer $TOKEN'))
-  expect(await page.locator('main').innerText()).not.toContain(token)
+  await expect.poll(() => page.locator('main').innerText()).not.toContain(token)
 
   // A parameter in the path and one in the query.
   await page.getByLabel('Filter').fill('delete /conversations/{id} move')
@@ -64,7 +64,7 @@ test('a developer sends requests of the API from the documentation, with a token
   expect((await person.ask('listConversations')).items).toEqual([])
   expect(outside).toEqual([])
 
-  // Pages of other sites can't use the way to the server, nor can a name that leads to this machine.
+  // Pages of other sites can't use the way to the server, nor can programs by mistake.
   for (const headers of [
     { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' },
     { 'sec-fetch-site': 'same-site' },

@@ -4,7 +4,7 @@ import { errorGuide } from './error-guide.ts'
 import { faultSources } from './fault-sources.ts'
 import { cell, fileName, table, type Page } from './page.ts'
 
-export const errorPage = (code: string): string => `reference/errors/${fileName(code)}.md`
+const errorPage = (code: string): string => `reference/errors/${fileName(code)}.md`
 
 /** A source file -> where a reader meets it. The first match counts. */
 const places: [RegExp, string][] = [

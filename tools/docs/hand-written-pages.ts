@@ -53,7 +53,7 @@ const shortTitles = new Map([
 ])
 
 /** The page at the site's address. */
-export const homePage = 'docs/README.md'
+const homePage = 'docs/README.md'
 
 const read = (file: string): string => fs.readFileSync(path.join(root, file), 'utf8')
 

@@ -162,7 +162,8 @@ async function render(
   const app = await Application.bootstrap(options)
   const warnings: string[] = []
   app.logger.warn = (text: string) => {
-    if (highlight || !text.includes('highlight')) warnings.push(text)
+    const [, language = ''] = /block with language (\S+) will not be highlighted/.exec(text) ?? []
+    if (highlight || !written.has(language)) warnings.push(text)
   }
   app.logger.error = (text: string) => void warnings.push(text)
   app.renderer.on(PageEvent.END, (page) => {
@@ -180,6 +181,9 @@ const languages = [
   ...['bash', 'console', 'css', 'diff', 'html', 'http', 'javascript', 'json', 'jsx', 'nginx'],
   ...['python', 'svelte', 'tsx', 'typescript', 'vue', 'yaml'],
 ] as const
+
+/** The names of these languages in the documents. */
+const written: ReadonlySet<string> = new Set([...languages, 'js', 'sh', 'ts'])
 
 /** By the names that programs import them by, below a heading of their own. */
 function nameModules(project: ProjectReflection, modules: ReadonlyMap<string, string>): void {
