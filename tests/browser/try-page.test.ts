@@ -65,11 +65,12 @@ test('a developer sends requests of the API from the documentation, with a token
   expect(outside).toEqual([])
 
   // Pages of other sites can't use the way to the server, nor can programs by mistake.
-  for (const headers of [
+  const strangers: Record<string, string>[] = [
     { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' },
     { 'sec-fetch-site': 'same-site' },
     {},
-  ]) {
+  ]
+  for (const headers of strangers) {
     const answer = await fetch(`${site.url}/server/healthz`, { headers })
     expect(answer.status).toBe(403)
   }

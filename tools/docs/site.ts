@@ -17,7 +17,13 @@ import type { Page } from './page.ts'
 import { referencePages } from './reference-pages.ts'
 
 const assets = path.join(import.meta.dirname, 'assets')
-const sdkFolders = ['clients/typescript', 'clients/react', 'clients/svelte', 'clients/vue', 'clients/ai-sdk']
+const sdkFolders = [
+  'clients/typescript',
+  'clients/react',
+  'clients/svelte',
+  'clients/vue',
+  'clients/ai-sdk',
+]
 
 /** Source file -> the name by which programs import it. */
 const sdkModules = (): Map<string, string> =>
