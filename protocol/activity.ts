@@ -12,7 +12,9 @@ export const Activity = z
     at: Time.describe('When the change was made'),
     topic: Topic,
     op: z.string().describe('What was done'),
-    entity_id: Uuid.describe('What was changed: a conversation, a run, a session or the user'),
+    entity_id: Uuid.describe(
+      'What was changed: a conversation, a run, a record, a session or the user',
+    ),
     version: Version.describe('The version of the entity after the change'),
     seq: Seq,
     actor: Actor.describe('Who made the change'),
@@ -26,7 +28,9 @@ export const Activity = z
         label: z
           .string()
           .nullable()
-          .describe('The agent of a run, the end of a reply or a run, or the name of a device'),
+          .describe(
+            'The agent of a run, the end of a reply or a run, the kind of a record, or the name of a device',
+          ),
       })
       .describe('What the summary is made from, for pages in other languages'),
     summary: z.string().describe('The change in a few words, without its content'),

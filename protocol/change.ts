@@ -12,6 +12,7 @@ import { agentChanges, type AgentBefore } from './agents.ts'
 import { conversationChanges, type ConversationBefore } from './conversations.ts'
 import { Epoch, Seq, Version } from './cursor.ts'
 import { preferencesChanges, type PreferencesBefore } from './preferences.ts'
+import { recordChanges } from './records.ts'
 import { Time, Uuid } from './scalars.ts'
 import { Topic } from './topics.ts'
 
@@ -24,6 +25,7 @@ export const changeSchemas = {
   preferences: preferencesChanges,
   agents: agentChanges,
   account: accountChanges,
+  records: recordChanges,
 } satisfies Record<Topic, Record<string, z.ZodObject>>
 type Schemas = typeof changeSchemas
 
@@ -33,6 +35,7 @@ interface Before {
   preferences: PreferencesBefore
   agents: AgentBefore
   account: Record<never, never>
+  records: Record<never, never>
 }
 
 /**
@@ -60,7 +63,9 @@ export const WireChange = z
     op: z
       .string()
       .describe('What was done; a device loads the entity after an op it does not know'),
-    entity_id: Uuid.describe('What was changed: a conversation, a run, a session or the user'),
+    entity_id: Uuid.describe(
+      'What was changed: a conversation, a run, a record, a session or the user',
+    ),
     version: Version.describe('The version of the entity after the change'),
     actor: Actor.describe('Who made the change'),
     mutation_id: Uuid.optional().describe('The command that made the change'),

@@ -7,6 +7,7 @@ import { accountCommands, unloggedAccountCommands } from './account.ts'
 import { agentCommands } from './agents.ts'
 import { conversationCommands } from './conversations.ts'
 import { preferencesCommands } from './preferences.ts'
+import { recordCommands } from './records.ts'
 import type { RouteName } from './route-paths.ts'
 import { Uuid } from './scalars.ts'
 import type { Topic } from './topics.ts'
@@ -20,6 +21,7 @@ const commands = {
   preferences: preferencesCommands,
   agents: agentCommands,
   account: accountCommands,
+  records: recordCommands,
 } satisfies Record<Topic, Record<string, z.ZodObject>>
 
 /** Commands that change nothing in the log. They need no `mutation_id`. */
@@ -28,6 +30,7 @@ const unloggedCommands = {
   preferences: {},
   agents: {},
   account: unloggedAccountCommands,
+  records: {},
 } satisfies Record<Topic, Record<string, z.ZodObject>>
 
 type PayloadsOf<Table extends Record<Topic, Record<string, z.ZodObject>>> = {
@@ -57,6 +60,7 @@ export const commandRoutes: {
   preferences: { update: 'putPreferences' },
   agents: { run: 'createRun', stop: 'stopRun', delete: 'deleteRun' },
   account: { revoke: 'revokeSession' },
+  records: { put: 'putRecord', patch: 'patchRecord', delete: 'deleteRecord' },
 }
 
 /** A command as it comes over the wire. */
@@ -86,4 +90,5 @@ export const wireCommands: Record<Topic, ReadonlyMap<string, WireCommand>> = {
   preferences: wireCommandsOf('preferences'),
   agents: wireCommandsOf('agents'),
   account: wireCommandsOf('account'),
+  records: wireCommandsOf('records'),
 }

@@ -41,7 +41,7 @@ export const ImportFailure = z.object({
     .optional()
     .describe('The number of an item without a name, from 1 in each request'),
   what: z
-    .enum(['preferences', 'run', 'draft'])
+    .enum(['preferences', 'run', 'record', 'draft'])
     .optional()
     .describe('What the item is, if it is no conversation and has no name'),
 })

@@ -25,6 +25,7 @@ const ops: { [T in Topic]: Record<Op<T>, true> } = {
     security_changed: true,
     closed: true,
   },
+  records: { put: true, deleted: true, closed: true },
 }
 
 /**

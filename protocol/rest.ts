@@ -12,6 +12,7 @@ import { ImportRequest, ImportResult, ImportState } from './import.ts'
 import { at, cursor, id, limit, page } from './route-parts.ts'
 import { routePaths, type RouteName } from './route-paths.ts'
 import { Preferences } from './preferences.ts'
+import { recordRoutes } from './record-routes.ts'
 import { FreeForm, Uuid } from './scalars.ts'
 import { Accepted, Sync } from './sync.ts'
 import { tokenRoutes } from './token-routes.ts'
@@ -19,7 +20,7 @@ import { Topic } from './topics.ts'
 import { Usage } from './usage.ts'
 
 export interface Route {
-  method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** Contains `{name}` for each field of `params`. */
   path: string
   summary: string
@@ -158,6 +159,8 @@ export const routes = {
   getRun: { ...routePaths.getRun, summary: 'One run', params: id, status: 200, answer: Run },
   deleteRun: { ...routePaths.deleteRun, summary: 'Remove a run', params: id, status: 204 },
   stopRun: { ...routePaths.stopRun, summary: 'Stop a run', params: id, status: 200, answer: Run },
+
+  ...recordRoutes,
 
   readChanges: {
     ...routePaths.readChanges,

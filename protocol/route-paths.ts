@@ -2,7 +2,7 @@
 // rest.ts.
 
 interface Place {
-  method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** With `{name}` for each of the route's `params`. */
   path: string
 }
@@ -69,6 +69,11 @@ export const routePaths = {
   getRun: { method: 'GET', path: '/agent-runs/{id}' },
   deleteRun: { method: 'DELETE', path: '/agent-runs/{id}' },
   stopRun: { method: 'POST', path: '/agent-runs/{id}/stop' },
+  listRecords: { method: 'GET', path: '/records/{kind}' },
+  getRecord: { method: 'GET', path: '/records/{kind}/{id}' },
+  putRecord: { method: 'PUT', path: '/records/{kind}/{id}' },
+  patchRecord: { method: 'PATCH', path: '/records/{kind}/{id}' },
+  deleteRecord: { method: 'DELETE', path: '/records/{kind}/{id}' },
   readChanges: { method: 'GET', path: '/topics/{topic}/changes' },
   sendCommand: { method: 'POST', path: '/topics/{topic}/commands/{command}' },
 } as const satisfies Record<string, Place>

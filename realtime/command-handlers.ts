@@ -4,6 +4,7 @@ import type { AccountUseCases } from './commands/account.ts'
 import type { CommandHandlers } from './commands/commands.ts'
 import type { Conversations } from './commands/conversations.ts'
 import type { PreferencesUseCases } from './commands/preferences.ts'
+import type { RecordUseCases } from './commands/records.ts'
 import type { RewindUseCases } from './commands/rewind.ts'
 
 interface UseCases {
@@ -12,6 +13,7 @@ interface UseCases {
   preferences: PreferencesUseCases
   account: AccountUseCases
   agents: Agents
+  records: RecordUseCases
 }
 
 export const commandHandlers = ({
@@ -20,6 +22,7 @@ export const commandHandlers = ({
   preferences,
   account,
   agents,
+  records,
 }: UseCases): CommandHandlers => ({
   conversations: {
     create: (...args) => conversations.change('create', ...args),
@@ -41,4 +44,5 @@ export const commandHandlers = ({
     delete: agents.useCases.delete,
   },
   account: { revoke: account.revoke },
+  records: { put: records.put, patch: records.patch, delete: records.delete },
 })

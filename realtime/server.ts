@@ -31,6 +31,7 @@ import { createImport } from './commands/import/import.ts'
 import { endsAccess } from './commands/security-changes.ts'
 import { createSecondStepTickets } from './commands/second-step-tickets.ts'
 import { createSecurityParts } from './commands/security-parts.ts'
+import { createRecords } from './commands/records.ts'
 import { createRewind } from './commands/rewind.ts'
 import { createConversationQuota } from './commands/conversation-quota.ts'
 import { createPreferences } from './commands/preferences.ts'
@@ -55,6 +56,7 @@ import {
   otherSignInHandlers,
   securityHandlers,
 } from './http/security-handlers.ts'
+import { recordHandlers } from './http/record-handlers.ts'
 import { socketlessHandlers } from './http/socketless-handlers.ts'
 import { tokenHandlers } from './http/token-handlers.ts'
 import { userDataHandlers } from './http/user-data-handlers.ts'
@@ -221,7 +223,15 @@ export async function startServer(
       ...options.agents,
     })
     stops.add('agents', () => agents.stop(FINISH_REPLIES_MS))
-    const commands = commandHandlers({ conversations, rewind, preferences, account, agents })
+    const records = createRecords(database, log)
+    const commands = commandHandlers({
+      conversations,
+      rewind,
+      preferences,
+      account,
+      agents,
+      records,
+    })
     const execute = createExecute(commands)
     const housekeeping = startHousekeeping(database, conversations, {
       logRetentionDays: config.logRetentionDays,
@@ -279,6 +289,7 @@ export async function startServer(
         ...tokenHandlers(auditTokens(createTokenUseCases({ database, log, devices }), trail)),
         ...conversationHandlers(commands.conversations, conversations, rewind, agents.produce),
         ...agentHandlers(agents.useCases),
+        ...recordHandlers(records),
         ...socketlessHandlers({ execute, log, logger }),
         ...userDataHandlers({
           activity: createActivity(database),

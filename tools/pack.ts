@@ -1,10 +1,10 @@
-// `npm run pack` writes a tarball of each package into `packed/`. It builds copies: the sources,
-// which running programs may be importing, stay as they are.
+// `npm run pack` writes a tarball of each package into `packed/`, and the wheel of the Python
+// client. It builds copies: the sources, which running programs may be importing, stay as they are.
 //
 // `npm pack` in a package's folder gives the same tarball. npm packs that very folder, so its
 // scripts put the published form there (`prepack`) and take it away again (`postpack`). If that was
 // interrupted, the next run of either takes it away.
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -42,6 +42,19 @@ function packAll(destination: string): void {
   } finally {
     fs.rmSync(copies, { recursive: true })
   }
+  packWheel(destination)
+}
+
+/** The wheel needs Python 3.11 to be built, and nothing else. */
+function packWheel(destination: string): void {
+  const backend = path.join(root, 'clients/python/build_backend.py')
+  for (const python of ['python3', '/usr/bin/python3']) {
+    const { status, stdout } = spawnSync(python, ['-B', backend, destination], { encoding: 'utf8' })
+    if (status !== 0) continue
+    const wheel = path.join(destination, stdout.trim())
+    return void process.stdout.write(`${path.relative(process.cwd(), wheel)}\n`)
+  }
+  process.stderr.write('The wheel of clients/python is left out: install Python 3.11 or later.\n')
 }
 
 function putPublishedForm(source: PackageSource): void {

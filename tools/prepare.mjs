@@ -36,6 +36,16 @@ const systemPrograms = new Map([
   ['docker-compose', 'docker-compose'],
 ])
 /**
+ * What the tests need of Debian's own Python -> the Debian package that contains it. Another Python
+ * that comes first on the PATH doesn't have it.
+ */
+const systemFiles = new Map([
+  ['/usr/bin/python3', 'python3'],
+  ['/usr/bin/mypy', 'mypy'],
+  ['/usr/lib/python3/dist-packages/pip', 'python3-pip'],
+  ['/usr/lib/python3/dist-packages/aiohttp', 'python3-aiohttp'],
+])
+/**
  * Packages to install with a command's own. Recommended packages are left out, because those of
  * docker-compose include a Docker daemon. Chromium would then have no font.
  */
@@ -173,15 +183,24 @@ function bundleServer() {
 
 function installSystemPrograms() {
   const searchPath = process.env.PATH || ''
-  const missing = missingCommands(Array.from(systemPrograms.keys()), searchPath)
+  const missingFiles = () => Array.from(systemFiles.keys()).filter((file) => !fs.existsSync(file))
+  const missing = missingCommands(Array.from(systemPrograms.keys()), searchPath).concat(
+    missingFiles(),
+  )
   const needed = missing.filter(
-    (command) => missingCommands([insteadOf.get(command) || command], searchPath).length > 0,
+    (name) =>
+      systemFiles.has(name) ||
+      missingCommands([insteadOf.get(name) || name], searchPath).length > 0,
   )
   const isRoot = process.getuid !== undefined && process.getuid() === 0
   const canInstall = isRoot && missingCommands(['apt-get'], searchPath).length === 0
   if (missing.length === 0 || (needed.length === 0 && !canInstall)) return
   const packages = missing.reduce(
-    (all, command) => all.concat(systemPrograms.get(command) || [], alongWith.get(command) || []),
+    (all, name) =>
+      all.concat(
+        systemPrograms.get(name) || systemFiles.get(name) || [],
+        alongWith.get(name) || [],
+      ),
     /** @type {string[]} */ ([]),
   )
   const install = `apt-get install --yes --no-install-recommends ${packages.join(' ')}`
@@ -194,7 +213,12 @@ function installSystemPrograms() {
   const env = Object.assign({}, process.env, { DEBIAN_FRONTEND: 'noninteractive' })
   run('apt-get', ['update'], env)
   run('apt-get', install.split(' ').slice(1), env)
-  const stillMissing = missingCommands(needed, searchPath)
+  const stillMissing = missingFiles().concat(
+    missingCommands(
+      needed.filter((name) => !systemFiles.has(name)),
+      searchPath,
+    ),
+  )
   if (stillMissing.length > 0) {
     throw new Unprepared(
       `${stillMissing.join(', ')} could not be installed: see apt-get's message above.`,

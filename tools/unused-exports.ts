@@ -15,7 +15,8 @@ const configFiles = ['eslint.config.js', 'vite.config.ts', 'vitest.config.ts', '
 const entries = [
   /^realtime\/(main|cli)\.ts$/,
   /^ui\/src\/main\.ts$/,
-  /^clients\/(typescript|react|svelte|vue)\/src\/(client|node|observe|react|svelte|vue)\.ts$/,
+  /^clients\/(typescript|react|svelte|vue)\/src\/(client|node|observe|protocol|react|svelte|vue)\.ts$/,
+  /^clients\/ai-sdk\/src\/(ai-sdk|transport)\.ts$/,
   /\.test\.ts$/,
   /^tests\/harness\/global-setup\.ts$/,
   /^tools\/run-reporter\.ts$/,

@@ -29,7 +29,8 @@ const hasModifier = (node: ts.Node, kind: ts.SyntaxKind): boolean =>
 function publicName(member: ts.ClassElement | ts.TypeElement | ts.ObjectLiteralElementLike) {
   const { name } = member
   if (name === undefined || !(ts.isIdentifier(name) || ts.isStringLiteral(name))) return undefined
-  const hidden = [ts.SyntaxKind.PrivateKeyword, ts.SyntaxKind.OverrideKeyword]
+  const { PrivateKeyword, ProtectedKeyword, OverrideKeyword } = ts.SyntaxKind
+  const hidden = [PrivateKeyword, ProtectedKeyword, OverrideKeyword]
   return hidden.some((kind) => hasModifier(member, kind)) ? undefined : name.text
 }
 

@@ -8,17 +8,14 @@ import {
   type ConversationFields,
   type Summary,
 } from '../conversations.ts'
+import { encryptedPartsOf } from '../encrypted-parts.ts'
 import { ENCRYPTED_METADATA, isEncryptedText, mustBeEncrypted } from '../encrypted-text.ts'
 import { Fault } from '../errors.ts'
 import type { JsonObject } from '../free-form.ts'
 import { limits } from '../limits.ts'
 import type { Message } from '../message.ts'
-import type { Part } from '../parts.ts'
 import { firstCharacters } from '../text.ts'
 import { DEFAULT_TITLE, type ConversationDecision } from './conversations.ts'
-
-/** The only type in an encrypted message beside `text`: its value is the JSON of the part. */
-const ENCRYPTED_PART = 'data-encrypted'
 
 type Marked = Pick<Summary, 'encryption'>
 
@@ -58,7 +55,7 @@ export function checkTexts(
       if (!isEncryptedText(message.content)) throw mustBeEncrypted(`messages.${index}.content`)
       if (!isEncryptedMetadata(message.metadata))
         throw mustBeEncrypted(`messages.${index}.metadata`)
-      if (message.parts && !message.parts.every(isEncryptedPart))
+      if (message.parts && encryptedPartsOf(message) === undefined)
         throw mustBeEncrypted(`messages.${index}.parts`)
     }
     return
@@ -77,12 +74,6 @@ export function checkTexts(
       limit_bytes: limits.messageBytes,
     })
 }
-
-/** A text, or what stands for a part of another type. */
-const isEncryptedPart = (part: Part): boolean =>
-  part.type === 'text' && 'text' in part
-    ? isEncryptedText(part.text)
-    : part.type === ENCRYPTED_PART && 'value' in part && isEncryptedText(part.value)
 
 /** An object with nothing that can be read but the mark of an import. */
 const isEncryptedMetadata = (metadata: JsonObject): boolean =>

@@ -1,7 +1,7 @@
 // A user whom the host app has signed in. Only issuer and subject identify the user. Names and mail
 // addresses can pass to another person, who would then get the account.
 import { limits } from '@lockstep/protocol/limits'
-import type { HostIdentity, HostSession } from '../store/documents.ts'
+import type { HostIdentity, HostMoment, HostSession } from '../store/documents.ts'
 
 export type { HostSession }
 
@@ -13,6 +13,8 @@ export interface HostUser extends HostIdentity {
   names: readonly string[]
   /** The sign-in at the provider, which the provider can end. Absent: a proxy named the user. */
   session?: HostSession
+  /** When that sign-in was. */
+  signedIn?: HostMoment
 }
 
 /** The maximum length of a subject, as in OpenID Connect. */

@@ -10,6 +10,8 @@ export interface EndedHostSignIn {
   sid?: string
   /** The token's id: a token counts once. */
   jti: string
+  /** The provider's time; seconds. */
+  issued: number
 }
 
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
@@ -54,7 +56,7 @@ export async function readLogoutToken(
   const [jti, subject, sid] = ['jti', 'sub', 'sid'].map((name) => textClaim(payload, name))
   if (jti === undefined) throw invalid('has no id')
   if (subject === undefined && sid === undefined) throw invalid('names no user and no sign-in')
-  return { issuer, jti, ...(subject && { subject }), ...(sid && { sid }) }
+  return { issuer, jti, issued: payload.iat!, ...(subject && { subject }), ...(sid && { sid }) }
 }
 
 function isLogout(events: unknown): boolean {

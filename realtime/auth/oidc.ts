@@ -183,6 +183,7 @@ export function createOidc(
           expectedNonce: nonce,
           pkceCodeVerifier: code_verifier,
         }
+        const at = new Date()
         const tokens = await openid.authorizationCodeGrant(
           config,
           new URL(redirect_uri + search),
@@ -195,6 +196,7 @@ export function createOidc(
           issuer: iss,
           subject: sub,
           names: await namesOf(config, claims, tokens.access_token, sub),
+          signedIn: { issued: claims.iat, at },
           session: {
             issuer: iss,
             subject: sub,

@@ -5,6 +5,7 @@ import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import { topics, type Topic } from '@lockstep/protocol/topics'
 import type { Log } from '../log/log.ts'
+import { topicKey } from '../store/changes.ts'
 import { deleteSessionsOf } from '../store/sessions.ts'
 import { deleteTokensOf } from '../store/tokens.ts'
 import { deleteUser, findClosing, markClosing } from '../store/users.ts'
@@ -85,6 +86,9 @@ export function createAccountDeletion({
   }
 
   async function complete(user: UserDocument): Promise<void> {
+    // an account that is older than a topic gets its log first: a log that doesn't exist can't be
+    // closed, and another node could still create it
+    await log.heads(topics.map((topic) => topicKey(user._id, topic)))
     const closed = await Promise.allSettled(topics.map((topic) => close(user, topic)))
     await endSessions(user._id)
     for (const each of closed) if (each.status === 'rejected') throw each.reason

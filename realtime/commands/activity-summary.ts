@@ -111,6 +111,12 @@ const sentences: { [T in Topic]: Record<Op<T>, Sentence> } = {
     security_changed: ({ label }) => securitySentences.get(label) ?? 'Changed how to sign in',
     closed,
   },
+  records: {
+    put: ({ label }) => (label === null ? 'Wrote a record' : `Wrote a record of kind ${label}`),
+    deleted: ({ label }) =>
+      label === null ? 'Deleted a record' : `Deleted a record of kind ${label}`,
+    closed,
+  },
 }
 
 /** What another program needs to word the entry by itself. It has no content of the user's. */

@@ -1,6 +1,6 @@
-// The user's audit trail shows the four logs as one list. Each log is in order by itself, because
-// `at` never falls as `seq` rises. So reading the logs from their ends and always taking the newest
-// entry merges them without an index. A page ends at one position in each log.
+// The user's audit trail shows the logs of all topics as one list. Each log is in order by itself,
+// because `at` never falls as `seq` rises. So reading the logs from their ends, and always taking
+// the newest entry, merges them without an index. A page ends at one position in each log.
 import * as z from 'zod'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Answer, Asked } from '@lockstep/protocol/rest'
@@ -69,6 +69,7 @@ const Positions = z.strictObject({
   preferences: Position,
   agents: Position,
   account: Position,
+  records: Position,
 } satisfies Record<Topic, z.ZodType>)
 
 const writeCursor = (positions: Positions): string =>

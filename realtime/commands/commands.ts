@@ -7,6 +7,7 @@ import type { CommandPayloads } from '@lockstep/protocol/commands'
 import type { Preferences } from '@lockstep/protocol/preferences'
 import type { Accepted } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
+import type { RecordOutcome } from './records.ts'
 import type { CommandContext } from '../log/entry.ts'
 import type { AnswerOptions, ConversationOutcome } from './conversation-outcome.ts'
 import type { Outcome } from './outcome.ts'
@@ -17,6 +18,7 @@ interface Outcomes {
   /** null: the run is deleted. */
   agents: Outcome<Run | null>
   account: Outcome<{ session_id: Session['id'] }>
+  records: RecordOutcome
 }
 
 /**

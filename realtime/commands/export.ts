@@ -8,6 +8,7 @@ import type { Summary } from '@lockstep/protocol/conversations'
 import { unreadable } from '@lockstep/protocol/encrypted-text'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Message } from '@lockstep/protocol/message'
+import { topics } from '@lockstep/protocol/topics'
 import { lastPosition } from '@lockstep/protocol/reduce/conversation'
 import type { Log } from '../log/log.ts'
 import { readAllRuns, toRun } from '../store/agent-runs.ts'
@@ -17,6 +18,7 @@ import type { Database } from '../store/database.ts'
 import type { UserDocument } from '../store/documents.ts'
 import { readMessagesInRange, readLinks } from '../store/messages.ts'
 import { readPreferences } from '../store/preferences.ts'
+import { readAllRecords, toRecord } from '../store/records.ts'
 import { findUser } from '../store/users.ts'
 import { existingConversation } from './live-conversation.ts'
 import { toUser } from './account-answers.ts'
@@ -38,8 +40,9 @@ const TURN_LENGTH = 256 * 1024
 export interface ExportUseCases {
   /**
    * JSON: `{format, version, exported_at, user, preferences, conversations: [{…, messages}],
-   * agent_runs, drafts?}`, ordered by id, with the archive and the trash. If a conversation changes
-   * meanwhile, each message is as before or as after the change, and none occurs twice.
+   * agent_runs, records?, drafts?}`, ordered by id, with the archive and the trash. If a
+   * conversation changes meanwhile, each message is as before or as after the change, and none
+   * occurs twice.
    */
   everything(user_id: string): Promise<Readable>
   /**
@@ -123,6 +126,13 @@ export function createExport(database: Database, log: Log): ExportUseCases {
       yield separator + JSON.stringify(portable(toRun(document)))
       separator = ',\n'
     }
+    separator = '],\n"records":[\n'
+    for await (const document of inPages(ENTITIES, (after, size) =>
+      readAllRecords(database, user_id, after, size),
+    )) {
+      yield separator + JSON.stringify(portable(toRecord(document)))
+      separator = ',\n'
+    }
     separator = '],\n"drafts":[\n'
     for await (const draft of allDrafts(user_id)) {
       yield separator + JSON.stringify(portable(draft))
@@ -141,8 +151,7 @@ export function createExport(database: Database, log: Log): ExportUseCases {
 
   return {
     async everything(user_id) {
-      for (const topic of ['conversations', 'preferences', 'agents'] as const)
-        await log.projectToHead(user_id, topic)
+      for (const topic of topics) await log.projectToHead(user_id, topic)
       const user = await findUser(database, user_id)
       if (!user) throw new Fault('unauthenticated', { detail: 'This account is gone' })
       return Readable.from(inTurns(json(user)))

@@ -56,14 +56,14 @@ export function createHostSignOut({
 
   return {
     async end(ended, address) {
-      const { issuer, sid, jti } = ended
+      const { issuer, jti } = ended
       const until = new Date(Date.now() + REMEMBER_MS)
       const token: TokenName = ['logout token', issuer, jti]
       if (!(await spendToken(database, token, until)))
         throw new Fault('invalid', { detail: 'This logout token was used before' })
       try {
-        // first, for a session of that sign-in that is being started
-        if (sid !== undefined) await markEnded(database, { issuer, sid }, until)
+        // first, for a session that is being started
+        await markEnded(database, ended, until)
         for (const session of await sessionsOf(ended)) await revoke(session, address)
       } catch (error) {
         await returnToken(database, token)

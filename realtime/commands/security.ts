@@ -24,12 +24,14 @@ import {
   findPasskey,
   findPasskeys,
   insertPasskey,
+  lasting,
   renamePasskey,
   toPasskey,
 } from '../store/passkeys.ts'
 import {
-  claimVersion,
+  beginRemoval,
   countSecurityChange,
+  endRemoval,
   replaceRecoveryCodes,
   setSecondStep,
   unsetSecondStep,
@@ -204,11 +206,11 @@ export function createSecurity(deps: SecurityDeps): SecurityUseCases {
       const user = await present(context)
       const passkeys = await findPasskeys(database, user_id)
       if (!passkeys.some((passkey) => toPasskey(passkey).id === id)) throw noSuchPasskey()
-      if (passkeys.length === 1) refuseLast(user)
-      // two removals at once must not remove the last two passkeys: the second finds another
-      // version
-      if (!(await claimVersion(database, user))) throw changedMeanwhile()
-      if (!(await deletePasskey(database, user_id, id))) throw noSuchPasskey()
+      if (lasting(passkeys, user).every((passkey) => toPasskey(passkey).id === id)) refuseLast(user)
+      if (!(await beginRemoval(database, user, id))) throw changedMeanwhile()
+      const isRemoved = await deletePasskey(database, user_id, id)
+      await endRemoval(database, user_id, id)
+      if (!isRemoved) throw noSuchPasskey()
       await securityChanges.tell(context, identity, 'passkey_removed')
     },
 
@@ -251,18 +253,20 @@ export function createSecurity(deps: SecurityDeps): SecurityUseCases {
 
     async turnOn(context, app) {
       await recentSignIn.need(context, 'turn two-step verification on')
-      const { _id, second_step, password_hash } = await present(context)
+      const user = await present(context)
+      const { second_step, password_hash } = user
       if (password_hash === undefined)
         throw new Fault('invalid', { detail: 'This account has no password to add a step to' })
       const totp = app ? await appOf(context, app) : second_step?.totp
-      if (!totp && (await findPasskeys(database, _id)).length === 0)
+      if (!totp && lasting(await findPasskeys(database, user._id), user).length === 0)
         throw new Fault('invalid', { detail: 'Add a passkey or an authenticator app first' })
       const { recovery_codes, hashes } = newCodes(context)
-      await setSecondStep(database, _id, {
+      const isSet = await setSecondStep(database, user, {
         ...(totp && { totp }),
         recovery_codes: hashes,
         since: second_step?.since ?? new Date(now()),
       })
+      if (!isSet) throw changedMeanwhile()
       await securityChanges.tell(context, ['second_step_on'], 'second_step_on')
       return { recovery_codes, second_step: toSecondStep(await present(context)) }
     },

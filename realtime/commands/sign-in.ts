@@ -289,7 +289,7 @@ export function createSignIn(
       const user = await recognize(host)
       const identity = ['enter', host.issuer, host.subject] as const
       const session = await start(user, visitor, identity, host.session)
-      const ended = await hasEnded(database, host.session)
+      const ended = await hasEnded(database, host)
       if (!ended && (await stillRight(user))) return signedIn(user, session)
       await deleteSession(database, user._id, session._id)
       throw new Fault('unauthenticated', {

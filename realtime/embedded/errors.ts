@@ -53,6 +53,7 @@ const codes = {
   PrimarySteppedDown: 189,
   InvalidIndexSpecificationOption: 197,
   InvalidUUID: 207,
+  QueryFeatureNotAllowed: 224,
   TransactionTooOld: 225,
   RetryChangeStream: 234,
   NotImplemented: 238,

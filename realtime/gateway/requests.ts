@@ -62,6 +62,7 @@ const unloggedHandlers = (deps: RequestDeps): UnloggedHandlers => ({
   conversations: {},
   preferences: {},
   agents: {},
+  records: {},
   account: {
     viewing: (connection, { conversation_id }) => deps.viewing(connection, conversation_id),
   },

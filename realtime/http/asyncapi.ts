@@ -7,6 +7,7 @@ import { wireCommands } from '@lockstep/protocol/commands'
 import { Summary } from '@lockstep/protocol/conversations'
 import { DraftNotice } from '@lockstep/protocol/drafts'
 import { Preferences } from '@lockstep/protocol/preferences'
+import { StoredRecord } from '@lockstep/protocol/records'
 import { Uuid } from '@lockstep/protocol/scalars'
 import {
   ackOf,
@@ -66,6 +67,7 @@ const ackData: Record<Topic, z.ZodType> = {
   preferences: Preferences.describe('All preferences'),
   agents: Run.nullable().describe('The run; null after it was deleted'),
   account: z.object({ session_id: Uuid.describe('The session') }).describe('The session'),
+  records: StoredRecord.nullable().describe('The record; null after it was deleted'),
 }
 
 function describe(): object {

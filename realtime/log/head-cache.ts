@@ -9,11 +9,11 @@
 // change.
 import { Fault } from '@lockstep/protocol/errors'
 import { isKnownOp } from '@lockstep/protocol/known-change'
-import type { Topic } from '@lockstep/protocol/topics'
+import { topics, type Topic } from '@lockstep/protocol/topics'
 import { readChangesWithoutBefore, topicKey } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
-import type { ChangeDocument } from '../store/documents.ts'
-import { readHead } from '../store/heads.ts'
+import type { ChangeDocument, HeadDocument } from '../store/documents.ts'
+import { createMissingHeads, readHead } from '../store/heads.ts'
 
 /** How many topics are kept. One whose entries are all projected costs about 200 bytes. */
 const REMEMBERED = 20_000
@@ -74,7 +74,7 @@ export class HeadCache {
   async refresh(user_id: string, topic: Topic): Promise<TopicHead> {
     const key = topicKey(user_id, topic)
     const before = this.#heads.get(key)?.seq
-    const stored = await readHead(this.#database, key)
+    const stored = (await readHead(this.#database, key)) ?? (await this.#missingHead(user_id, key))
     if (!stored) {
       this.#heads.delete(key)
       throw new Fault('not_found', { detail: 'There is no such user' })
@@ -110,6 +110,12 @@ export class HeadCache {
     if (head.hasUnknownOps) this.#heads.delete(key)
     else this.#remember(head)
     return head
+  }
+
+  /** The head of a user who is older than the topic. */
+  async #missingHead(user_id: string, key: string): Promise<HeadDocument | null> {
+    await createMissingHeads(this.#database, [user_id], topics)
+    return readHead(this.#database, key)
   }
 
   #remember(head: TopicHead): void {

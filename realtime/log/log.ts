@@ -15,9 +15,10 @@ import {
   topicKey,
 } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
-import type { ChangeDocument } from '../store/documents.ts'
+import type { ChangeDocument, HeadDocument } from '../store/documents.ts'
 import { isDiskFull } from '../store/faults.ts'
-import { createHeads, readHeads } from '../store/heads.ts'
+import { createHeads, createMissingHeads, readHeads } from '../store/heads.ts'
+import { userIdOf } from '../store/shard-key.ts'
 import { append, type AppendDeps, type Appended, type AppendRequest } from './append.ts'
 import { toChange } from './entry.ts'
 import { HeadCache, needsNewerServer, type TopicHead } from './head-cache.ts'
@@ -74,7 +75,9 @@ export interface Log {
   stateAtHead<T extends Topic>(query: StateQuery<T>): Promise<StateOf[T]>
   /** The head, by a majority read. Throws `not_found` for a user that doesn't exist. */
   head(user_id: string, topic: Topic): Promise<Cursor>
-  /** Heads of many topics; keys are `<user>:<topic>`. Unknown ones are left out. */
+  /**
+   * Heads of many topics; keys are `<user>:<topic>`. Those of users who don't exist are left out.
+   */
   heads(keys: readonly string[]): Promise<Map<string, Cursor>>
   /**
    * Heads of many topics as their projections know them, at half the look-ups. Such a head is
@@ -186,7 +189,7 @@ export function createLog(
     async heads(keys) {
       const found = new Map<string, Cursor>()
       for (let at = 0; at < keys.length; at += HEADS_PER_QUERY) {
-        const stored = await readHeads(database, keys.slice(at, at + HEADS_PER_QUERY))
+        const stored = await readAllHeads(database, keys.slice(at, at + HEADS_PER_QUERY))
         for (const { _id, epoch, applied } of stored) found.set(_id, { epoch, seq: applied })
         for (const { key, seq } of await readUnapplied(database, stored)) found.get(key)!.seq = seq
       }
@@ -241,6 +244,16 @@ export function createLog(
       await projector.stop(STOP_MS)
     },
   }
+}
+
+/** The heads of these topics. Users who are older than a topic get its head now. */
+async function readAllHeads(database: Database, keys: readonly string[]): Promise<HeadDocument[]> {
+  const stored = await readHeads(database, keys)
+  const known = new Set(stored.map(({ _id }) => _id))
+  const missing = keys.filter((key) => !known.has(key))
+  if (missing.length === 0) return stored
+  await createMissingHeads(database, [...new Set(missing.map(userIdOf))], topics)
+  return [...stored, ...(await readHeads(database, missing))]
 }
 
 /**

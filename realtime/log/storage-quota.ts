@@ -13,7 +13,7 @@ import { isServer } from './entry.ts'
 import type { TopicHead } from './head-cache.ts'
 
 /** What a full account still accepts: removals, sign-ins, and the ends of replies. */
-const growing: ReadonlySet<string> = new Set(['created', 'updated'])
+const growing: ReadonlySet<string> = new Set(['created', 'updated', 'put'])
 /** How old the bytes of other topics may be (ms). */
 const MAX_AGE_MS = 5_000
 /** For how many users the bytes are kept. */

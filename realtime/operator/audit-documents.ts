@@ -8,6 +8,7 @@ import {
   type HeldConversation,
 } from '@lockstep/protocol/reduce/conversation'
 import { noPreferences, reducePreferences } from '@lockstep/protocol/reduce/preferences'
+import { reduceRecord, type HeldRecord } from '@lockstep/protocol/reduce/record'
 import { reduceRun, type HeldRun } from '@lockstep/protocol/reduce/run'
 import type { Topic } from '@lockstep/protocol/topics'
 import { toChange } from '../log/entry.ts'
@@ -19,6 +20,7 @@ import type { Database } from '../store/database.ts'
 import type { ChangeDocument } from '../store/documents.ts'
 import { readMessagesInRange } from '../store/messages.ts'
 import { readPreferences } from '../store/preferences.ts'
+import { readRecord } from '../store/records.ts'
 import { readAllMessages } from './read-all-messages.ts'
 
 export interface DocumentsToAudit {
@@ -105,6 +107,18 @@ const checkRun: Check = async (database, user_id, id, entries) => {
     : DIFFERS
 }
 
+const checkRecord: Check = async (database, user_id, id, entries) => {
+  const document = await readRecord(database, user_id, id)
+  if (!document) return 'there is no document'
+  // a deletion strips what was written before it
+  const written = entries.slice(entries.findLastIndex(({ op }) => op === 'deleted') + 1)
+  const isWhole = written.length > 0 && isComplete(written)
+  if (!isWhole)
+    return document.version === entries.at(-1)!.version ? undefined : 'the versions differ'
+  const folded = written.map(toChange).reduce<HeldRecord>(reduceRecord, undefined)
+  return equalJson(document, folded) ? undefined : DIFFERS
+}
+
 const checkPreferences: Check = async (database, user_id, _id, entries) => {
   const stored = await readPreferences(database, user_id)
   if (!stored) return 'there is no account'
@@ -120,4 +134,5 @@ const checks: Partial<Record<Topic, Check>> = {
   conversations: checkConversation,
   agents: checkRun,
   preferences: checkPreferences,
+  records: checkRecord,
 }

@@ -6,7 +6,7 @@ import type { SecurityChange } from '@lockstep/protocol/passkeys'
 import type { SecurityChanges } from '../commands/security-changes.ts'
 import type { WaysIn } from '../commands/ways-in.ts'
 import type { Database } from '../store/database.ts'
-import { findPasskeys } from '../store/passkeys.ts'
+import { findPasskeys, lasting } from '../store/passkeys.ts'
 import { findUserOfHost, linkHost, unlinkHost } from '../store/users.ts'
 import { asOperator, findExistingAccount } from './accounts.ts'
 import { UsageError, type OperatorCommand } from './command-line.ts'
@@ -34,7 +34,7 @@ export async function changeLink(
     securityChanges.tell({ ...asOperator(user._id), mutation_id: newId() }, [what], what)
   if (command.name === 'unlink') {
     if (!user.host) return refuse(`${user.username} is linked to nobody`)
-    const passkeys = await findPasskeys(database, user._id)
+    const passkeys = lasting(await findPasskeys(database, user._id), user)
     if (!waysIn.besidesHost(user, passkeys.length))
       return refuse(
         `${user.username} has no other way to sign in here, and could not sign in any more`,

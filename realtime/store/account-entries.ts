@@ -33,6 +33,7 @@ export async function eraseContent(database: Database, user_id: string): Promise
     database.conversations,
     database.messages,
     database.agent_runs,
+    database.records,
     database.drafts,
     database.usage,
     database.replies,

@@ -257,6 +257,7 @@ export const readOutlines = (
         '$data.status',
         '$data.session.device',
         '$data.what',
+        '$data.kind',
       ),
     })
     .toArray()

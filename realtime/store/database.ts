@@ -19,6 +19,7 @@ import type {
   OperationDocument,
   PageFileDocument,
   PasskeyDocument,
+  RecordDocument,
   RunDocument,
   SessionDocument,
   SpentTokenDocument,
@@ -65,6 +66,7 @@ export interface Database {
   conversations: Collection<ConversationDocument>
   messages: Collection<MessageDocument>
   agent_runs: Collection<RunDocument>
+  records: Collection<RecordDocument>
   drafts: Collection<DraftDocument>
   usage: Collection<UsageDocument>
   replies: Collection<LeaseDocument>
@@ -128,6 +130,7 @@ export async function openDatabase(url: string, keys?: DataKeys): Promise<Databa
     conversations: collectionOf('conversations'),
     messages: collectionOf('messages'),
     agent_runs: collectionOf('agent_runs'),
+    records: collectionOf('records'),
     drafts: collectionOf('drafts'),
     usage: db.collection('usage'),
     replies: db.collection('replies'),
@@ -204,6 +207,13 @@ export async function ensureIndexes({ dbWithoutTimeout }: Database): Promise<voi
         key: { started_at: 1 },
         partialFilterExpression: { ended_at: { $type: 'null' } },
         name: 'running',
+      },
+    ]),
+    create('records', [
+      {
+        key: { user_id: 1, kind: 1, _id: 1 },
+        partialFilterExpression: { kind: { $exists: true } },
+        name: 'kind',
       },
     ]),
     create('usage', [{ key: { expires_at: 1 }, expireAfterSeconds: 0, name: 'expiry' }]),

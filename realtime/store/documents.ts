@@ -5,6 +5,7 @@ import type { Actor } from '@lockstep/protocol/actor'
 import type { Encryption } from '@lockstep/protocol/encryption'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Message } from '@lockstep/protocol/message'
+import type { StoredRecord } from '@lockstep/protocol/records'
 import type { Scope } from '@lockstep/protocol/tokens'
 import type { Topic } from '@lockstep/protocol/topics'
 
@@ -148,6 +149,28 @@ export type LiveRunDocument = Omit<Run, 'id' | 'started_at' | 'ended_at'> & {
 export type RunDocument =
   LiveRunDocument | { _id: string; user_id: string; version: number; seq: number; deleted: true }
 
+export type LiveRecordDocument = Omit<StoredRecord, 'id' | 'created_at' | 'updated_at'> & {
+  /** `<user>:<id>` */
+  _id: string
+  user_id: string
+  created_at: Date
+  updated_at: Date
+  /** The `seq` of the change that last wrote this document. */
+  seq: number
+}
+
+/** Of a deleted record, its kind remains under another name, so that no list finds it. */
+export type RecordDocument =
+  | LiveRecordDocument
+  | {
+      _id: string
+      user_id: string
+      deleted_kind: string
+      version: number
+      seq: number
+      deleted: true
+    }
+
 export interface DraftDocument {
   /** `<user>:<id>` */
   _id: string
@@ -221,6 +244,16 @@ export interface SpentTokenDocument {
   _id: string
   /** The token itself has ended by then. */
   expires_at: Date
+  /** Of a user's sign-ins that have ended at their provider: the last time. */
+  ended?: HostMoment
+}
+
+/** A moment in what a provider does, by two clocks. */
+export interface HostMoment {
+  /** The provider's time in its token; seconds. */
+  issued: number
+  /** Ours: for a sign-in before the provider was asked, for a logout when it was told. */
+  at: Date
 }
 
 /** The identity of a user whom a host application signs in. Unique. */
@@ -283,6 +316,8 @@ export interface UserDocument {
   host?: HostIdentity
   /** Present if a password alone doesn't sign in. */
   second_step?: SecondStepDocument
+  /** The passkeys that are being removed: nothing may rely on them any more. */
+  leaving_passkeys?: string[]
   preferences: JsonObject
   preferences_version: number
   preferences_seq: number

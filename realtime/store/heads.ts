@@ -1,3 +1,4 @@
+import { topics } from '@lockstep/protocol/topics'
 import { topicKey } from './changes.ts'
 import type { Database } from './database.ts'
 import type { HeadDocument } from './documents.ts'
@@ -20,6 +21,23 @@ export async function createHeads(
     })),
     { ordered: false },
   )
+}
+
+/**
+ * Gives these users the heads of the topics that came after them. A user without any head doesn't
+ * exist; one whose logs are closed gets none, because nothing may be appended any more.
+ */
+export async function createMissingHeads(
+  database: Database,
+  user_ids: readonly string[],
+  topics: readonly string[],
+): Promise<void> {
+  const found = await database.heads.find({ user_id: { $in: [...user_ids] } }).toArray()
+  for (const [user_id, heads] of Map.groupBy(found, ({ user_id }) => user_id)) {
+    const isClosed = heads.some(({ closed }) => closed)
+    if (!isClosed && heads.length < topics.length)
+      await createHeads(database, user_id, topics, heads[0]!.epoch)
+  }
 }
 
 export const readHead = ({ heads }: Database, key: string): Promise<HeadDocument | null> =>
@@ -78,7 +96,7 @@ export async function usersWithLogs(
   const found = await heads
     .find({ _id: { $gt: after === '' ? '' : `${after};` } }, { projection: { user_id: 1 } })
     .sort({ _id: 1 })
-    .limit(limit * 4)
+    .limit(limit * topics.length)
     .toArray()
   return [...new Set(found.map(({ user_id }) => user_id))].slice(0, limit)
 }

@@ -27,6 +27,7 @@ const migrations: readonly SchemaMigration[] = [
   { name: 'passkeys', run: ensureIndexes },
   { name: 'tokens of programs', run: ensureIndexes },
   { name: 'invitations and what operators did', run: ensureIndexes },
+  { name: 'records', run: ensureIndexes },
 ]
 
 interface SchemaDocument {

@@ -2,7 +2,7 @@
 import { MongoServerError } from 'mongodb'
 import type { Passkey } from '@lockstep/protocol/passkeys'
 import type { Database } from './database.ts'
-import type { PasskeyDocument } from './documents.ts'
+import type { PasskeyDocument, UserDocument } from './documents.ts'
 import { idFilter, userFilter } from './shard-key.ts'
 
 const keyOf = (user_id: string, id: string): string => `${user_id}:${id}`
@@ -19,6 +19,13 @@ export const toPasskey = (document: PasskeyDocument): Passkey => ({
 /** Oldest first. */
 export const findPasskeys = ({ passkeys }: Database, user_id: string): Promise<PasskeyDocument[]> =>
   passkeys.find(userFilter(user_id)).sort({ _id: 1 }).toArray()
+
+/** Those of a user's passkeys that are not being removed: what the user can rely on. */
+export const lasting = (
+  passkeys: readonly PasskeyDocument[],
+  { leaving_passkeys = [] }: Pick<UserDocument, 'leaving_passkeys'>,
+): PasskeyDocument[] =>
+  passkeys.filter((passkey) => !leaving_passkeys.includes(toPasskey(passkey).id))
 
 export const findPasskey = (
   { passkeys }: Database,

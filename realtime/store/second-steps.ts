@@ -3,13 +3,23 @@
 import type { Database } from './database.ts'
 import type { SecondStepDocument, UserDocument } from './documents.ts'
 
-/** Turns the second step on, or replaces it. */
+/** What a decision was made on: the account as it was read. */
+type ReadUser = Pick<UserDocument, '_id' | 'version'>
+
+/**
+ * Turns the second step on, or replaces it. False if the account has changed since it was read: the
+ * passkey that the step relies on may be going.
+ */
 export async function setSecondStep(
   { users }: Database,
-  user_id: string,
+  { _id, version }: ReadUser,
   second_step: SecondStepDocument,
-): Promise<void> {
-  await users.updateOne({ _id: user_id }, { $set: { second_step }, $inc: { version: 1 } })
+): Promise<boolean> {
+  const { modifiedCount } = await users.updateOne(
+    { _id, version },
+    { $set: { second_step }, $inc: { version: 1 } },
+  )
+  return modifiedCount === 1
 }
 
 /** False if it was off already. */
@@ -70,15 +80,29 @@ export async function spendTotpStep(
 }
 
 /**
- * Increases the account's version; false if the account has changed since it was read. So a
- * decision that was made on that state still holds.
+ * Says that a passkey is going, before it goes; false if the account has changed since it was read.
+ * So whatever is decided afterwards doesn't rely on the passkey, and whatever was decided before
+ * was known.
  */
-export async function claimVersion(
+export async function beginRemoval(
   { users }: Database,
-  { _id, version }: Pick<UserDocument, '_id' | 'version'>,
+  { _id, version }: ReadUser,
+  passkey: string,
 ): Promise<boolean> {
-  const { modifiedCount } = await users.updateOne({ _id, version }, { $inc: { version: 1 } })
+  const { modifiedCount } = await users.updateOne(
+    { _id, version },
+    { $addToSet: { leaving_passkeys: passkey }, $inc: { version: 1 } },
+  )
   return modifiedCount === 1
+}
+
+/** The passkey is gone. */
+export async function endRemoval(
+  { users }: Database,
+  user_id: string,
+  passkey: string,
+): Promise<void> {
+  await users.updateOne({ _id: user_id }, { $pull: { leaving_passkeys: passkey } })
 }
 
 /**

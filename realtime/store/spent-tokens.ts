@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto'
 import { MongoServerError } from 'mongodb'
 import type { Database } from './database.ts'
+import type { HostMoment } from './documents.ts'
 
 /** Names a token: its kind, and what makes it unique within that kind. */
 export type TokenName = readonly [kind: string, ...parts: string[]]
@@ -27,6 +28,25 @@ export async function spendToken(
 
 export const isTokenSpent = async ({ spent_tokens }: Database, name: TokenName): Promise<boolean> =>
   (await spent_tokens.findOne({ _id: idOf(name) })) !== null
+
+/** Notes when something has ended, if that isn't noted with a later time. */
+export async function noteEnd(
+  { spent_tokens }: Database,
+  name: TokenName,
+  { issued, at }: HostMoment,
+  expires_at: Date,
+): Promise<void> {
+  await spent_tokens.updateOne(
+    { _id: idOf(name) },
+    { $max: { 'ended.issued': issued, 'ended.at': at, expires_at } },
+    { upsert: true },
+  )
+}
+
+export const findEnd = async (
+  { spent_tokens }: Database,
+  name: TokenName,
+): Promise<HostMoment | undefined> => (await spent_tokens.findOne({ _id: idOf(name) }))?.ended
 
 /** For a use that failed, so that it can be tried again. */
 export async function returnToken({ spent_tokens }: Database, name: TokenName): Promise<void> {

@@ -96,6 +96,7 @@ beforeAll(async () => {
     conversations: await beside('conversations'),
     preferences: await beside('preferences'),
     agents: await beside('agents'),
+    records: await beside('records'),
   }
   for (const name of names) requests.set(name, await askOf(name, alice))
   await alice.ask('turnOffSecondStep') // from now on, her password alone signs in again

@@ -48,6 +48,9 @@ export async function hoarder(node: { url: string }): Promise<{ person: Person; 
   for (let n = 0; n < 60; n++) await person.ask('createConversation', { body: { metadata } })
   for (let n = 0; n < 10; n++)
     await person.ask('putDraft', { params: { id: newId() }, body: { place: 'x', text: content } })
+  const data = { text: content.slice(0, 60_000) }
+  for (let n = 0; n < 100; n++)
+    await person.ask('putRecord', { params: { kind: 'note', id: newId() }, body: { data } })
   return { person, id }
 }
 
@@ -61,6 +64,7 @@ const reads: Partial<Record<RouteName, (id: string) => Asked>> = {
   listDrafts: () => ({ query: { limit: 200 } }),
   listRuns: () => ({ query: { limit: 200 } }),
   listSessions: () => ({}),
+  listRecords: () => ({ params: { kind: 'note' }, query: { limit: 200 } }),
   exportMe: () => ({}),
   readChanges: () => ({ params: { topic: 'conversations' } }),
 }

@@ -9,6 +9,7 @@ import { startNode } from '../harness/node.ts'
 import { ownDatabase } from '../harness/own-database.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { isLongForm } from '../harness/long-form.ts'
+import { seed } from '../harness/seed.ts'
 import { mostExpensive, type Shape } from './expensive-json.ts'
 import { attacksOn, hoarder, type Attack, type Input } from './expensive-requests.ts'
 import { longestTurn, MAX_TURN_MS } from './turn-meter.ts'
@@ -23,7 +24,6 @@ const isLong = isPrinted || isLongForm
 const SEARCHED_OF = isLong ? 1 : 4
 /** Shapes that the search tries for each. */
 const STEPS = isLong ? Math.ceil(Number(process.env.FUZZ_SEEDS ?? 400) / 100) : 1
-const seed = Number(process.env.FUZZ_SEED ?? Date.now() & 0xffff)
 /** How many of the most expensive inputs are sent at once. */
 const AT_ONCE = isLong ? 8 : 2
 const MAX_BYTES = isLong ? limits.bodyBytes - 2_000 : 300_000
@@ -85,7 +85,7 @@ const shownShape = (shape: Shape | undefined): string =>
   shape ? `${shape.form} in ${shape.field ?? 'unknown fields'}` : 'a valid request'
 
 test(
-  `no route, command or import of one user holds others’ turn, whatever it holds (seed ${seed})`,
+  'no route, command or import of one user holds others’ turn, whatever it holds',
   { timeout: 240_000 + STEPS * 60_000 },
   async () => {
     await using database = await ownDatabase()

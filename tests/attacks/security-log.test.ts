@@ -97,13 +97,24 @@ const events: Record<RouteName, string | null> = {
   getRun: null,
   deleteRun: null,
   stopRun: null,
+  listRecords: null,
+  getRecord: null,
+  putRecord: null,
+  patchRecord: null,
+  deleteRecord: null,
   readChanges: null,
   sendCommand: null,
 }
 /** The commands that change a right, and their events. `revoke` is one of HTTP as well. */
 const ofCommands: {
   [T in Topic]: { [Name in keyof (CommandPayloads[T] & UnloggedPayloads[T])]?: string }
-} = { conversations: {}, preferences: {}, agents: {}, account: { revoke: 'session_ended' } }
+} = {
+  conversations: {},
+  preferences: {},
+  agents: {},
+  account: { revoke: 'session_ended' },
+  records: {},
+}
 
 const table: Record<string, Route> = routes
 const names = Object.keys(routes) as RouteName[]

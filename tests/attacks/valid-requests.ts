@@ -54,6 +54,11 @@ const draftOf = async (of: Person) => {
   await of.ask('putDraft', { params: { id }, body: { place: SECRET, text: SECRET } })
   return id
 }
+const recordOf = async (of: Person) => {
+  const params = { kind: 'note', id: newId() }
+  await of.ask('putRecord', { params, body: { data: { text: SECRET } } })
+  return params
+}
 /** A conversation with a streaming reply. */
 const talking = async (of: Person) => {
   const { id } = await conversation(of)
@@ -174,6 +179,14 @@ export const routeRequests: { [Name in RouteName]: (of: Person) => Promise<Route
   getRun: async (of) => on(runOf(of)),
   deleteRun: async (of) => on(runOf(of)),
   stopRun: async (of) => on(runOf(of)),
+  listRecords: async (of) => {
+    const { kind } = await recordOf(of)
+    return { params: { kind }, query: { limit: 5 } }
+  },
+  getRecord: async (of) => ({ params: await recordOf(of) }),
+  putRecord: async (of) => ({ params: await recordOf(of), body: { data: { text: 'Mine' } } }),
+  patchRecord: async (of) => ({ params: await recordOf(of), body: { data: { text: 'Mine' } } }),
+  deleteRecord: async (of) => ({ params: await recordOf(of) }),
   readChanges: async () => ({ params: { topic: 'conversations' }, query: {} }),
   sendCommand: async (of) => ({
     params: { topic: 'conversations', command: 'update' },
@@ -241,6 +254,11 @@ export const commandPayloads: {
     revoke: async (of) => ({ session_id: (await of.signIn()).session.id }),
     viewing: its,
   },
+  records: {
+    put: async (of) => ({ ...(await recordOf(of)), data: { text: 'Mine' } }),
+    patch: async (of) => ({ ...(await recordOf(of)), data: { text: 'Mine' }, if_version: 1 }),
+    delete: async (of) => recordOf(of),
+  },
 }
 
 /**
@@ -307,6 +325,11 @@ export const strangers: {
     getRun: 'not_found',
     deleteRun: 'not_found',
     stopRun: 'not_found',
+    listRecords: 'own',
+    getRecord: 'not_found',
+    putRecord: 'own',
+    patchRecord: 'not_found',
+    deleteRecord: 'not_found',
     readChanges: 'own',
     sendCommand: 'not_found',
   },
@@ -327,5 +350,6 @@ export const strangers: {
     preferences: { update: 'own' },
     agents: { run: 'not_found', stop: 'not_found', delete: 'not_found' },
     account: { revoke: 'not_found', viewing: 'own' },
+    records: { put: 'own', patch: 'not_found', delete: 'not_found' },
   },
 }

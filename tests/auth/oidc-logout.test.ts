@@ -103,6 +103,37 @@ describe('a logout token', () => {
     expect(await findHostSessionsOf(database, owner!._id, host)).toEqual([])
   })
 
+  test.each([
+    ['later', 1],
+    ['in the same second', 0],
+  ])(
+    'that names the user alone, and was made %s, ends a sign-in whose session is being stored',
+    async (_when, after) => {
+      const sub = newId()
+      provider.user = { sub }
+      let told = 0
+      let iat = 0
+      provider.changeClaims = (claims) => {
+        iat = Number(claims.iat)
+        return claims
+      }
+      provider.beforeUserinfo = async () => {
+        told = (await tell(provider.logoutToken({ sub, iat: iat + after }))).status
+      }
+      const browser = setup.browser()
+      expect(await browser.signIn()).toBe('/app/sign-in?failed=failed')
+      expect([told, await isIn(browser)]).toEqual([200, false])
+      expect(await database.sessions.countDocuments({ 'host.subject': sub })).toBe(0)
+      // who signs in again afterwards is in, also if that was within the same second
+      provider.beforeUserinfo = () => Promise.resolve()
+      provider.changeClaims = (claims) => ({ ...claims, iat: iat + after })
+      expect(await browser.signIn()).toBe('/app')
+      // one that comes late, of an earlier sign-in, is noted as such
+      expect((await tell(provider.logoutToken({ sub, iat: iat - 10 }))).status).toBe(200)
+      expect(await browser.signIn()).toBe('/app')
+    },
+  )
+
   test.each<[string, (now: number) => Record<string, unknown>, object?]>([
     ['of another issuer', () => ({ iss: 'https://foreign.example' })],
     ['for another client', () => ({ aud: 'another' })],

@@ -35,6 +35,8 @@ export class OidcProvider implements AsyncDisposable {
   signsWithUnknownKey = false
   /** The methods by which a client may authenticate. */
   authMethods = ['client_secret_basic', 'client_secret_post']
+  /** Happens before the userinfo endpoint answers. */
+  beforeUserinfo: () => Promise<void> = () => Promise.resolve()
   /** The name of the sign-ins that it makes. */
   sid: string | undefined
   /** Where it was asked to sign people out. */
@@ -54,7 +56,9 @@ export class OidcProvider implements AsyncDisposable {
 
   /** Restores the behaviour of a new provider. */
   reset(): void {
-    const { user, userinfo, changeClaims, errorCode, unreachable, sid } = new OidcProvider()
+    const { user, userinfo, beforeUserinfo } = new OidcProvider()
+    const { changeClaims, errorCode, unreachable, sid } = new OidcProvider()
+    Object.assign(this, { beforeUserinfo })
     const { acceptsAnyVerifier, signsWithUnknownKey, authMethods } = new OidcProvider()
     Object.assign(this, { user, userinfo, changeClaims, errorCode, unreachable, sid })
     Object.assign(this, { acceptsAnyVerifier, signsWithUnknownKey, authMethods })
@@ -101,6 +105,7 @@ export class OidcProvider implements AsyncDisposable {
           .writeHead(302, { location: url.searchParams.get('post_logout_redirect_uri')! })
           .end()
       case '/userinfo':
+        await this.beforeUserinfo()
         return void send(200, { ...this.userinfo, sub: this.user.sub })
       default: {
         const token = this.#token(

@@ -1,11 +1,14 @@
 // What a person sees of their account: who sits at a device, which sessions there are, and what
 // other devices hear of it.
+import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
 import { signIn, signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { sharedBrowser } from './browser-windows.ts'
 import { composer, threadText, waitForHidden, waitForVisible } from './user-actions.ts'
+
+const live = (page: Page) => page.locator('[data-testid="connection"][data-state="live"]')
 
 const shared = sharedNodes()
 const windows = sharedBrowser()
@@ -56,7 +59,8 @@ test('changing the password signs out the other devices; this browser’s tabs s
   const page = await windows.open(shared.node.url, '/app/settings/account', { person: alice })
   const tab = await page.context().newPage()
   await tab.goto(`${shared.node.url}/app/c/${id}`)
-  await waitForVisible(composer(tab))
+  await waitForVisible(tab.getByText('No messages yet'))
+  await waitForVisible(live(tab))
   await waitForVisible(phone.getByRole('link', { name: 'Kept open' }))
 
   const line = await tab.context().newCDPSession(tab)

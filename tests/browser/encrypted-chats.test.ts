@@ -4,6 +4,8 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Locator, Page } from 'playwright-core'
 import { expect, test } from 'vitest'
+import { createEngine } from '@lockstep/client'
+import { passphraseEncryption } from '@lockstep/client/encryption'
 import arabic from '../../ui/texts/ar.json' with { type: 'json' }
 import { temporaryDirectory } from '../embedded/database.ts'
 import { spawnNode } from '../harness/node.ts'
@@ -67,6 +69,30 @@ async function unlock(page: Page, typed = passphrase): Promise<void> {
 async function chooseFromMenu(page: Page, item: string): Promise<void> {
   await page.getByRole('button', { name: 'Chat actions' }).click()
   await page.getByRole('menuitem', { name: item, exact: true }).click()
+}
+
+/** A program on another machine writes an answer of parts. */
+async function addParts(node: { url: string }, person: Person, id: string): Promise<void> {
+  const { token } = await person.ask('createToken', { body: { name: 'Program' } })
+  const encryption = passphraseEncryption
+  const engine = createEngine({ origin: node.url, token: () => token, encryption })
+  await engine.start()
+  const { conversations } = engine
+  expect(await conversations.encrypted!.unlock(id, passphrase)).toBe('unlocked')
+  const { outcome } = conversations.append(id, {
+    role: 'assistant',
+    parts: [
+      { id: secret, type: 'reasoning', text: `${secret} thought` },
+      {
+        ...{ id: 't', type: 'tool', name: `${secret} tool`, call_id: secret, state: 'done' },
+        ...{ arguments: { [secret]: 'argument' }, result: `${secret} result` },
+      },
+      { id: 'text', type: 'text', text: `${secret} found` },
+      { id: 's', type: 'source', url: `https://example.org/${secret}`, title: `${secret} source` },
+    ],
+  })
+  expect(await outcome).toMatchObject({ ok: true })
+  await engine.stop()
 }
 
 test('A: a chat that one device encrypts is read by another one with its passphrase only, and no word of it leaves them', async () => {
@@ -142,6 +168,17 @@ test('A: a chat that one device encrypts is read by another one with its passphr
   await left.getByRole('textbox', { name: 'Chat title' }).fill(`${secret} renamed`)
   await left.keyboard.press('Enter')
   await waitForVisible(listedConversation(right, `${secret} renamed`))
+
+  // what a program adds in parts: thoughts, a tool and a source, in its order
+  await addParts(node, alice, id)
+  const answer = right.getByRole('article', { name: 'Assistant' })
+  await answer.getByText('Thoughts', { exact: true }).click()
+  await waitForVisible(answer.getByText(`${secret} thought`))
+  const tool = answer.locator('[data-part=tool]')
+  await tool.getByText(`${secret} tool`).click()
+  for (const said of ['argument', 'result']) await waitForVisible(tool.getByText(said))
+  await waitForVisible(answer.getByText(`${secret} found`))
+  await waitForVisible(answer.getByRole('link', { name: `${secret} source` }))
 
   // what the server can't do, it says: no search, no Markdown; the history is read here
   await left.getByRole('searchbox').fill('nothing of it')

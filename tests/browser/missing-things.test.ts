@@ -13,6 +13,7 @@ import {
   startConversation,
   waitForHidden,
   waitForVisible,
+  threadText,
 } from './user-actions.ts'
 
 const shared = sharedNodes(1, fastReplies)
@@ -86,6 +87,34 @@ test('a conversation that was never opened here can’t be shown while offline, 
   wire.restore()
   await waitForVisible(page.getByText('Hello from before').last(), 30_000)
   await waitForHidden(page.getByText('this chat isn’t on this device yet'))
+})
+
+test('what is sent in a chat before the chat has loaded stays in view, and is sent when it has', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const { id } = await alice.ask('createConversation', {
+    body: { title: 'Slow', messages: [{ role: 'user', content: 'Hello from before' }] },
+  })
+  const page = await windows.open(shared.node.url, '/app/settings', { person: alice })
+  const loads = /\/conversations(\/|\?|$)/
+  const chat = Promise.withResolvers<void>()
+  await page.route(loads, async (route) => {
+    await chat.promise
+    await route.continue()
+  })
+  await page.goto(`${shared.node.url}/app/c/${id}`)
+  await composer(page).fill('Written too early')
+  await composer(page).press('Enter')
+  const waiting = page.getByText('Waiting to be sent')
+  await waitForVisible(page.getByText('Written too early', { exact: true }))
+  await waitForVisible(waiting)
+  await page.getByRole('complementary').getByRole('link', { name: 'New chat' }).click()
+  await waitForHidden(waiting)
+  await page.goBack()
+  await waitForVisible(waiting)
+  chat.resolve()
+  await waitForVisible(threadText(page, 'Hello from before'))
+  await waitForVisible(threadText(page, 'Written too early'))
+  await waitForHidden(waiting)
 })
 
 test('a conversation that is purged elsewhere while it is open is gone, and what was being written is kept', async () => {

@@ -3,21 +3,24 @@
 import type { Collection, Db } from 'mongodb'
 import { toRun } from '../../realtime/store/agent-runs.ts'
 import { toSummary } from '../../realtime/store/conversations.ts'
+import { toRecord } from '../../realtime/store/records.ts'
 import { toHeldMessages } from '../../realtime/store/messages.ts'
 import { assertEqual } from './compare.ts'
 import type { FoldedLog } from './folded-log.ts'
 import type {
   ConversationDocument,
   MessageDocument,
+  RecordDocument,
   RunDocument,
   UserDocument,
 } from '../../realtime/store/documents.ts'
 
 /** Throws if a document doesn't agree with the log (yet). */
 export async function checkDocuments(database: Db, user_id: string, log: FoldedLog): Promise<true> {
-  const { conversations, preferences, runs } = await readDocuments(database, user_id)
+  const { conversations, preferences, records, runs } = await readDocuments(database, user_id)
   assertEqual(preferences, log.preferences, 'the document of the preferences')
   assertEqual(conversations, log.conversations.toSorted(byId), 'the documents of the conversations')
+  assertEqual(records, log.records.toSorted(byId), 'the documents of the records')
   assertEqual(runs, log.runs.toSorted(byId), 'the documents of the runs')
   return true
 }
@@ -25,9 +28,10 @@ export async function checkDocuments(database: Db, user_id: string, log: FoldedL
 async function readDocuments(database: Db, user_id: string) {
   const all = <T extends object>(name: string) =>
     (database.collection(name) as unknown as Collection<T>).find({ user_id } as never).toArray()
-  const [conversations, messages, runs, user] = await Promise.all([
+  const [conversations, messages, records, runs, user] = await Promise.all([
     all<ConversationDocument>('conversations'),
     all<MessageDocument>('messages'),
+    all<RecordDocument>('records'),
     all<RunDocument>('agent_runs'),
     database.collection<UserDocument>('users').findOne({ _id: user_id }),
   ])
@@ -42,6 +46,9 @@ async function readDocuments(database: Db, user_id: string) {
   })
   return {
     conversations: whole.toSorted(byId),
+    records: records
+      .flatMap((record) => ('deleted' in record ? [] : toRecord(record)))
+      .toSorted(byId),
     runs: runs.flatMap((run) => ('deleted' in run ? [] : toRun(run))).toSorted(byId),
     preferences: { preferences: user!.preferences, version: user!.preferences_version },
   }

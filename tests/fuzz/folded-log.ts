@@ -12,6 +12,8 @@ import {
   type HeldConversation,
 } from '@lockstep/protocol/reduce/conversation'
 import { noPreferences, reducePreferences } from '@lockstep/protocol/reduce/preferences'
+import type { StoredRecord } from '@lockstep/protocol/records'
+import { isRecord, reduceRecord, type HeldRecord } from '@lockstep/protocol/reduce/record'
 import { isRun, reduceRun, type HeldRun } from '@lockstep/protocol/reduce/run'
 import { topics, type Topic } from '@lockstep/protocol/topics'
 import { toChange } from '../../realtime/log/entry.ts'
@@ -27,6 +29,7 @@ export interface HeldOf {
   preferences: Preferences
   agents: HeldRun
   account: HeldAccount
+  records: HeldRecord
 }
 
 const nobody: HeldAccount = { username: '', sessions: [], closed: false }
@@ -46,6 +49,7 @@ const folds: {
   preferences: { key: () => 'preferences', first: noPreferences, reduce: reducePreferences },
   agents: { key: (change) => change.entity_id, first: undefined, reduce: reduceRun },
   account: { key: () => 'account', first: nobody, reduce: reduceAccount },
+  records: { key: (change) => change.entity_id, first: undefined, reduce: reduceRecord },
 }
 
 /** The states of an entity after each of its entries. */
@@ -62,6 +66,7 @@ export class FoldedLog {
     preferences: new Map(),
     agents: new Map(),
     account: new Map(),
+    records: new Map(),
   }
 
   private constructor(entries: readonly ChangeDocument[]) {
@@ -111,6 +116,9 @@ export class FoldedLog {
   }
   get runs(): Run[] {
     return [...this.#histories.agents.keys()].map((id) => this.at('agents', id)).filter(isRun)
+  }
+  get records(): StoredRecord[] {
+    return [...this.#histories.records.keys()].map((id) => this.at('records', id)).filter(isRecord)
   }
   get preferences(): Preferences {
     return this.at('preferences', 'preferences')

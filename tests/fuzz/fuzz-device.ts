@@ -65,6 +65,7 @@ export class FuzzDevice {
         return socket
       }),
       topics,
+      records: ['note'],
       clock,
     })
   }

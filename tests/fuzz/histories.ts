@@ -51,11 +51,13 @@ export async function playAndCheck(
   ms: number,
 ): Promise<void> {
   const usesAgents = steps.some((step) => 'run' in step || step.do === 'run')
+  const usesRecords = steps.some((step) => 'record' in step)
   const undisturbed = !cluster.acceptsFaults
   const devices = await startDevices(cluster.urls, [
     'conversations',
     'preferences',
     ...(usesAgents ? (['agents'] as const) : []),
+    ...(usesRecords ? (['records'] as const) : []),
   ])
   try {
     await play(steps, devices, cluster)
@@ -71,7 +73,7 @@ export async function playAndCheck(
 export async function runHistories(name: keyof typeof historyKinds): Promise<void> {
   const { cluster: options, histories, timeouts } = historyKinds[name]
   const { count, seed, path, shrinkMs } = budget[name]
-  process.stdout.write(`fuzz: ${count} ${name} histories, seed ${seed}\n`)
+  process.stdout.write(`fuzz: ${count} ${name} histories\n`)
   await using cluster = await FuzzCluster.start(options)
   await explore({
     histories,

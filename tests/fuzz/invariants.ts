@@ -8,6 +8,7 @@ import {
   type ConversationView,
   type ListState,
   type MessageView,
+  type RecordView,
   type RunView,
   type SummaryView,
 } from '@lockstep/client'
@@ -125,6 +126,12 @@ function checkDeviceState({ engine, topics }: FuzzDevice, log: FoldedLog): void 
       log.runs.toSorted(byId),
       'the runs',
     )
+  if (topics.includes('records'))
+    assertEqual(
+      engine.records.list('note').map(plainRecord),
+      log.records.toSorted(byId),
+      'the records',
+    )
   const sessions = engine.account.sessions.map(plainSession)
   assertEqual(sessions.toSorted(byId), log.account.sessions.toSorted(byId), 'the sessions')
 }
@@ -181,6 +188,10 @@ function plainSession({
   ...session
 }: ListedSession) {
   return session
+}
+
+function plainRecord({ delivery: _delivery, mutation_id: _mutation, ...record }: RecordView) {
+  return record
 }
 
 function plainRun({ delivery: _delivery, mutation_id: _mutation, ...run }: RunView) {

@@ -1,18 +1,21 @@
 // Plays the steps of a history one after the other, without waiting for the effects of a step.
 import { setTimeout as pause } from 'node:timers/promises'
+import { equalJson } from '@lockstep/protocol/free-form'
 import { newId } from '@lockstep/protocol/ids'
 import type { Part } from '@lockstep/protocol/parts'
 import { isConversation, type HeldConversation } from '@lockstep/protocol/reduce/conversation'
+import { isRecord } from '@lockstep/protocol/reduce/record'
 import { isRun } from '@lockstep/protocol/reduce/run'
 import type { Conversation } from '@lockstep/protocol/conversations'
 import type { FuzzDevice } from './fuzz-device.ts'
 import type { DeviceStep, Step } from './steps.ts'
 import type { FuzzCluster } from './fuzz-cluster.ts'
 
-/** The conversations and runs that any device of a person has created, in order. */
+/** The conversations, runs and records that any device of a person has created, in order. */
 interface CreatedIds {
   conversations: string[]
   runs: string[]
+  records: string[]
 }
 
 export async function play(
@@ -21,7 +24,7 @@ export async function play(
   cluster: FuzzCluster,
 ): Promise<void> {
   const created = new Map<string, CreatedIds>(
-    devices.map(({ person }) => [person.user.id, { conversations: [], runs: [] }]),
+    devices.map(({ person }) => [person.user.id, { conversations: [], runs: [], records: [] }]),
   )
   for (const step of steps) {
     if (step.do === 'pause') await pause(step.ms)
@@ -51,6 +54,44 @@ async function playStep(step: DeviceStep, device: FuzzDevice, created: CreatedId
         'preferences',
         sent,
         ({ preferences }) => (preferences[key] ?? null) === value,
+      )
+    }
+    case 'put-record': {
+      const { field, value } = step
+      const id = created.records[step.record] ?? newId()
+      if (!created.records.includes(id)) created.records.push(id)
+      const sent = engine.records.put('note', { [field]: value }, { id })
+      return device.issue(
+        'records',
+        'put',
+        id,
+        sent,
+        (held) => isRecord(held) && equalJson(held.data, { [field]: value }),
+      )
+    }
+    case 'patch-record': {
+      const { field, value } = step
+      const id = pick(created.records, step.record)
+      if (id === undefined) return
+      const sent = engine.records.patch('note', id, { [field]: value })
+      return device.issue(
+        'records',
+        'patch',
+        id,
+        sent,
+        (held) => isRecord(held) && (held.data[field] ?? null) === value,
+      )
+    }
+    case 'delete-record': {
+      const id = pick(created.records, step.record)
+      if (id === undefined) return
+      const sent = engine.records.delete('note', id)
+      return device.issue(
+        'records',
+        'delete',
+        id,
+        sent,
+        (held) => held !== undefined && !isRecord(held),
       )
     }
     case 'run': {

@@ -16,6 +16,8 @@ export type DeviceStep = { device: number } & (
   | { do: 'reply'; conversation: number; rate: number }
   | { do: 'list'; state: ListState }
   | { do: 'prefer'; key: string; value: string | null }
+  | { do: 'put-record' | 'patch-record'; record: number; field: string; value: string | null }
+  | { do: 'delete-record'; record: number }
   | { do: 'run'; rate: number }
   | { do: 'stop-run' | 'delete-run'; run: number }
   | { do: 'sign-in' | 'revoke' }
@@ -128,6 +130,24 @@ function stepOf(devices: number): fc.Arbitrary<Step> {
           device,
           key: fc.constantFrom('theme', 'density', 'drafts'),
           value: fc.option(text),
+        }),
+      },
+      {
+        weight: 6,
+        arbitrary: fc.record({
+          do: fc.constantFrom('put-record', 'patch-record', 'patch-record'),
+          device,
+          record: fc.nat(2),
+          field: fc.constantFrom('title', 'colour'),
+          value: fc.option(text),
+        }),
+      },
+      {
+        weight: 2,
+        arbitrary: fc.record({
+          do: fc.constant('delete-record' as const),
+          device,
+          record: fc.nat(2),
         }),
       },
       { weight: 2, arbitrary: fc.record({ do: fc.constant('run' as const), device, rate }) },

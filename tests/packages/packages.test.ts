@@ -22,6 +22,7 @@ import { apiReport, reportFile } from '../../tools/pack-api-report.ts'
 import { signUp } from '../harness/person.ts'
 import { startProcess } from '../harness/processes.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
+import { aiSdkProgram } from './ai-sdk-program.ts'
 import {
   createForeignProject,
   findOtherNode,
@@ -74,6 +75,10 @@ console.log(outcome.ok && states.every(({ name }) => name === 'ready') ? 'ok' : 
 await Promise.all([phone.stop(), laptop.stop()])
 `
 
+test('the wheel of the Python client is packed beside them', async () => {
+  expect(await readdir(project.folder)).toContain('lockstep_client-0.1.0-py3-none-any.whl')
+})
+
 describe('@lockstep/client', () => {
   const runTwoDevices = async (node: string, username: string): Promise<string> => {
     const program = await project.write('two-devices.js', twoDevices)
@@ -120,6 +125,8 @@ describe('@lockstep/client', () => {
       `import { createEngine, Fault, type ConversationView, type Engine } from '@lockstep/client'
       import { cookieJar } from '@lockstep/client/node'
       import type { Message } from '@lockstep/client/protocol/message'
+      import { branchOf, reduceConversation } from '@lockstep/client/protocol'
+      import { idOf } from '@lockstep/client/foreign-ids'
       import { limits } from '@lockstep/protocol/limits'
       import { startEmbedded } from '@lockstep/embedded-mongo'
 
@@ -127,6 +134,10 @@ describe('@lockstep/client', () => {
       const { user } = await engine.call('login', { body: { username: 'a', password: 'b' } })
       const view: ConversationView | undefined = engine.conversations.get(user.id)
       export const messages: readonly Message[] = view?.messages ?? []
+      export const thread: Message[] = branchOf(messages)
+      export const id: string = idOf('chat-1')
+      export const reduced: { version: number } | undefined = reduceConversation(undefined, {} as never)
+      export const kept: Engine = createEngine({ origin: '', path: '/chat', store: new Map() })
       export const bytes: number = limits.rangeMax
       export const isGone = (error: unknown) => error instanceof Fault && error.code === 'not_found'
       export const database: { url: string } = await startEmbedded({ dataDir: 'data' })
@@ -222,6 +233,20 @@ describe('the packages for React, Svelte and Vue', () => {
   })
 })
 
+test('AI SDK: a reply goes on through a reload, is taken up by other tabs, and each of them stops it', async () => {
+  const program = await project.write('ai-sdk.js', aiSdkProgram)
+  const args = [program, shared.node.url, `ai-${newId()}`, 'correct horse battery']
+  const { stdout } = await run(process.execPath, args, { cwd: project.folder, timeout: 120_000 })
+  expect(JSON.parse(stdout)).toEqual([
+    ...[true, 2],
+    ...['stopped', true, 1],
+    4,
+    'stopped',
+    ...[true, true],
+    1,
+  ])
+}, 150_000)
+
 describe('@lockstep/embedded-mongo', () => {
   const roundTrip = async (url: string): Promise<unknown> => {
     await using client = await MongoClient.connect(url)
@@ -269,7 +294,7 @@ describe('@lockstep/embedded-mongo', () => {
 })
 
 describe('every tarball', () => {
-  const names = ['client', 'react', 'svelte', 'vue', 'protocol', 'embedded-mongo']
+  const names = ['client', 'react', 'svelte', 'vue', 'ai-sdk', 'protocol', 'embedded-mongo']
 
   test.each(names)(
     '@lockstep/%s has what an installed package needs, and no more',

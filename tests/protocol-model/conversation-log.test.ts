@@ -98,10 +98,13 @@ describe('whatever commands come, the log of a conversation', () => {
           ? (window.messages[0]?.position ?? lastPosition(window) + 1)
           : 1
         const isInside = ({ position }: { position: number }) => position >= first
-        expect({ ...partial, removed: partialOf(partial).removed?.filter(isInside) }).toEqual({
+        // a window without the deleted message may say that nothing was removed in it, or not say it
+        const inside = ({ removed = [] }: { removed?: readonly { position: number }[] }) =>
+          removed.filter(isInside)
+        expect({ ...partial, removed: inside(partialOf(partial)) }).toEqual({
           ...held,
           messages: held.messages.filter(isInside),
-          removed: held.removed?.filter(isInside),
+          removed: inside(held),
           has_more: window.has_more,
         })
       }),

@@ -11,11 +11,18 @@ import {
   decideRunFinish,
   type RunDecision,
 } from '@lockstep/protocol/decide/runs'
+import {
+  decideRecordDelete,
+  decideRecordPatch,
+  decideRecordPut,
+} from '@lockstep/protocol/decide/records'
 import { mergePatch, type JsonObject } from '@lockstep/protocol/free-form'
+import { recordChanges } from '@lockstep/protocol/records'
 import { preferencesChanges } from '@lockstep/protocol/preferences'
 import { reduceAccount, type HeldAccount } from '@lockstep/protocol/reduce/account'
 import { extend, reduceConversation } from '@lockstep/protocol/reduce/conversation'
 import { noPreferences, reducePreferences } from '@lockstep/protocol/reduce/preferences'
+import { isRecord, reduceRecord, type HeldRecord } from '@lockstep/protocol/reduce/record'
 import { isRun, reduceRun, type HeldRun } from '@lockstep/protocol/reduce/run'
 import type { Topic } from '@lockstep/protocol/topics'
 import { frozen, messageId, USER } from './one-conversation.ts'
@@ -147,15 +154,68 @@ describe('the log of a run', () => {
       expect.objectContaining({ code: 'not_found' }),
     )
   })
-
-  const attempt = <T>(act: () => T): T | undefined => {
-    try {
-      return act()
-    } catch {
-      return undefined
-    }
-  }
 })
+
+describe('the log of a record', () => {
+  const patch = fc.dictionary(
+    fc.constantFrom('a', 'b'),
+    fc.oneof(fc.constant(null), fc.integer({ max: 3 })),
+    { noNullPrototype: true },
+  ) as fc.Arbitrary<JsonObject>
+  type Step = { do: 'put' | 'patch'; data: JsonObject } | { do: 'delete' }
+  const steps = fc.array(
+    fc.oneof(
+      { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('put', 'patch'), data: patch }) },
+      { weight: 1, arbitrary: fc.constant({ do: 'delete' as const }) },
+    ) as fc.Arbitrary<Step>,
+  )
+  const one = { kind: 'note', id: messageId(1) }
+  const decide = (held: HeldRecord, step: Step) => {
+    if (step.do === 'delete') return decideRecordDelete(held, one)
+    return (step.do === 'put' ? decideRecordPut : decideRecordPatch)(held, {
+      ...one,
+      data: frozen(step.data),
+    })
+  }
+
+  test('RECORD-2 RECORD-3 counts versions without a gap, also over deletions, and changes nothing when any stretch of it is replayed', () => {
+    fc.assert(
+      fc.property(steps, fc.nat(), fc.nat(), (given, a, b) => {
+        const states: HeldRecord[] = [undefined]
+        const changes: WireChange[] = []
+        let data: JsonObject | undefined
+        for (const step of given) {
+          const held = states.at(-1)
+          const decision = attempt(() => decide(held, step))
+          if (step.do === 'delete') data = undefined
+          else if (step.do === 'put') data = step.data
+          else if (data) data = mergePatch(data, step.data)
+          if (decision) {
+            const { op } = decision as { op: keyof typeof recordChanges }
+            expect(recordChanges[op].parse(decision.data)).toEqual(decision.data)
+            changes.push(toChange('records', changes.length + 1, decision))
+            states.push(frozen(reduceRecord(held, changes.at(-1)!)))
+          }
+          const now = states.at(-1)
+          expect(isRecord(now) ? now.data : undefined).toEqual(data)
+        }
+        expect(changes.map(({ version }) => version)).toEqual(changes.map((_, index) => index + 1))
+        const upTo = a % (changes.length + 1)
+        const from = b % (upTo + 1)
+        expect(changes.slice(from, upTo).reduce(reduceRecord, states[upTo])).toBe(states[upTo])
+        expect(changes.reduce(reduceRecord, undefined)).toEqual(states.at(-1))
+      }),
+    )
+  })
+})
+
+function attempt<T>(act: () => T): T | undefined {
+  try {
+    return act()
+  } catch {
+    return undefined
+  }
+}
 
 describe('streamed text', () => {
   test('is the same even if pieces repeat or overlap, as long as no earlier piece is missing', () => {

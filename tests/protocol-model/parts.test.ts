@@ -5,6 +5,8 @@ import { parse } from '@lockstep/protocol/errors'
 import { limits } from '@lockstep/protocol/limits'
 import type { Message } from '@lockstep/protocol/message'
 import { MessageInput } from '@lockstep/protocol/message'
+import { areParts } from '@lockstep/protocol/part-shape'
+import { Parts } from '@lockstep/protocol/parts'
 import { partsOf } from '@lockstep/protocol/message-parts'
 import { contentOf, thinkingOf } from '@lockstep/protocol/part-texts'
 import {
@@ -17,6 +19,54 @@ import { undo } from '../../realtime/log/undo.ts'
 import { CONVERSATION, OneConversation, messageId, steps } from './one-conversation.ts'
 
 const messagesOf = (held: HeldConversation) => (isConversation(held) ? held.messages : [])
+
+test('pages accept the same parts as the schema', () => {
+  const fields = {
+    ...{ id: 'a', text: 'x', ms: 1, name: 'n', call_id: 'c', arguments: { $a: ['x'] } },
+    ...{ state: 'done', result: null, file_id: 'f', url: 'https://example.org/', bytes: 0 },
+    ...{ width: 1, height: 2, media_type: 'a/b', title: 't', value: 0 },
+  }
+  const types = ['text', 'reasoning', 'tool', 'file', 'source', 'data-x']
+  const named: Record<string, (keyof typeof fields)[]> = {
+    text: ['text'],
+    reasoning: ['text', 'ms'],
+    tool: ['name', 'call_id', 'arguments', 'state', 'result'],
+    file: ['file_id', 'url', 'name', 'media_type', 'bytes', 'width', 'height'],
+    source: ['url', 'title'],
+    'data-x': ['value'],
+  }
+  const odd = fc.oneof(
+    fc.constantFrom<unknown>('', '\ud800', 'javascript:alert(1)', 'HTTP://x', 'https://', 'done'),
+    fc.constantFrom<unknown>(-1, 0.5, 1e300, null, true, [], {}, { x: '\ud800' }, { '\ud800': 1 }),
+    fc.constantFrom<unknown>('x'.repeat(limits.messageBytes + 1), '👋'.repeat(limits.partIdMax)),
+    fc.constantFrom('data-', 'data-\n', `data-${'👋'.repeat(101)}`, `data-${'x'.repeat(201)}`),
+    fc.constantFrom('toString', '__proto__', 'Text', ...types),
+    fc.constant(JSON.parse('['.repeat(101) + ']'.repeat(101)) as unknown),
+  )
+  const seldom = <T>(value: fc.Arbitrary<T>) =>
+    fc.oneof({ weight: 4, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: value })
+  const part = fc
+    .record({
+      ...{ type: fc.constantFrom(...types), id: fc.constantFrom('a', 'b', 'c', 'd') },
+      without: seldom(fc.constantFrom('id', 'type', ...Object.keys(fields))),
+      put: seldom(fc.tuple(fc.constantFrom('more', 'type', ...Object.keys(fields)), odd)),
+    })
+    .map(({ type, id, without, put }) => {
+      const whole = { ...Object.fromEntries(named[type]!.map((name) => [name, fields[name]])), id }
+      const kept = Object.entries({ ...whole, type }).filter(([name]) => name !== without)
+      return Object.fromEntries(put ? [...kept, put] : kept)
+    })
+  let accepted = 0
+  fc.assert(
+    fc.property(fc.oneof(fc.array(part, { maxLength: 3 }), odd), (parts) => {
+      const areRight = Parts.safeParse(parts).success
+      if (areRight) accepted++
+      expect(areParts(parts)).toBe(areRight)
+    }),
+    { numRuns: 4_000 },
+  )
+  expect(accepted).toBeGreaterThan(100)
+})
 
 describe('whatever commands come', () => {
   test('content is the text of the text parts, metadata.thinking that of the reasoning parts', () => {

@@ -15,7 +15,13 @@ beforeAll(async () => {
   await alice.ask('putPreferences', { body: { theme: 'dark' } })
   await alice.ask('putPreferences', { body: { theme: 'light' } })
 })
-const heads: Record<Topic, number> = { conversations: 3, preferences: 2, agents: 0, account: 1 }
+const heads: Record<Topic, number> = {
+  conversations: 3,
+  preferences: 2,
+  agents: 0,
+  account: 1,
+  records: 0,
+}
 const firstSync = async (device: Device) => Sync.parse(await device.next('sync'))
 const seqs = ({ changes }: Sync) => changes.map(({ seq }) => seq)
 

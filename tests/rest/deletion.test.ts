@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
+import { topics } from '@lockstep/protocol/topics'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import { startNode } from '../harness/node.ts'
@@ -21,6 +22,10 @@ const secret = 'what only they know'
 async function withContent({ quiet = false } = {}): Promise<Person> {
   const person = await signUp(shared.node)
   await person.ask('putPreferences', { body: { note: secret } })
+  await person.ask('putRecord', {
+    params: { kind: 'note', id: newId() },
+    body: { data: { note: secret } },
+  })
   const draft = { place: 'new', text: secret }
   await person.ask('putDraft', { params: { id: newId() }, body: draft })
   for (let i = 0; i < 3; i++) {
@@ -37,14 +42,15 @@ async function withContent({ quiet = false } = {}): Promise<Person> {
 }
 
 const gone = {
-  changes: 4,
-  heads: 4,
+  changes: topics.length,
+  heads: topics.length,
   users: 0,
   sessions: 0,
   conversations: 0,
   messages: 0,
   agent_runs: 0,
   drafts: 0,
+  records: 0,
   replies: 0,
 }
 
@@ -52,7 +58,7 @@ const gone = {
 async function expectGone(user_id: string): Promise<void> {
   await eventually(async () => expect(await countDocumentsOf(database, user_id)).toEqual(gone))
   const entries = await database.changes.find({ user_id }).toArray()
-  expect(entries.map(({ op }) => op)).toEqual(['closed', 'closed', 'closed', 'closed'])
+  expect(entries.map(({ op }) => op)).toEqual(topics.map(() => 'closed'))
   expect(JSON.stringify(entries)).not.toContain(secret)
 }
 

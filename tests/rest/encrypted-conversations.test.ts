@@ -23,7 +23,27 @@ const encryptionFor = (owner: string) => ({
   salt: randomBytes(16).toString('base64url'),
   key: encrypted(32),
 })
+const list = (text: string, value: string, type: `data-${string}` = 'data-encrypted') => ({
+  ...{ role: 'assistant' as const },
+  parts: [
+    { id: 'text', type: 'text' as const, text },
+    { id: 'parts', type, value },
+  ],
+})
 const say = (content: string) => ({ role: 'user' as const, content })
+
+const named = (id: string) => {
+  const message = list(encrypted(9), encrypted(9))
+  return {
+    ...message,
+    parts: message.parts.map((part) => (part.id === 'text' ? part : { ...part, id })),
+  }
+}
+const longer = () => {
+  const message = list(encrypted(9), encrypted(9))
+  const more = { id: 'more', type: 'data-encrypted' as const, value: encrypted(9) }
+  return { ...message, parts: [...message.parts, more] }
+}
 
 async function begin(fields: object = {}) {
   const id = newId()
@@ -63,6 +83,10 @@ describe('a conversation that its clients have encrypted', () => {
     ['a text that only begins as one', { messages: [say(`enc1.${long} `)] }, 'messages.0.content'],
     ['a text that is too short', { messages: [say('enc1.abc')] }, 'messages.0.content'],
     ['a message’s metadata', { messages: [{ ...say(encrypted(9)), metadata: { thinking: 'x' } }] }],
+    ['a part', { messages: [list(encrypted(9), 'plain')] }, 'messages.0.parts'],
+    ['a kind of part', { messages: [list(encrypted(9), encrypted(9), 'data-plain')] }],
+    ['a part’s name', { messages: [named('plain')] }, 'messages.0.parts'],
+    ['more parts than a list', { messages: [longer()] }, 'messages.0.parts'],
     ['a title', { title: 'Plain' }, 'title'],
     ['metadata', { metadata: { note: 'plain' } }, 'metadata'],
     ['hidden metadata', { metadata: { encrypted: { note: 'plain' } } }, 'metadata'],
@@ -79,6 +103,23 @@ describe('a conversation that its clients have encrypted', () => {
       if (path) expect(response.body).toMatchObject({ issues: [{ path }] })
     }
     expect((await alice.ask('getConversation', { params: { id } })).version).toBe(1)
+  })
+
+  test('keeps the parts of a message as one encrypted list, whatever happens to its text', async () => {
+    const { parts, role } = list(encrypted(9), encrypted(9_000))
+    const { id } = await begin({ messages: [{ role, parts }] })
+    const params = { id }
+    const made = await alice.ask('getConversation', { params })
+    const [message] = made.messages
+    expect(message).toMatchObject({ content: 'text' in parts[0]! && parts[0].text, parts })
+    expect(made.preview).toBe('')
+    const content = encrypted(20)
+    const body = { messages: [{ id: message!.id, role, content }] }
+    const edited = await alice.ask('putConversation', { params, body })
+    const after = [{ ...parts[0], text: content }, parts[1]]
+    expect(edited.messages[0]).toMatchObject({ content, parts: after })
+    await alice.ask('rewindConversation', { params, body: { seq: made.seq } })
+    expect((await alice.ask('getConversation', { params })).messages[0]).toMatchObject({ parts })
   })
 
   test('refuses plain edits, drafts and commands of a socket', async () => {

@@ -33,8 +33,8 @@ export async function countDocumentsOf(
   database: Database,
   user_id: string,
 ): Promise<Record<string, number>> {
-  const { changes, heads, users, sessions, conversations, messages, agent_runs, drafts, replies } =
-    database
+  const { changes, heads, users, sessions, conversations, messages, agent_runs } = database
+  const { drafts, records, replies } = database
   const count = async (name: string, counting: Promise<number>) => [name, await counting] as const
   const mine = { user_id }
   return Object.fromEntries(
@@ -47,6 +47,7 @@ export async function countDocumentsOf(
       count('messages', messages.countDocuments(mine)),
       count('agent_runs', agent_runs.countDocuments(mine)),
       count('drafts', drafts.countDocuments(mine)),
+      count('records', records.countDocuments(mine)),
       count('replies', replies.countDocuments(mine)),
     ]),
   )

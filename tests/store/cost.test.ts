@@ -228,6 +228,7 @@ test('a run and a streamed reply cost their lease, and as many entries as they h
   expectAtMost(await cost(run), {
     ...lease,
     ...ticks('agent_runs'),
+    'find heads': 1,
     'find agent_runs': 2, // whether the run exists
     'find changes': 2,
     'insert changes': 4, // created, running, extended, finished

@@ -3,9 +3,16 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { passphraseEncryption } from '@lockstep/client/encryption'
 import type { EncryptedConversations } from '@lockstep/client'
+import { encryptedParts } from '@lockstep/protocol/encrypted-parts'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
+import { limits } from '@lockstep/protocol/limits'
+import type { Part } from '@lockstep/protocol/parts'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
+import {
+  encryptText,
+  openEncryption,
+} from '../../clients/typescript/src/encryption/passphrase-crypto.ts'
 import { eventually } from '../harness/eventually.ts'
 import { SimulatedUser, type Device } from './simulated-user.ts'
 
@@ -38,6 +45,8 @@ async function begin(user: SimulatedUser, device: Device, title = 'žžtitle', c
 }
 const texts = ({ engine }: Device, id: string) =>
   engine.conversations.get(id)?.messages.map(({ content }) => content)
+const partsOf = ({ engine }: Device, id: string) =>
+  engine.conversations.get(id)?.messages.map((message) => message.parts)
 const titles = ({ engine }: Device) =>
   engine.conversations.list('active').items.map(({ title }) => title)
 
@@ -131,6 +140,96 @@ test('two devices read and write what the server only has encrypted', async () =
   expect(seen()).toContain('enc1.')
   expect(seen()).not.toContain('žž')
   expect(seen()).not.toContain('passphrase of')
+}, 60_000)
+
+/** Every string of it is a secret, also those that name something. */
+const parts: Part[] = [
+  { id: 'žžr', type: 'reasoning', text: 'žžthought', ms: 3 },
+  { id: 'žža', type: 'text', text: 'žžbefore ' },
+  {
+    ...{ id: 'žžt', type: 'tool', name: 'žžtool', call_id: 'žžcall', state: 'done' },
+    ...{ arguments: { žžkey: ['žžargument'] }, result: 'žžresult' },
+  },
+  { id: 'žžb', type: 'text', text: 'žžafter' },
+  { id: 'žžs', type: 'source', url: 'https://example.org/žžpage', title: 'žžsource' },
+  { id: 'žžf', type: 'file', url: 'https://example.org/žžfile', name: 'žžf', media_type: 'a/žž' },
+  { id: 'žžd', type: 'data-žžkind', value: { žž: 1 } },
+]
+
+test('parts leave a device as one encrypted text, and come back with all that they have', async () => {
+  await using user = new SimulatedUser()
+  const seen = record(user)
+  const { laptop, phone, id } = await two(user)
+  const { conversations } = laptop.engine
+  const append = (message: object) =>
+    done(user, conversations.append(id, { role: 'assistant', ...message }).outcome)
+  for (const message of [{ parts }, { parts: [parts[2]!] }, { parts: [parts[1]!] }])
+    expect(await append(message)).toMatchObject({ ok: true })
+  for (const [message, code] of [
+    [{ parts: [parts[1]!, parts[1]!] }, 'invalid'],
+    [{ parts, content: 'žžother' }, 'invalid'],
+    [{ parts: [{ id: 's', type: 'source', url: 'javascript:alert(1)' }] }, 'invalid'],
+    [{ parts: [{ ...parts[1]!, text: 'ž'.repeat(limits.messageBytes) }] }, 'too_large'],
+    [{}, 'invalid'],
+  ] as const)
+    expect(await append(message)).toMatchObject({ problem: { code } })
+  await phone.engine.conversations.encrypted!.unlock(id, passphrase)
+  const messages = ({ engine }: Device) => engine.conversations.get(id)!.messages.slice(1)
+  for (const device of [laptop, phone])
+    await shows(user, () => {
+      const [all, tool, text] = messages(device)
+      expect(all).toMatchObject({
+        content: 'žžbefore žžafter',
+        metadata: { thinking: 'žžthought' },
+      })
+      expect(all!.parts).toEqual(parts)
+      expect(tool).toMatchObject({ content: '', parts: [parts[2]] })
+      expect(text).toMatchObject({ content: 'žžbefore ' })
+      expect(text!.parts).toBeUndefined()
+    })
+
+  // an edit keeps what isn't text, also if it comes from a client that knows no parts
+  const [whole] = messages(phone)
+  await done(user, phone.engine.conversations.edit(id, whole!.id, 'žžedited').outcome)
+  const edited = parts.flatMap((part) =>
+    part.id === 'žžb' ? [] : part.id === 'žža' ? { ...part, text: 'žžedited' } : part,
+  )
+  await shows(user, () => expect(messages(laptop)[0]!.parts).toEqual(edited))
+  const held = user.server.conversations.get(id)
+  if (!isConversation(held)) throw new Error('it is there')
+  expect(held.messages[1]!.parts!.map(({ id: part, type }) => [part, type])).toEqual([
+    ['text', 'text'],
+    ['parts', 'data-encrypted'],
+  ])
+
+  // what nobody has checked on its way is checked here
+  const key = (await openEncryption(held.encryption!, id, passphrase))!
+  const message = held.messages[1]!
+  const encrypt = (field: 'content' | 'parts', text: string, subject = message.id) =>
+    encryptText(key, { owner: held.encryption!.owner, conversation_id: id, subject, field }, text)
+  const reveal = async (content: string, list: string) => {
+    const texts = { content, parts: encryptedParts(content, list) }
+    const { encrypted } = phone.engine.conversations
+    return encrypted!.revealMessage(id, { ...message, ...texts })
+  }
+  const list = await encrypt('parts', JSON.stringify(parts))
+  expect(await reveal(await encrypt('content', 'žžalone'), list)).toMatchObject({
+    ...{ content: 'žžalone', metadata: { thinking: 'žžthought' } },
+    parts: [parts[0], { ...parts[1], text: 'žžalone' }, parts[2], ...parts.slice(4)],
+  })
+  const script = JSON.stringify([{ id: 's', type: 'source', url: 'javascript:alert(1)' }])
+  for (const bad of [
+    await encrypt('parts', JSON.stringify(parts), held.messages[2]!.id),
+    await encrypt('parts', script),
+    await encrypt('parts', JSON.stringify([parts[1], parts[1]])),
+    await encrypt('parts', 'no JSON'),
+    await encrypt('content', JSON.stringify(parts)),
+  ]) {
+    const shown = await reveal(message.content, bad)
+    expect(shown).toMatchObject({ unreadable: true })
+    expect(shown.parts).toBeUndefined()
+  }
+  expect(seen()).not.toContain('žž')
 }, 60_000)
 
 test('commands wait encrypted while offline, and a conflict shows both texts', async () => {
@@ -251,7 +350,7 @@ test('no word of any history reaches the server', async () => {
   const word = fc.string({ unit: fc.constantFrom(...'abcdef'), minLength: 2, maxLength: 9 })
   const step = fc.record({
     who: fc.constantFrom(laptop, phone),
-    what: fc.constantFrom('append', 'edit', 'rename', 'metadata', 'online', 'pin'),
+    what: fc.constantFrom('append', 'parts', 'edit', 'rename', 'metadata', 'online', 'pin'),
     word,
   })
   await fc.assert(
@@ -259,8 +358,11 @@ test('no word of any history reaches the server', async () => {
       for (const { who, what, word: chosen } of steps) {
         const text = `žž${chosen}`
         const { conversations } = who.engine
+        const told = { id: 'žža', type: 'text' as const }
         const last = conversations.get(id)?.messages.at(-1)
         if (what === 'append') conversations.append(id, { ...say(text), metadata: { text } })
+        else if (what === 'parts')
+          conversations.append(id, { role: 'assistant', parts: parts.with(1, { ...told, text }) })
         else if (what === 'edit' && last) conversations.edit(id, last.id, text)
         else if (what === 'rename') conversations.rename(id, text)
         else if (what === 'metadata') conversations.update(id, { metadata: { [text]: text } })
@@ -276,6 +378,7 @@ test('no word of any history reaches the server', async () => {
       })
       await shows(user, () => {
         expect(texts(phone, id)).toEqual(texts(laptop, id))
+        expect(partsOf(phone, id)).toEqual(partsOf(laptop, id))
         expect(titles(phone)).toEqual(titles(laptop))
       })
       expect(seen()).not.toContain('žž')

@@ -58,7 +58,13 @@ export class FakeServer {
 
   constructor(now: () => number) {
     this.#now = now
-    this.#logs = { conversations: empty(), preferences: empty(), agents: empty(), account: empty() }
+    this.#logs = {
+      conversations: empty(),
+      preferences: empty(),
+      agents: empty(),
+      account: empty(),
+      records: empty(),
+    }
   }
 
   signIn(session_id: string): void {

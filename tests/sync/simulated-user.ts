@@ -1,6 +1,6 @@
 // One user with several devices, around a fake server and in virtual time.
 import { newId } from '@lockstep/protocol/ids'
-import { createEngine, type CreateEncryption, type Engine } from '@lockstep/client'
+import { createEngine, type CreateEncryption, type Engine, type Store } from '@lockstep/client'
 import { FakeServer } from './fake-server.ts'
 import { FakeWire } from './fake-wire.ts'
 import { VirtualTime } from './virtual-time.ts'
@@ -37,10 +37,12 @@ export class SimulatedUser {
     live = true,
     random = () => 0.5,
     encryption,
+    store,
   }: {
     live?: boolean
     random?: () => number
     encryption?: CreateEncryption
+    store?: Store
   } = {}): Promise<Device> {
     const session_id = newId()
     this.server.signIn(session_id)
@@ -53,12 +55,19 @@ export class SimulatedUser {
       now: () => this.time.now() + this.clockAhead,
       random,
       encryption,
+      store,
     })
     const device = { session_id, wire, engine }
     this.devices.push(device)
     void engine.start()
+    if (live && store) await this.begun(engine)
     if (live) await this.time.until(() => engine.connection === 'live')
     return device
+  }
+
+  /** Waits for an engine with a store, whose code and encryption take real time. */
+  async begun(engine: Engine): Promise<void> {
+    while (engine.state.name === 'starting') await this.time.pass(10)
   }
 
   /**

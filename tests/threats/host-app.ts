@@ -141,7 +141,7 @@ export const hostApp: readonly Row[] = [
     edits: [
       {
         file: 'realtime/commands/sign-in.ts',
-        old: 'const ended = await hasEnded(database, host.session)',
+        old: 'const ended = await hasEnded(database, host)',
         now: 'const ended = false',
       },
     ],

@@ -55,6 +55,8 @@ test.each<[string, ActivityEntry, ActivityTitles?]>([
     entry('preferences', 'updated', { fields: ['theme', 'density'] }),
   ],
   ['Changed settings', entry('preferences', 'updated', { fields: ['unknown', 'other'] })],
+  ['An app saved “note” data', entry('records', 'put', { label: 'note' })],
+  ['An app deleted “note” data', entry('records', 'deleted', { label: 'note' })],
   ['Started a run', entry('agents', 'created', { label: 'demo' })],
   ['A run failed', entry('agents', 'finished', { label: 'failed' })],
   ['Signed in on Safari', entry('account', 'session_created', { label: 'Safari' })],

@@ -53,6 +53,11 @@ const draft = fc.record({
   place: fc.oneof(fc.constantFrom('new', 'agent:new', 'run:demo'), fc.uuid()),
   text: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 30 }),
 })
+const record = fc.record({
+  id: fc.uuid(),
+  kind: fc.stringMatching(/^[a-z][a-z0-9_-]{0,31}$/),
+  data: freeForm,
+})
 const role = fc.constantFrom('user', 'assistant', 'system', 'tool')
 const time = fc
   .date({ min: new Date('1999-01-01'), max: new Date('2030-01-01'), noInvalidDate: true })
@@ -104,7 +109,8 @@ describe('an export', () => {
         fc.array(conversation, { minLength: 3, maxLength: 5 }),
         freeForm,
         fc.uniqueArray(draft, { maxLength: 3, selector: ({ id }) => id }),
-        async (conversations, preferences, drafts) => {
+        fc.uniqueArray(record, { maxLength: 3, selector: ({ id }) => id }),
+        async (conversations, preferences, drafts, records) => {
           const [alice, bob] = [
             await signUp(shared.node, 'alice'),
             await signUp(shared.node, 'bob'),
@@ -113,13 +119,15 @@ describe('an export', () => {
           for (const one of conversations) await make(alice, one as Made)
           for (const { id, ...body } of drafts)
             await alice.ask('putDraft', { params: { id }, body })
+          for (const { data, ...params } of records)
+            await alice.ask('putRecord', { params, body: { data } })
           const exported = await exportOf(alice)
 
           const tried = await importInto(bob, exported, true)
           expect(await owned(bob)).toMatchObject({ conversations: [], preferences: {} })
           const result = await importInto(bob, exported)
           expect(result).toEqual(tried)
-          const created = exported.conversations.length + drafts.length
+          const created = exported.conversations.length + drafts.length + records.length
           expect(result).toMatchObject({ created, failed: [] })
           expect(await owned(bob)).toEqual(await owned(alice))
 
@@ -128,7 +136,7 @@ describe('an export', () => {
           expect(await owned(bob)).toEqual(await owned(alice))
         },
       ),
-      { numRuns: inForm(2, 4), examples: [[[], {}, []]] },
+      { numRuns: inForm(2, 4), examples: [[[], {}, [], []]] },
     )
   }, 60_000)
 

@@ -6,6 +6,7 @@ import { startEmbedded } from '@lockstep/embedded-mongo'
 import { MongoClient, type Binary, type Document } from 'mongodb'
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
+import { topics } from '@lockstep/protocol/topics'
 import { runProgram } from '../../realtime/program.ts'
 import { DataKeys } from '../../realtime/store/sealing/data-keys.ts'
 import { isSealed, open } from '../../realtime/store/sealing/envelope.ts'
@@ -59,6 +60,10 @@ async function writeEverywhere(person: Person, word: string): Promise<string> {
   await person.ask('putPreferences', { body: { note: word } })
   await person.ask('putPreferences', { body: { note: `${word} again` } })
   await person.ask('putDraft', { params: { id: newId() }, body: { place: 'new', text: word } })
+  await person.ask('putRecord', {
+    params: { kind: 'note', id: newId() },
+    body: { data: { [word]: word } },
+  })
   const input = `/demo rate 100000 silent list ${word}`
   const run = await person.ask('createRun', { body: { agent: 'demo', input } })
   await eventually(async () => {
@@ -75,10 +80,9 @@ async function readEverything(person: Person, id: string, word: string) {
     ...[`/conversations/${id}/markdown`, `/conversations?q=${word}`, '/agent-runs'],
     ...[`/conversations?q=${word}&match=words`, `/conversations?q=edited%20${word}`],
     ...['/conversations?q=nobody-wrote-this', '/users/me/preferences', '/users/me/drafts'],
+    '/records/note',
     ...['/users/me/activity', `/users/me/activity?topic=conversations&entity_id=${id}`],
-    ...['conversations', 'preferences', 'agents', 'account'].map(
-      (topic) => `/topics/${topic}/changes?seq=0&epoch=`,
-    ),
+    ...topics.map((topic) => `/topics/${topic}/changes?seq=0&epoch=`),
   ]
   const { epoch } = await person.ask('listConversations')
   const read: Record<string, unknown> = {}

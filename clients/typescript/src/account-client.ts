@@ -12,8 +12,9 @@ import type { WireChange } from '@lockstep/protocol/change'
 import { isKnown, isKnownOf } from '@lockstep/protocol/known-change'
 import { reduceAccount, type HeldAccount } from '@lockstep/protocol/reduce/account'
 import type { Presence } from '@lockstep/protocol/sync'
+import type { KeptCommand } from './command-keeper.ts'
 import { Memo } from './memo.ts'
-import { createCommand } from './outgoing-command.ts'
+import { createCommand, type OutgoingCommand } from './outgoing-command.ts'
 import { getMe, listSessions } from './rest/account.ts'
 import type { Call } from './rest/call.ts'
 import { TopicClient } from './topic-client.ts'
@@ -107,16 +108,12 @@ export class AccountClient extends TopicClient<HeldAccount> implements AccountTo
     )
   }
 
+  protected override rebuild({ payload }: KeptCommand): OutgoingCommand<HeldAccount> {
+    return revokeCommand(payload as AccountCommands['revoke']) // an engine's own, as it was kept
+  }
+
   revoke(session_id: string): IssuedCommand {
-    const payload: AccountCommands['revoke'] = { session_id }
-    const command = createCommand<HeldAccount>({
-      name: 'revoke',
-      payload,
-      entity_id: KEY,
-      predict: (held) =>
-        held && { ...held, sessions: held.sessions.filter(({ id }) => id !== session_id) },
-    })
-    return this.topic.send(command, session_id)
+    return this.topic.send(revokeCommand({ session_id }), session_id)
   }
 
   viewing(conversation_id: string | null): void {
@@ -166,6 +163,15 @@ export class AccountClient extends TopicClient<HeldAccount> implements AccountTo
     this.topic.notify()
   }
 }
+
+const revokeCommand = (payload: AccountCommands['revoke']): OutgoingCommand<HeldAccount> =>
+  createCommand<HeldAccount>({
+    name: 'revoke',
+    payload,
+    entity_id: KEY,
+    predict: (held) =>
+      held && { ...held, sessions: held.sessions.filter(({ id }) => id !== payload.session_id) },
+  })
 
 /** The sessions as they are shown, newest first. */
 function listed(

@@ -4,6 +4,7 @@ import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import { isRun, reduceRun, type RunTombstone } from '@lockstep/protocol/reduce/run'
 import type { Delta } from '@lockstep/protocol/sync'
+import type { KeptCommand } from './command-keeper.ts'
 import { deliveryOf } from './conversation-view.ts'
 import { createCommand, type OutgoingCommand } from './outgoing-command.ts'
 import { PagedLists } from './paged-lists.ts'
@@ -97,18 +98,17 @@ export class AgentsClient extends TopicClient<RunState> implements AgentsTopic {
     return this.topic.send(runCommand({ ...input, id: input.id ?? newId() }))
   }
   stop(run_id: string): IssuedCommand {
-    const payload: AgentCommands['stop'] = { run_id }
-    return this.topic.send(createCommand({ name: 'stop', payload, entity_id: run_id }))
+    return this.topic.send(stopCommand({ run_id }))
   }
   delete(run_id: string): IssuedCommand {
-    const payload: AgentCommands['delete'] = { run_id }
-    const command = createCommand<RunState>({
-      name: 'delete',
-      payload,
-      entity_id: run_id,
-      predict: (held) => held && { id: run_id, version: held.version + 1, deleted: true },
-    })
-    return this.topic.send(command)
+    return this.topic.send(deleteCommand({ run_id }))
+  }
+
+  protected override rebuild({ name, payload }: KeptCommand): OutgoingCommand<RunState> {
+    // an engine's own payloads, as they were kept
+    if (name === 'run') return runCommand(payload as AgentCommands['run'] & { id: string })
+    if (name === 'stop') return stopCommand(payload as AgentCommands['stop'])
+    return deleteCommand(payload as AgentCommands['delete'])
   }
 
   #model(call: Call): TopicModel<RunState> {
@@ -200,6 +200,17 @@ function runCommand(payload: AgentCommands['run'] & { id: string }): OutgoingCom
       },
   })
 }
+
+const stopCommand = (payload: AgentCommands['stop']): OutgoingCommand<RunState> =>
+  createCommand({ name: 'stop', payload, entity_id: payload.run_id })
+
+const deleteCommand = (payload: AgentCommands['delete']): OutgoingCommand<RunState> =>
+  createCommand<RunState>({
+    name: 'delete',
+    payload,
+    entity_id: payload.run_id,
+    predict: (held) => held && { id: payload.run_id, version: held.version + 1, deleted: true },
+  })
 
 /** The same filter gives the same key, however it was written. */
 const queryOf = ({ agent, status }: RunFilter): RunFilter => ({

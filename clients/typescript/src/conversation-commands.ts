@@ -10,12 +10,14 @@ import { Fault, toProblem } from '@lockstep/protocol/errors'
 import type { MessageInput } from '@lockstep/protocol/message'
 import type { Problem } from '@lockstep/protocol/problem'
 import { isConversation, reduceConversation } from '@lockstep/protocol/reduce/conversation'
+import type { KeptCommand } from './command-keeper.ts'
 import type { ConversationState } from './conversation-model.ts'
 import { createCommand, type OutgoingCommand } from './outgoing-command.ts'
 import { predictedChange } from './predicted-change.ts'
 
 type Command = OutgoingCommand<ConversationState>
-type Update = ConversationCommands['update']
+type Payload<Name extends keyof ConversationCommands> = ConversationCommands[Name]
+type Update = Payload<'update'>
 
 /** A command whose effect follows from the conversation and the payload. */
 export function decidedCommand<Name extends Exclude<DecidedConversationCommand, 'update'>>(
@@ -59,6 +61,16 @@ export function updateCommand(payload: Update): Command {
     withoutVersionCheck: () => updateCommand(edits ? { ...fields, messages: edits } : fields),
     ...(checksVersion && { findIgnoredEdit: (held) => findIgnoredEdit(held, messages ?? []) }),
   })
+}
+
+/** The command that an earlier engine has kept. */
+export function keptCommand({ name, payload, entity_id, message_ids }: KeptCommand): Command {
+  // The payload is an engine's own, as it was kept: it belongs to the name.
+  if (name === 'update') return updateCommand(payload as Update)
+  const messages = message_ids.map((id) => ({ id }))
+  if (Object.hasOwn(decideConversations, name))
+    return decidedCommand(name as 'append', payload as Payload<'append'>, entity_id, messages)
+  return undecidedCommand(name as 'rewind', payload as Payload<'rewind'>)
 }
 
 function predict<Name extends DecidedConversationCommand>(

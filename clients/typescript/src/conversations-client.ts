@@ -5,9 +5,16 @@ import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import { isKnownOf } from '@lockstep/protocol/known-change'
 import type { MessageInput } from '@lockstep/protocol/message'
+import { replaceTexts } from '@lockstep/protocol/message-parts'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
 import type { Delta } from '@lockstep/protocol/sync'
-import { decidedCommand, undecidedCommand, updateCommand } from './conversation-commands.ts'
+import type { KeptCommand } from './command-keeper.ts'
+import {
+  decidedCommand,
+  keptCommand,
+  undecidedCommand,
+  updateCommand,
+} from './conversation-commands.ts'
 import {
   conversationModel,
   PAGE_LIMIT,
@@ -241,7 +248,9 @@ export class ConversationsClient
       )
     if (refused) {
       refused.discard()
-      return this.append(id, { id: message_id, role, content, replaces, follows, metadata })
+      const parts = message.parts && replaceTexts(message.parts, 'text', content)
+      const again = { id: message_id, role, content, parts, replaces, follows, metadata }
+      return this.append(id, again)
     }
     const condition = version !== undefined && { version }
     const messages = [{ id: message_id, role, content, ...condition }]
@@ -275,6 +284,10 @@ export class ConversationsClient
   }
   stop(id: string, message_id: string): IssuedCommand {
     return this.#send(undecidedCommand('stop', { conversation_id: id, message_id }))
+  }
+
+  protected override rebuild(kept: KeptCommand): OutgoingCommand<ConversationState> {
+    return keptCommand(kept)
   }
 
   #send(command: OutgoingCommand<ConversationState>, subject?: string): IssuedCommand {

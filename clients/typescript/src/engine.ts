@@ -1,6 +1,6 @@
 // The client engine: one user's state on this device, kept in lockstep with the server. It needs no
 // framework and runs in browsers and in Node. State and outbox live in memory only, so that nothing
-// of the user's is left when the engine ends.
+// of the user's is left when the engine ends, unless a program gives it a `store` for the outbox.
 //
 //   stopped --start--> starting --somebody is signed in--> ready
 //      ^                   |                                 |
@@ -14,6 +14,7 @@ import type { UsedToken } from '@lockstep/protocol/tokens'
 import type { Topic } from '@lockstep/protocol/topics'
 import { AccountClient } from './account-client.ts'
 import { AgentsClient } from './agents-client.ts'
+import type { CommandKeeper, Store } from './command-keeper.ts'
 import { ConnectionManager, type ConnectionState } from './connection-manager.ts'
 import { ConversationsClient } from './conversations-client.ts'
 import { DraftsClient } from './drafts-client.ts'
@@ -23,13 +24,17 @@ import { Lifetime } from './lifetime.ts'
 import { Memo } from './memo.ts'
 import { Notifier } from './notifier.ts'
 import {
+  baseOf,
   systemClock,
   type Clock,
   type Connect,
   type Credentials,
   type CredentialsMode,
+  type ServerAddress,
 } from './platform.ts'
 import { PreferencesClient } from './preferences-client.ts'
+import { RecordsClient } from './records-client.ts'
+import type { RecordsTopic } from './record-views.ts'
 import { createCall, type Call } from './rest/call.ts'
 import { connectBySocketIo } from './socket-io.ts'
 import type { EngineSession } from './topic-replica.ts'
@@ -42,9 +47,7 @@ import type {
   PreferencesTopic,
 } from './views.ts'
 
-export interface EngineOptions extends Credentials {
-  /** The server, `https://host[:port]`; '' in a page that the server itself delivers. */
-  origin: string
+export interface EngineOptions extends Credentials, ServerAddress {
   fetch?: typeof fetch
   /** Makes a namespace's socket. Default: socket.io-client, all namespaces over one WebSocket. */
   connect?: Connect
@@ -52,6 +55,8 @@ export interface EngineOptions extends Credentials {
   credentials?: CredentialsMode
   /** The topics to follow. Default: all. `account` is always followed. */
   topics?: readonly Topic[]
+  /** The kinds of records to follow. Default: none. */
+  records?: readonly string[]
   clock?: Clock
   /** A random number, 0 ≤ x < 1, for the delays before reconnects. */
   random?: () => number
@@ -59,6 +64,8 @@ export interface EngineOptions extends Credentials {
   now?: () => number
   /** Conversations whose keys only their clients have: `passphraseEncryption`. Default: none. */
   encryption?: CreateEncryption
+  /** Keeps the commands that the server has not confirmed. Default: they are in memory only. */
+  store?: Store
 }
 
 /**
@@ -92,6 +99,8 @@ export interface Engine {
   readonly preferences: PreferencesTopic
   readonly account: AccountTopic
   readonly agents: AgentsTopic
+  /** Those of the kinds in the option `records`. */
+  readonly records: RecordsTopic
   /** They are read once somebody subscribes. */
   readonly drafts: DraftsFollower
   /**
@@ -116,13 +125,15 @@ export function createEngine(options: EngineOptions): Engine {
   return new LocalEngine(options)
 }
 
-type FollowedTopic = ConversationsClient | PreferencesClient | AgentsClient | AccountClient
+type FollowedTopic =
+  ConversationsClient | PreferencesClient | AgentsClient | RecordsClient | AccountClient
 
 class LocalEngine implements Engine {
   readonly conversations: ConversationsClient
   readonly preferences: PreferencesClient
   readonly account: AccountClient
   readonly agents: AgentsClient
+  readonly records: RecordsClient
   readonly drafts: DraftsClient
   readonly call: Call
   readonly #options: EngineOptions
@@ -133,6 +144,7 @@ class LocalEngine implements Engine {
   #lifetime: Lifetime | undefined
   #connections: ConnectionManager | undefined
   #fallback: HttpFallback | undefined
+  #keeper: CommandKeeper | undefined
   #starting: Promise<EngineState> = Promise.resolve(this.#state)
   #retryNow = () => {}
   #isWaiting = false
@@ -141,6 +153,7 @@ class LocalEngine implements Engine {
     this.#options = options
     this.call = this.#createCall(options)
     const changed = () => this.#notifier.changed()
+    if (options.store) this.subscribe(() => this.#keep())
     // The topics' own requests end with the session. Those of the page don't: signing out is one.
     const call: Call = (route, request, options) =>
       this.call(route, request, { signal: this.#lifetime?.signal, ...options })
@@ -148,6 +161,7 @@ class LocalEngine implements Engine {
     this.conversations = new ConversationsClient(call, changed, now, encryption)
     this.preferences = new PreferencesClient(call, changed)
     this.agents = new AgentsClient(call, changed)
+    this.records = new RecordsClient(call, changed, options.records ?? [])
     this.drafts = new DraftsClient(call, this.conversations.hooks?.drafts)
     this.account = new AccountClient({
       call,
@@ -157,9 +171,10 @@ class LocalEngine implements Engine {
       draft: (notice) => this.drafts.onNotice(notice),
     })
     const optional = ['conversations', 'preferences', 'agents'] as const
-    const { topics = optional } = options
+    const { topics = [...optional, 'records'], records: kinds = [] } = options
     const followed = optional.filter((name) => topics.includes(name)).map((name) => this[name])
-    this.#topics = [...followed, this.account]
+    const records = kinds.length > 0 && topics.includes('records') ? [this.records] : []
+    this.#topics = [...followed, ...records, this.account]
   }
 
   get state(): EngineState {
@@ -191,9 +206,10 @@ class LocalEngine implements Engine {
     return this.#starting
   }
 
-  stop(): Promise<void> {
+  async stop(): Promise<void> {
+    const keeper = this.#keeper
     this.#end({ name: 'stopped' })
-    return Promise.resolve()
+    await keeper?.written
   }
 
   nudge(): void {
@@ -211,8 +227,10 @@ class LocalEngine implements Engine {
       try {
         const me = this.call('getMe', {}, { signal: lifetime.signal })
         const { user, session, token } = await lifetime.race(me)
+        const kept = await lifetime.race(this.#readStore(user))
         if (lifetime.ended) break
         this.#begin(lifetime, user, session ?? sessionOf(token!, user))
+        if (kept) this.#takeOver(kept)
         return this.#state
       } catch (error) {
         if (!(error instanceof Fault)) throw error
@@ -240,7 +258,7 @@ class LocalEngine implements Engine {
   }
 
   #begin(lifetime: Lifetime, user: User, session: Session): void {
-    const { origin, connect = connectBySocketIo(origin, this.#options) } = this.#options
+    const { connect = connectBySocketIo(baseOf(this.#options), this.#options) } = this.#options
     const rejected = (fault: Fault) => this.#rejected(fault)
     const changed = () => this.#notifier.changed()
     const call: Call = (route, request) => this.call(route, request, { signal: lifetime.signal })
@@ -265,7 +283,29 @@ class LocalEngine implements Engine {
     else this.#end({ name: 'stopped', problem: toProblem(fault) })
   }
 
+  async #readStore({ id }: User): Promise<CommandKeeper | undefined> {
+    const { store } = this.#options
+    if (!store) return undefined
+    const { openKeeper } = await import('./command-keeper.ts').catch((error: unknown) => {
+      throw new Fault('unavailable', { detail: 'The code for the store did not load' }, error)
+    })
+    return openKeeper(store, id)
+  }
+
+  #takeOver(keeper: CommandKeeper): void {
+    for (const topic of this.#topics) topic.takeOver(keeper.found)
+    this.#keeper = keeper
+    this.#keep()
+  }
+
+  #keep(): void {
+    this.#keeper?.keep(this.#topics.flatMap((topic) => topic.unconfirmed))
+  }
+
   #end(state: EngineState): void {
+    if (state.name === 'signed-out') this.#keeper?.keep([])
+    else this.#keep()
+    this.#keeper = undefined
     this.#lifetime?.end()
     this.#lifetime = undefined
     this.#connections?.close()
@@ -281,9 +321,11 @@ class LocalEngine implements Engine {
   }
 
   #createCall(options: EngineOptions): Call {
-    const { origin, headers = () => ({}), token, credentials, fetch: request = fetch } = options
+    const { origin, path, headers = () => ({}), token, credentials } = options
+    const { fetch: request = fetch } = options
     const call = createCall({
       origin,
+      path,
       headers,
       token,
       credentials,

@@ -15,6 +15,21 @@ export interface SocketLike {
   disconnect(): unknown
 }
 
+/** Where the server is. */
+export interface ServerAddress {
+  /** `https://host[:port]`; '' in a page that the server itself delivers. */
+  origin: string
+  /** The server's `BASE_PATH`, such as `/chat`. Default: it has none. */
+  path?: string
+}
+
+/** What all addresses on the server begin with; '' on the server that delivered the page. */
+export const baseOf = ({ origin, path = '' }: ServerAddress): string =>
+  [origin, path]
+    .map((part) => part.replace(/^\/+|\/+$/g, ''))
+    .map((part, index) => (index === 1 && part !== '' ? `/${part}` : part))
+    .join('')
+
 /** As `credentials` of `fetch`. */
 export type CredentialsMode = 'include' | 'omit' | 'same-origin'
 

@@ -3,6 +3,7 @@ import { decidePreferences } from '@lockstep/protocol/decide/preferences'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Preferences, PreferencesCommands } from '@lockstep/protocol/preferences'
 import { noPreferences, reducePreferences } from '@lockstep/protocol/reduce/preferences'
+import type { KeptCommand } from './command-keeper.ts'
 import { createCommand, type OutgoingCommand } from './outgoing-command.ts'
 import { predictedChange } from './predicted-change.ts'
 import type { Call } from './rest/call.ts'
@@ -28,6 +29,11 @@ export class PreferencesClient extends TopicClient<Preferences> implements Prefe
   }
   get version(): number {
     return (this.topic.view(KEY) ?? noPreferences).version
+  }
+
+  protected override rebuild({ payload }: KeptCommand): OutgoingCommand<Preferences> {
+    // an engine's own, as it was kept
+    return updateCommand(payload as PreferencesCommands['update'])
   }
 
   update(patch: JsonObject, { if_version }: { if_version?: number } = {}): IssuedCommand {

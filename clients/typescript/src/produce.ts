@@ -11,7 +11,7 @@ import type { Produced, ProducedPiece } from '@lockstep/protocol/produce'
 import type { Answer } from '@lockstep/protocol/rest'
 import { unitsWithoutSpace } from '@lockstep/protocol/text'
 import { PieceQueue } from './piece-queue.ts'
-import type { Credentials, CredentialsMode } from './platform.ts'
+import { baseOf, type Credentials, type CredentialsMode, type ServerAddress } from './platform.ts'
 import { createCall, faultFromProblem, isRetryable } from './rest/call.ts'
 
 /** The first pause after a cut, and the longest one (ms); each is twice the one before. */
@@ -25,9 +25,7 @@ const PIECES_AT_ONCE = 500
 /** Of the pieces in one request (UTF-16 units). */
 const UNITS_AT_ONCE = 250_000
 
-export interface ProducerOptions extends Credentials {
-  /** The server, `https://host[:port]`; '' in a page that the server itself delivers. */
-  origin: string
+export interface ProducerOptions extends Credentials, ServerAddress {
   fetch?: typeof fetch
   /** Whether requests to another origin send its cookies. Default: `same-origin`. */
   credentials?: CredentialsMode
@@ -99,12 +97,12 @@ async function untilEnded(attempt: Attempt, signal: AbortSignal | undefined): Pr
 
 /** Sends everything from the beginning, each time: only the program knows what it has written. */
 function streamed(server: ProducerOptions, reply: Reply, queue: PieceQueue): Attempt {
-  const { origin, headers, token, credentials, fetch: request = fetch } = server
+  const { headers, token, credentials, fetch: request = fetch } = server
   const { conversation_id, message_id, agent, model, signal } = reply
   const search = new URLSearchParams({ message_id, offset: '0' })
   if (agent !== undefined) search.set('agent', agent)
   if (model !== undefined) search.set('model', model)
-  const address = `${origin}/conversations/${encodeURIComponent(conversation_id)}/produce?${search}`
+  const address = `${baseOf(server)}/conversations/${encodeURIComponent(conversation_id)}/produce?${search}`
   return async (again) => {
     const encoder = new TextEncoder()
     let next = 0

@@ -1,5 +1,7 @@
 // What the public interfaces of all topics have in common.
 import type { Cursor } from '@lockstep/protocol/cursor'
+import type { KeptCommand } from './command-keeper.ts'
+import type { OutgoingCommand } from './outgoing-command.ts'
 import type { EngineSession, TopicReplica } from './topic-replica.ts'
 import type { OutboxItem, TopicView } from './views.ts'
 
@@ -22,6 +24,21 @@ export abstract class TopicClient<State extends object> implements TopicView {
     return this.topic.outbox
   }
   readonly subscribe = (listener: () => void): (() => void) => this.topic.subscribe(listener)
+
+  /** What an engine needs of its commands to send them in a later life. */
+  get unconfirmed(): readonly KeptCommand[] {
+    return this.topic.unconfirmed
+  }
+  /** Takes over this topic's commands of an earlier engine, with their `mutation_id`. */
+  takeOver(commands: readonly KeptCommand[]): void {
+    for (const kept of commands) {
+      if (kept.topic !== this.topic.name) continue
+      const { entity_id, mutation_id } = kept
+      this.topic.send(this.rebuild(kept), entity_id, mutation_id)
+    }
+  }
+  /** The command that a kept one was. */
+  protected abstract rebuild(kept: KeptCommand): OutgoingCommand<State>
 
   /** Somebody has signed in. */
   begin(session: EngineSession): void {

@@ -16,7 +16,9 @@ import { errors } from '@lockstep/protocol/error-codes'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import type { RangeAnswer } from '@lockstep/protocol/sync'
+import type { Topic } from '@lockstep/protocol/topics'
 import { PROTOCOL } from '@lockstep/protocol/version'
+import type { KeptCommand } from './command-keeper.ts'
 import type { ConnectionManager } from './connection-manager.ts'
 import { createDeferred, type Deferred } from './deferred.ts'
 import { Entities } from './entities.ts'
@@ -178,6 +180,16 @@ export class TopicReplica<State extends object> {
   /** How many commands would be lost if the engine stopped now. */
   get unsent(): number {
     return this.commands().filter(({ status }) => status !== 'acked').length
+  }
+  get name(): Topic {
+    return this.#model.topic
+  }
+  get unconfirmed(): readonly KeptCommand[] {
+    return this.commands()
+      .filter(({ status }) => status !== 'acked')
+      .map(({ name, payload, entity_id, message_ids, mutation_id, at }) => {
+        return { topic: this.name, name, payload, entity_id, message_ids, mutation_id, at }
+      })
   }
   get outbox(): readonly OutboxItem[] {
     this.#outboxItems ??= this.#itemsOf(this.commands())

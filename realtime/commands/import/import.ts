@@ -4,6 +4,7 @@ import { ItemTaken, whyRefused } from '@lockstep/imports/parsing/failures'
 import type { DecisionContext } from '@lockstep/protocol/change'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
+import { decideRecordImport } from '@lockstep/protocol/decide/records'
 import type { ImportFailure } from '@lockstep/protocol/import'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
 import type { Answer } from '@lockstep/protocol/rest'
@@ -193,6 +194,13 @@ export function createImport({
     return decision ? 'created' : 'skipped'
   }
 
+  async function importRecord(apply: Apply, { record }: ItemOf<'record'>): Promise<ItemOutcome> {
+    const decision = await apply({ topic: 'records', entity_id: record.id }, (held) =>
+      decideRecordImport(held, record),
+    )
+    return decision ? 'created' : 'skipped'
+  }
+
   async function importDraft(
     { user_id }: Caller,
     dry_run: boolean,
@@ -240,6 +248,7 @@ export function createImport({
       if (seen.has(id)) return 'skipped'
       seen.add(id)
       if (item.kind === 'run') return importRun(apply, item)
+      if (item.kind === 'record') return importRecord(apply, item)
       if (item.kind === 'draft') return importDraft(caller, dry, item)
       return importConversation(apply, dry, item)
     }
@@ -310,6 +319,7 @@ const tooManyFailed = (max: number): Fault =>
 
 function idOf(item: Exclude<ImportableItem, ItemOf<'preferences'>>): string {
   if (item.kind === 'run') return item.run.id
+  if (item.kind === 'record') return item.record.id
   return item.kind === 'draft' ? item.draft.id : item.summary.id
 }
 

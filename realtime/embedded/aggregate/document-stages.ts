@@ -1,7 +1,7 @@
 // Stages that turn one document into one document. Aggregations and pipeline updates both use them.
 import { Doc, Field } from '../bson/doc.ts'
 import { isDoc, typeOf } from '../bson/type-of.ts'
-import { locationRefusal } from '../errors.ts'
+import { locationRefusal, refusal } from '../errors.ts'
 import { compileExpression } from '../expression/compile.ts'
 import type { Expression, Variables } from '../expression/expression.ts'
 import { compileProjection } from '../query/projection.ts'
@@ -22,7 +22,7 @@ export function compileDocumentStage(
     case '$addFields':
       return addFields(name, operand, variables)
     case '$unset':
-      return compileProjection(unsetSpec(operand), variables, true).project
+      return compileProjection(unsetSpec(operand), variables).project
     case '$project':
       return project(operand, variables)
     case '$replaceRoot':
@@ -68,14 +68,17 @@ function project(operand: unknown, variables: Variables): DocumentTransform {
       51272,
       'Invalid $project :: caused by :: projection specification must have at least one field',
     )
-  return compileProjection(operand, variables, true).project
+  return compileProjection(operand, variables).project
 }
 
 function unsetSpec(operand: unknown): Doc {
-  const paths: unknown[] = Array.isArray(operand) ? operand : [operand]
-  if (paths.length === 0 || paths.some((path) => typeof path !== 'string')) {
+  if (typeof operand !== 'string' && !Array.isArray(operand))
     throw locationRefusal(31002, '$unset specification must be a string or an array')
-  }
+  const paths: unknown[] = Array.isArray(operand) ? operand : [operand]
+  if (paths.length === 0)
+    throw locationRefusal(31119, '$unset specification must have at least one field')
+  if (paths.some((path) => typeof path !== 'string'))
+    throw locationRefusal(31120, '$unset specification must contain only strings')
   return Doc.of(paths.map((path) => [path as string, false] as const))
 }
 
@@ -109,13 +112,21 @@ function insertAssignments(
   variables: Variables,
 ): void {
   for (const { name, value } of spec.fields) {
-    if (isDoc(value) && value.size === 0 && prefix !== '')
-      throw locationRefusal(40180, 'an empty object is not a valid value')
-    const isNested = isDoc(value) && value.size > 0 && !value.firstName.startsWith('$')
     const path = `${prefix}${name}`
+    if (prefix !== '' && name.includes('.'))
+      throw locationRefusal(40183, `cannot use dotted field name '${name}' in a sub object`)
+    if (isDoc(value)) checkNested(value, path)
+    const isNested = isDoc(value) && !value.firstName.startsWith('$')
     if (isNested) insertAssignments(tree, value, `${path}.`, variables)
     else insertAssignment(tree, path.split('.'), path, compileExpression(value, variables))
   }
+}
+
+function checkNested(value: Doc, path: string): void {
+  if (value.size === 0)
+    throw refusal('NotImplemented', `the empty object at '${path}' is not supported`)
+  if (value.size > 1 && value.fields.some(({ name }) => name.startsWith('$')))
+    throw locationRefusal(40181, 'an expression specification must contain exactly one field')
 }
 
 function insertAssignment(

@@ -4,7 +4,7 @@ import { Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { isDoc, typeOf } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
-import type { Variables } from '../expression/expression.ts'
+import { isNullish, type Variables } from '../expression/expression.ts'
 import { pause } from '../pace.ts'
 import { parseFilter } from '../query/filter.ts'
 import { compileFilter } from '../query/match.ts'
@@ -207,7 +207,7 @@ function unwind(operand: unknown): (doc: Doc) => Iterable<Doc> {
     if (Array.isArray(value) && value.length > 0) {
       for (const [index, element] of value.entries())
         yield numbered(withValue(doc, parts, element), index)
-    } else if (value !== undefined && value !== null && !Array.isArray(value)) {
+    } else if (!isNullish(value) && !Array.isArray(value)) {
       yield numbered(doc, null)
     } else if (preserve) {
       yield numbered(Array.isArray(value) ? withValue(doc, parts, undefined) : doc, null)

@@ -5,6 +5,7 @@ import { isDoc, typeOf } from '../bson/type-of.ts'
 import { toNumber } from '../bson/numbers.ts'
 import type { DatabaseEngine } from '../engine.ts'
 import { locationRefusal, refusal } from '../errors.ts'
+import { checkedVariable } from '../expression/comparisons.ts'
 import { compileExpression } from '../expression/compile.ts'
 import type { Variables } from '../expression/expression.ts'
 import type { CursorBatch } from '../wire/message.ts'
@@ -130,14 +131,22 @@ export function optionalDoc(command: Doc, field: string): Doc {
 
 /** The variables that expressions of this command can use as `$$name`. */
 export function variablesOf(command: Doc): Variables {
-  return withConstants(new Map([['NOW', new Date()]]), optionalDoc(command, 'let'))
+  const variables = new Map<string, unknown>([['NOW', new Date()]])
+  const given = optionalDoc(command, 'let').fields.map(({ name, value }) => {
+    const expression = compileExpression(value, variables)
+    if (!expression.constant)
+      throw refusal(
+        'NotImplemented',
+        `the variable '${name}', which isn't constant, is not supported`,
+      )
+    return [checkedVariable(name), expression.of(Doc.empty)] as const
+  })
+  return new Map([...variables, ...given])
 }
 
-/** Adds variables whose values are given as constant expressions. */
-export function withConstants(variables: Variables, given: Doc): Variables {
-  const values = given.fields.map(
-    ({ name, value }) => [name, compileExpression(value, variables).of(Doc.empty)] as const,
-  )
+/** Adds variables whose values are given as they are. */
+export function withValues(variables: Variables, given: Doc): Variables {
+  const values = given.fields.map(({ name, value }) => [checkedVariable(name), value] as const)
   return new Map([...variables, ...values])
 }
 

@@ -35,6 +35,11 @@ export const remove: CommandDefinition = {
     }
     return runStatements(request, statements, async (statement) => {
       checkCollation(statement)
+      if (!statement.has('limit'))
+        throw locationRefusal(
+          40414,
+          "BSON field 'delete.deletes.limit' is missing but a required field",
+        )
       const limit = toNumber(statement.get('limit'))
       if (limit !== 0 && limit !== 1)
         throw refusal(

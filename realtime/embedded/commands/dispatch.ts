@@ -107,7 +107,11 @@ function runWithDeadline(
   request: CommandRequest,
   known: CommandDefinition,
 ): CommandReply | Promise<CommandReply> {
-  const ms = request.name === 'getMore' ? 0 : (toNumber(request.command.get('maxTimeMS')) ?? 0)
+  const limit = toNumber(request.command.get('maxTimeMS') ?? 0)
+  if (limit === undefined) throw refusal('BadValue', 'maxTimeMS must be a number')
+  if (!(limit >= 0 && limit < 2 ** 31 && Number.isInteger(limit)))
+    throw refusal('BadValue', `${limit} value for maxTimeMS is out of range`)
+  const ms = request.name === 'getMore' ? 0 : limit
   pace.begin(ms > 0 ? ms : Infinity)
   return known.run(request)
 }

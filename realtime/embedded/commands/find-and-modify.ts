@@ -4,7 +4,7 @@ import { Doc } from '../bson/doc.ts'
 import type { Plain } from '../bson/encode.ts'
 import { refusal } from '../errors.ts'
 import { isTrue } from '../expression/truth.ts'
-import { parseFilter } from '../query/filter.ts'
+import { parseFilter, refuseExpression } from '../query/filter.ts'
 import { compileFilter } from '../query/match.ts'
 import type { MatchTrace } from '../query/path.ts'
 import { compileProjection, type Projection } from '../query/projection.ts'
@@ -52,6 +52,8 @@ export const findAndModify: CommandDefinition = {
       )
     if (removing && isTrue(command.get('upsert')))
       throw refusal('FailedToParse', 'Cannot specify both upsert=true and remove=true')
+    if (removing && command.has('arrayFilters'))
+      throw refusal('FailedToParse', 'Cannot specify arrayFilters and remove=true')
     if (removing && isTrue(command.get('new')))
       throw refusal(
         'FailedToParse',
@@ -72,11 +74,12 @@ async function modify(request: CommandRequest, removing: boolean): Promise<Plain
   const { engine, command, db } = request
   const variables = variablesOf(command)
   const fields = optionalDoc(command, 'fields')
-  const projection = fields.size > 0 ? compileProjection(fields, variables) : undefined
   const u = command.get('update')
   const change = removing ? undefined : parseUpdate(u, command.get('arrayFilters'), variables)
+  const filter = parseFilter(optionalDoc(command, 'query'), variables)
+  const projection = fields.size > 0 ? compileProjection(fields, variables, filter) : undefined
   const selection: Selection = {
-    filter: parseFilter(optionalDoc(command, 'query'), variables),
+    filter: isTrue(command.get('upsert')) ? refuseExpression(filter) : filter,
     sort: parseSort(command.get('sort') ?? undefined),
     limit: 1,
     hint: command.get('hint'),

@@ -78,9 +78,11 @@ export const find: CommandDefinition = {
 function sourceOf(request: CommandRequest, name: string): DocumentSource {
   const { engine, command, db } = request
   const spec = optionalDoc(command, 'projection')
-  const projection = spec.size > 0 ? compileProjection(spec, variablesOf(command)) : undefined
+  const selected = selectionOf(command, 'filter')
+  const projection =
+    spec.size > 0 ? compileProjection(spec, variablesOf(command), selected.filter) : undefined
   const selection: Selection = {
-    ...selectionOf(command, 'filter'),
+    ...selected,
     positional: projection?.positional === true,
     allowDiskUse: isTrue(command.get('allowDiskUse')),
   }
@@ -109,7 +111,8 @@ export const count: CommandDefinition = {
     const { engine, command, db } = request
     const collection = engine.catalog.find(db, collectionName(request))
     // For `count`, a negative limit means the same as a positive one.
-    const limit = Math.abs(toNumber(command.get('limit')) ?? 0)
+    const limit = Math.abs(toNumber(command.get('limit') ?? 0) ?? NaN)
+    if (Number.isNaN(limit)) throw refusal('BadValue', 'limit value is not a valid number')
     const selection = { ...selectionOf(command.without('limit'), 'query'), limit }
     if (!collection) return { body: { n: 0 } }
     const { filter } = selection
@@ -142,8 +145,10 @@ export const distinct: CommandDefinition = {
   async run(request) {
     const { engine, command, db } = request
     const key = command.get('key')
-    if (typeof key !== 'string')
+    if (key === undefined)
       throw locationRefusal(40414, "BSON field 'distinct.key' is missing but a required field")
+    if (typeof key !== 'string')
+      throw refusal('TypeMismatch', "BSON field 'distinct.key' is the wrong type")
     const collection = engine.catalog.find(db, collectionName(request))
     const selection = selectionOf(command, 'query')
     const values = new Map<string, unknown>()
@@ -162,14 +167,15 @@ const MAX_DISTINCT_BYTES = 16 * 1024 * 1024
 /** Adds the values that are new. Returns the number of their bytes. */
 function collect(doc: Doc, key: string, values: Map<string, unknown>): number {
   let bytes = 0
-  someValue(doc, key.split('.'), true, (value) => {
-    if (value !== undefined && !Array.isArray(value)) {
-      const name = keyOf(value).toString('latin1')
-      if (!values.has(name)) {
-        values.set(name, value)
-        bytes += valueBytes(value).length
-      }
-    }
+  const add = (value: unknown): void => {
+    const name = keyOf(value).toString('latin1')
+    if (value === undefined || values.has(name)) return
+    values.set(name, value)
+    bytes += valueBytes(value).length
+  }
+  someValue(doc, key.split('.'), false, (value) => {
+    if (Array.isArray(value)) value.forEach(add)
+    else add(value)
     return false
   })
   return bytes

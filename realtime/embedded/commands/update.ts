@@ -6,7 +6,7 @@ import { isDoc } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { isTrue } from '../expression/truth.ts'
 import { pace } from '../pace.ts'
-import { parseFilter } from '../query/filter.ts'
+import { parseFilter, refuseExpression } from '../query/filter.ts'
 import { compileFilter } from '../query/match.ts'
 import type { MatchTrace } from '../query/path.ts'
 import type { Selection } from '../query/select.ts'
@@ -17,7 +17,7 @@ import {
   collectionName,
   givenDocs,
   variablesOf,
-  withConstants,
+  withValues,
   type CommandDefinition,
   type CommandRequest,
 } from './command.ts'
@@ -44,8 +44,15 @@ export const update: CommandDefinition = {
     return runStatements(request, statements, (statement) => {
       checkCollation(statement)
       const constants = statement.get('c')
-      const parameters = isDoc(constants) ? withConstants(variables, constants) : variables
+      const parameters = isDoc(constants) ? withValues(variables, constants) : variables
       const u = statement.get('u')
+      if (u === undefined)
+        throw locationRefusal(
+          40414,
+          "BSON field 'update.updates.u' is missing but a required field",
+        )
+      if (constants !== undefined && !Array.isArray(u))
+        throw locationRefusal(51198, 'Constant values may only be specified for pipeline updates')
       const query = statement.get('q')
       if (!isDoc(query))
         throw locationRefusal(
@@ -56,13 +63,15 @@ export const update: CommandDefinition = {
       const change = parseUpdate(u, statement.get('arrayFilters'), parameters)
       if (multi && change.replacement)
         throw refusal('FailedToParse', 'multi update is not supported for replacement-style update')
+      const upsert = isTrue(statement.get('upsert'))
+      const filter = parseFilter(query, parameters)
       const selection: Selection = {
-        filter: parseFilter(query, parameters),
+        filter: upsert ? refuseExpression(filter) : filter,
         limit: multi ? 0 : 1,
         hint: statement.get('hint'),
         positional: usesPosition(u),
       }
-      return apply(request, selection, change, isTrue(statement.get('upsert')))
+      return apply(request, selection, change, upsert)
     })
   },
 }

@@ -14,7 +14,10 @@ import { bitMask, mod, toRegex, typeNames } from './operands.ts'
 export type Comparison = 'eq' | 'gt' | 'gte' | 'lt' | 'lte'
 export type BitTest = 'allSet' | 'allClear' | 'anySet' | 'anyClear'
 
-/** A parsed filter. Inside `$elemMatch`, an empty `path` means the array element itself. */
+/** The path of a condition on an array element itself. No field has this name. */
+export const ELEMENT = '\0'
+
+/** A parsed filter. */
 export type Filter =
   | { kind: 'and' | 'or' | 'nor'; filters: Filter[] }
   | { kind: 'not'; filter: Filter }
@@ -104,7 +107,7 @@ export function parseOperators(path: string, operators: Doc, variables: Variable
     if (name === '$options') {
       if (!operators.has('$regex')) throw refusal('BadValue', '$options needs a $regex')
     } else if (name === '$regex') {
-      filters.push({ kind: 'regex', path, pattern: toRegex(operand, operators.get('$options')) })
+      filters.push({ kind: 'regex', path, pattern: regexOf(operators) })
     } else {
       filters.push(parseOperator(path, name, operand, variables))
     }
@@ -125,6 +128,16 @@ const bitTests = new Map<string, BitTest>([
   ['$bitsAnySet', 'anySet'],
   ['$bitsAnyClear', 'anyClear'],
 ])
+
+/** The regular expression of `{$regex, $options}`, in either order. */
+function regexOf(operators: Doc): Regex {
+  const operand = operators.get('$regex')
+  const options = operators.get('$options')
+  const isOptionsFirst = operators.fields.find(
+    ({ name }) => name === '$options' || name === '$regex',
+  )
+  return toRegex(operand, options, isOptionsFirst?.name === '$options')
+}
 
 function parseOperator(path: string, name: string, operand: unknown, variables: Variables): Filter {
   const op = comparisons.get(name)
@@ -209,22 +222,50 @@ function parseSize(path: string, operand: unknown): Filter {
 function parseAll(path: string, operand: unknown, variables: Variables): Filter {
   if (!Array.isArray(operand)) throw refusal('BadValue', '$all needs an array')
   if (operand.length === 0) return { kind: 'never' }
+  const isElemMatch = (entry: unknown): boolean => isDoc(entry) && entry.firstName === '$elemMatch'
+  if (isElemMatch(operand[0]) && !operand.every(isElemMatch))
+    throw refusal('BadValue', '$all/$elemMatch has to be consistent')
   const filters = operand.map((entry: unknown): Filter => {
     if (typeOf(entry) === 'regex') return { kind: 'regex', path, pattern: toRegex(entry) }
     if (!isOperatorDoc(entry)) return parseComparison(path, 'eq', entry)
-    if (entry.size !== 1 || entry.firstName !== '$elemMatch')
-      throw refusal('BadValue', 'no $ expressions in $all')
+    if (!isElemMatch(operand[0])) throw refusal('BadValue', 'no $ expressions in $all')
     return parseElemMatch(path, entry.get('$elemMatch'), variables)
   })
   return filters.length === 1 ? filters[0]! : { kind: 'and', filters }
 }
 
-const logicalOperators = new Set(['$and', '$or', '$nor', '$expr', '$where'])
+const logicalOperators = new Set(['$and', '$or', '$nor', '$where'])
 
 function parseElemMatch(path: string, operand: unknown, variables: Variables): Filter {
   if (!isDoc(operand)) throw refusal('BadValue', '$elemMatch needs an Object')
   const first = operand.firstName
   const objects = !first.startsWith('$') || logicalOperators.has(first)
-  const filter = objects ? parseFilter(operand, variables) : parseOperators('', operand, variables)
+  const filter = objects
+    ? parseFilter(operand, variables)
+    : parseOperators(ELEMENT, operand, variables)
+  if (hasExpression(filter))
+    throw refusal('BadValue', '$expr can only be applied to the top-level document')
   return { kind: 'elemMatch', path, filter, objects }
+}
+
+/** Whether a filter contains an `$expr`, which some places don't allow. */
+function hasExpression(filter: Filter): boolean {
+  switch (filter.kind) {
+    case 'and':
+    case 'or':
+    case 'nor':
+      return filter.filters.some(hasExpression)
+    case 'not':
+    case 'elemMatch':
+      return hasExpression(filter.filter)
+    default:
+      return filter.kind === 'expr'
+  }
+}
+
+/** Refuses `$expr` where MongoDB doesn't allow it. */
+export function refuseExpression(filter: Filter): Filter {
+  if (hasExpression(filter))
+    throw refusal('QueryFeatureNotAllowed', '$expr is not allowed in this context')
+  return filter
 }

@@ -1,13 +1,13 @@
 // Compiles a parsed filter into a function. Comparisons stay within MongoDB's type brackets: `$gt:
 // 5` never matches a string, null matches a missing field, and NaN equals only itself.
 import { MaxKey, MinKey, type BSONRegExp } from 'bson'
-import { BsonUndefined, type Doc } from '../bson/doc.ts'
+import { BsonUndefined, Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { bracketOf, compareValues, keyOf } from '../bson/order.ts'
 import { isDoc, typeOf } from '../bson/type-of.ts'
 import { isTrue } from '../expression/truth.ts'
 import type { Regex } from '../regex/regex.ts'
-import type { BitTest, Comparison, Filter } from './filter.ts'
+import { ELEMENT, type BitTest, type Comparison, type Filter } from './filter.ts'
 import { bitsOf, textOf, wholePart } from './operands.ts'
 import { someValue, type MatchTrace, type ValueTest } from './path.ts'
 
@@ -52,7 +52,7 @@ function some(matchers: Matcher[]): Matcher {
 type Leaf = Exclude<Filter, { kind: 'and' | 'or' | 'nor' | 'not' | 'expr' | 'never' }>
 
 function compileLeaf(filter: Leaf): Matcher {
-  const path = filter.path === '' ? [] : filter.path.split('.')
+  const path = filter.path === ELEMENT ? [] : filter.path.split('.')
   const at = (expandLeaf: boolean, test: ValueTest): Matcher => {
     return (value, trace) => someValue(value, path, expandLeaf, test, trace)
   }
@@ -86,9 +86,10 @@ function elemMatch(path: readonly string[], matches: Matcher, objects: boolean):
     let found: number | undefined
     const test: ValueTest = (value) => {
       if (!Array.isArray(value)) return false
-      const index = value.findIndex(
-        (element) => (!objects || isDoc(element) || Array.isArray(element)) && matches(element),
-      )
+      const index = value.findIndex((element: unknown) => {
+        if (!objects || isDoc(element)) return matches(element)
+        return Array.isArray(element) && matches(withIndexes(element))
+      })
       if (index >= 0) found = index
       return index >= 0
     }
@@ -97,6 +98,11 @@ function elemMatch(path: readonly string[], matches: Matcher, objects: boolean):
     if (trace) trace.index = inner.index ?? found
     return true
   }
+}
+
+/** An array as the object of its elements, whose names are the indexes. */
+function withIndexes(array: readonly unknown[]): Doc {
+  return Doc.of(array.map((value, index) => [String(index), value] as const))
 }
 
 /** A regular expression matches texts, and a stored regular expression that is the same. */

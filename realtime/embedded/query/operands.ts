@@ -7,14 +7,18 @@ import { locationRefusal, refusal } from '../errors.ts'
 import { pace } from '../pace.ts'
 import { Regex } from '../regex/regex.ts'
 
-/** The operand of `$regex` as a regular expression. */
-export function toRegex(operand: unknown, givenOptions?: unknown): Regex {
+/**
+ * The operand of `$regex` as a regular expression. `$options` may come before or after it; a
+ * refusal of options in both of them has another code then.
+ */
+export function toRegex(operand: unknown, givenOptions?: unknown, areFirst = false): Regex {
   if (givenOptions !== undefined && typeof givenOptions !== 'string')
     throw refusal('BadValue', '$options has to be a string')
   const [source, own] = patternOf(operand)
-  if (own !== '' && givenOptions !== undefined)
-    throw locationRefusal(51075, 'options set in both $regex and $options')
-  const options = givenOptions ?? own
+  const isTwice = areFirst ? Boolean(givenOptions) : givenOptions !== undefined
+  if (own !== '' && isTwice)
+    throw locationRefusal(areFirst ? 51074 : 51075, 'options set in both $regex and $options')
+  const options = givenOptions || own
   for (const option of options) {
     if (!'imsx'.includes(option))
       throw locationRefusal(51108, `invalid flag in regex options: ${option}`)
@@ -111,7 +115,7 @@ export function wholePart(value: unknown): bigint | undefined {
   const type = typeOf(value)
   if (type === 'int' || type === 'long') return toBigInt(value)
   const number = toNumber(value)!
-  return Number.isFinite(number) ? BigInt(Math.trunc(number)) : undefined
+  return Math.abs(number) < 2 ** 63 ? BigInt(Math.trunc(number)) : undefined
 }
 
 /**
@@ -128,6 +132,8 @@ export function bitMask(name: string, operand: unknown): bigint {
           `Failed to parse bit position. Expected a non-negative integer in ${name}`,
         )
       }
+      if (position >= MAX_BIT_POSITION)
+        throw refusal('NotImplemented', `the bit position ${position} is not supported`)
       return mask | (1n << BigInt(position))
     }, 0n)
   }
@@ -141,6 +147,9 @@ export function bitMask(name: string, operand: unknown): bigint {
   return bits
 }
 
+/** Positions from here on would only ask binary data of megabytes. */
+const MAX_BIT_POSITION = 65_536
+
 /** The sign-extended bits of a stored value; undefined if bit tests don't apply to it. */
 export function bitsOf(value: unknown): bigint | undefined {
   if (value instanceof Binary) {
@@ -149,6 +158,5 @@ export function bitsOf(value: unknown): bigint | undefined {
       .reduceRight((bits: bigint, byte: number) => (bits << 8n) | BigInt(byte), 0n)
   }
   const number = toNumber(value)
-  if (number === undefined || !Number.isInteger(number)) return undefined
-  return wholePart(value)
+  return number !== undefined && Number.isInteger(number) ? wholePart(value) : undefined
 }

@@ -58,18 +58,29 @@ function visitArray(
   test: ValueTest,
   trace?: MatchTrace,
 ): boolean {
-  const offset = /^\d+$/.test(path[at]!) ? Number(path[at]) : -1
+  const offset = /^(?:0|[1-9]\d*)$/.test(path[at]!) ? Number(path[at]) : -1
   for (let index = 0; index < array.length; index++) {
     const element = array[index]
-    const matches =
-      (isDoc(element) && visit(element, path, at, expandLeaf, test, trace)) ||
-      (index === offset &&
-        (at === path.length - 1
-          ? test(element)
-          : visit(element, path, at + 1, expandLeaf, test, trace)))
-    if (!matches) continue
-    if (trace) trace.index = index
-    return true
+    if (isDoc(element) && visit(element, path, at, expandLeaf, test, trace)) {
+      if (trace) trace.index = index
+      return true
+    }
+    // An index that the path names isn't a choice, so `$` doesn't stand for it.
+    if (index === offset && visitElement(element, path, at, expandLeaf, test, trace)) return true
   }
   return false
+}
+
+/** The rest of the path behind an index. In a scalar, it finds nothing, not even undefined. */
+function visitElement(
+  element: unknown,
+  path: readonly string[],
+  at: number,
+  expandLeaf: boolean,
+  test: ValueTest,
+  trace?: MatchTrace,
+): boolean {
+  if (at === path.length - 1) return test(element)
+  const hasMore = isDoc(element) || Array.isArray(element)
+  return hasMore && visit(element, path, at + 1, expandLeaf, test, trace)
 }

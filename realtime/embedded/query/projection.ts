@@ -7,7 +7,7 @@ import { locationRefusal, refusal } from '../errors.ts'
 import { compileExpression } from '../expression/compile.ts'
 import type { Expression, Variables } from '../expression/expression.ts'
 import { isTrue } from '../expression/truth.ts'
-import { parseFilter } from './filter.ts'
+import { parseFilter, type Filter } from './filter.ts'
 import { compileFilter } from './match.ts'
 import { sliceOf } from './slice.ts'
 
@@ -17,7 +17,8 @@ export type Projector = (doc: Doc, position?: number) => Doc
 type Leaf =
   | { kind: 'include' | 'exclude' | 'positional' }
   | { kind: 'compute'; expression: Expression }
-  | { kind: 'slice' | 'elemMatch'; pick: (array: readonly unknown[]) => unknown[] | undefined }
+  | { kind: 'slice'; pick: (array: readonly unknown[]) => unknown[] }
+  | { kind: 'elemMatch'; pick: (value: unknown) => unknown[] | undefined }
 type Tree = Map<string, Tree | Leaf>
 
 /** A compiled projection. */
@@ -32,21 +33,32 @@ interface Mode {
   inclusive: boolean | undefined
   id: boolean | undefined
   positional: boolean
+  elemMatch: boolean
+  slice: boolean
 }
 
 /**
- * Compiles the projection of a find, or a stage `$project` (`stage`), which can't contain
- * `field.$`, `$slice` or `$elemMatch`.
+ * Compiles the projection of a find with this filter, or a stage `$project`. A stage has no filter
+ * and can't contain `field.$`, `$slice` or `$elemMatch`.
  */
-export function compileProjection(spec: Doc, variables: Variables, stage = false): Projection {
+export function compileProjection(spec: Doc, variables: Variables, query?: Filter): Projection {
   const tree: Tree = new Map()
-  const mode: Mode = { inclusive: undefined, id: undefined, positional: false }
+  const mode: Mode = {
+    inclusive: undefined,
+    id: undefined,
+    positional: false,
+    elemMatch: false,
+    slice: false,
+  }
   for (const [path, value] of flatten(spec, '')) {
-    const leaf = leafOf(path, value, variables, stage)
+    const leaf = leafOf(path, value, variables, query)
     recordMode(mode, path, leaf, value)
     insertLeaf(tree, leaf.kind === 'positional' ? path.slice(0, -2) : path, leaf)
   }
-  const inclusive = mode.inclusive ?? mode.id === true
+  const inclusive = mode.inclusive ?? (mode.id === true || (mode.elemMatch && !mode.slice))
+  // What is included anyway is no field to leave out.
+  if (!inclusive && mode.id === true) tree.delete('_id')
+  if (inclusive) computeElements(tree)
   if (mode.positional && !inclusive)
     throw locationRefusal(31395, 'positional projection cannot be used with exclusion')
   if (inclusive && mode.id !== false && !tree.has('_id')) tree.set('_id', { kind: 'include' })
@@ -56,11 +68,20 @@ export function compileProjection(spec: Doc, variables: Variables, stage = false
   }
 }
 
+/** Beside included fields, the elements that `$elemMatch` picks come last, as what is computed. */
+function computeElements(tree: Tree): void {
+  for (const [name, node] of tree) {
+    if (node instanceof Map || node.kind !== 'elemMatch') continue
+    const expression: Expression = { constant: false, of: (root) => node.pick(root.get(name)) }
+    tree.set(name, { kind: 'compute', expression })
+  }
+}
+
 function* flatten(spec: Doc, prefix: string): Generator<[string, unknown]> {
   for (const { name, value } of spec.fields) {
     if (name === '')
       throw locationRefusal(40352, 'FieldPath cannot be constructed with empty string')
-    const isNested = isDoc(value) && !value.firstName.startsWith('$')
+    const isNested = isDoc(value) && !(value.size === 1 && value.firstName.startsWith('$'))
     if (isNested && value.size === 0)
       throw locationRefusal(
         51270,
@@ -71,11 +92,22 @@ function* flatten(spec: Doc, prefix: string): Generator<[string, unknown]> {
   }
 }
 
-function leafOf(path: string, value: unknown, variables: Variables, stage: boolean): Leaf {
-  if (path.endsWith('.$')) {
-    if (stage)
+function leafOf(path: string, value: unknown, variables: Variables, query?: Filter): Leaf {
+  if (path.split('.').includes('$')) {
+    if (!query)
       throw locationRefusal(31324, 'Cannot use positional projection in aggregation projection')
-    if (path.slice(0, -2).includes('.'))
+    const field = path.slice(0, -2)
+    if (isDoc(value) || !(typeof value === 'boolean' || isNumeric(value)))
+      throw locationRefusal(
+        isDoc(value) ? 31271 : 31308,
+        'positional projection cannot be used with an expression, sub object or literal',
+      )
+    if (isTrue(value) && !asksFor(query, field.split('.')[0]!))
+      throw locationRefusal(
+        31277,
+        `Positional projection '${path}' does not match the query document.`,
+      )
+    if (!path.endsWith('.$') || field.includes('.'))
       throw refusal('NotImplemented', `the positional projection '${path}' is not supported`)
     return { kind: 'positional' }
   }
@@ -90,7 +122,7 @@ function leafOf(path: string, value: unknown, variables: Variables, stage: boole
     )
   if (typeof value === 'boolean' || isNumeric(value))
     return { kind: isTrue(value) ? 'include' : 'exclude' }
-  if (!stage && isDoc(value)) {
+  if (query && isDoc(value)) {
     const operand = value.get(value.firstName)
     switch (value.firstName) {
       case '$slice':
@@ -107,15 +139,23 @@ function leafOf(path: string, value: unknown, variables: Variables, stage: boole
   return { kind: 'compute', expression: compileExpression(value, variables) }
 }
 
+/** Whether a filter has a condition on a field or below it. */
+function asksFor(query: Filter, field: string): boolean {
+  if (query.kind === 'not') return asksFor(query.filter, field)
+  if ('filters' in query) return query.filters.some((filter) => asksFor(filter, field))
+  return 'path' in query && query.path.split('.')[0] === field
+}
+
 function elementOf(
   operand: unknown,
   variables: Variables,
-): (array: readonly unknown[]) => unknown[] | undefined {
+): (value: unknown) => unknown[] | undefined {
   if (!isDoc(operand)) throw locationRefusal(31274, 'elemMatch: Invalid argument, object required')
   const filter = Doc.of([['field', Doc.of([['$elemMatch', operand]])]])
   const matches = compileFilter(parseFilter(filter, variables))
-  return (array) => {
-    const found = array.find((element) => matches(Doc.of([['field', [element]]])))
+  return (value) => {
+    if (!Array.isArray(value)) return undefined
+    const found: unknown = value.find((element) => matches(Doc.of([['field', [element]]])))
     return found === undefined ? undefined : [found]
   }
 }
@@ -126,11 +166,22 @@ function recordMode(mode: Mode, path: string, leaf: Leaf, value: unknown): void 
       throw locationRefusal(31276, 'Cannot specify more than one positional proj. per query.')
     mode.positional = true
   }
+  if (
+    (leaf.kind === 'positional' && mode.elemMatch) ||
+    (leaf.kind === 'elemMatch' && mode.positional)
+  )
+    throw locationRefusal(
+      leaf.kind === 'positional' ? 31256 : 31255,
+      'Cannot specify positional operator and $elemMatch.',
+    )
   if (path === '_id' && (leaf.kind === 'include' || leaf.kind === 'exclude')) {
     mode.id = leaf.kind === 'include'
     return
   }
-  if (leaf.kind === 'slice') return
+  if (leaf.kind === 'slice' || leaf.kind === 'elemMatch') {
+    mode[leaf.kind] = true
+    return
+  }
   const inclusive = leaf.kind !== 'exclude'
   if (mode.inclusive === undefined || mode.inclusive === inclusive) {
     mode.inclusive = inclusive
@@ -215,12 +266,12 @@ function hasComputed(tree: Tree): boolean {
   )
 }
 
-function picked(value: unknown, leaf: Leaf, { position, inclusive }: Projecting): unknown {
+function picked(value: unknown, leaf: Leaf, { position }: Projecting): unknown {
   switch (leaf.kind) {
     case 'slice':
       return Array.isArray(value) ? leaf.pick(value) : value
     case 'elemMatch':
-      return Array.isArray(value) ? leaf.pick(value) : inclusive ? undefined : value
+      return leaf.pick(value)
     case 'positional':
       return Array.isArray(value) ? matchedElement(value, position) : value
     default:

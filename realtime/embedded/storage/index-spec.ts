@@ -112,11 +112,15 @@ function isIdKey(fields: readonly string[]): boolean {
   return fields.length === 1 && fields[0] === '_id'
 }
 
+/** Whether a name with a `$` belongs to a DBRef, whose fields can be indexed. */
+const isReferencePart = (part: string): boolean => ['$ref', '$id', '$db'].includes(part)
+
 function directionOf(field: string, direction: unknown): number {
   if (field === '' || field.startsWith('.') || field.endsWith('.') || field.includes('..')) {
     throw refusal('CannotCreateIndex', 'Index keys cannot contain an empty field.')
   }
-  if (field.startsWith('$') || field.includes('$**')) {
+  const parts = field.split('.')
+  if (parts.some((part, at) => part.startsWith('$') && !(at > 0 && isReferencePart(part)))) {
     throw refusal(
       'CannotCreateIndex',
       `Index key contains an illegal field name: field name starts with '$': ${field}`,

@@ -1,14 +1,12 @@
 // Update operators on arrays. The update description contains a changed array as a whole, except
 // for elements that were appended, which it contains one by one.
 import { Doc } from '../bson/doc.ts'
-import { identical } from '../bson/encode.ts'
 import { compareValues, sameValue } from '../bson/order.ts'
 import { isDoc, typeOf } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
 import type { Variables } from '../expression/expression.ts'
-import { isOperatorDoc, parseFilter, parseOperators } from '../query/filter.ts'
+import { isOperatorDoc, parseFilter, refuseExpression } from '../query/filter.ts'
 import { compileFilter } from '../query/match.ts'
-import { parseSort, sortKeyOf } from '../query/sort.ts'
 import { wholeNumber } from './operators.ts'
 import { Appended, type TargetOperation } from './targets.ts'
 
@@ -35,28 +33,26 @@ export function push(path: string, operand: unknown): TargetOperation {
   const order = clauses?.has('$sort') ? comparatorOf(clauses.get('$sort')) : undefined
   return ({ value }) => {
     const before = arrayOf('$push', path, value)
+    const count = before?.length ?? 0
+    const at = position === undefined || position > count ? count : position
     const array = [...(before ?? [])]
-    const at =
-      position === undefined
-        ? array.length
-        : position < 0
-          ? Math.max(0, array.length + position)
-          : Math.min(position, array.length)
     array.splice(at, 0, ...added)
     if (order) array.sort(order)
     const result =
       slice === undefined ? array : slice < 0 ? array.slice(slice) : array.slice(0, slice)
-    if (before && identical(before, result)) return before
-    const isAppended = before && at === before.length && !order && slice === undefined
-    return isAppended ? new Appended(result, at) : result
+    if (order || result.length < array.length) return result
+    if (before && added.length === 0) return before
+    // MongoDB describes an addition at a position, even that of the end, by the whole array.
+    const isAppended = count > 0 && (position === undefined || position > count)
+    return isAppended ? new Appended(result, count) : result
   }
 }
 
-function eachOf(name: string, clauses: Doc): unknown[] {
+function eachOf(name: '$push' | '$addToSet', clauses: Doc): unknown[] {
   const each = clauses.get('$each')
   if (!Array.isArray(each))
     throw refusal(
-      'BadValue',
+      name === '$push' ? 'BadValue' : 'TypeMismatch',
       `The argument to $each in ${name} must be an array but it was of type: ${typeOf(each)}`,
     )
   return each
@@ -71,22 +67,49 @@ function clauseNumber(clauses: Doc | undefined, name: '$slice' | '$position'): n
 }
 
 function comparatorOf(sort: unknown): (a: unknown, b: unknown) => number {
-  const direction = wholeNumber(sort)
-  if (direction === 1 || direction === -1) return (a, b) => direction * compareValues(a, b)
-  const pattern = isDoc(sort) ? parseSort(sort) : undefined
-  if (!pattern)
-    throw refusal(
-      'BadValue',
-      'The $sort is invalid: use 1/-1 to sort the whole element, or {field:1/-1} to sort embedded fields',
-    )
-  const keyOf = (value: unknown): Buffer => sortKeyOf(isDoc(value) ? value : Doc.empty, pattern)
-  return (a, b) => Buffer.compare(keyOf(a), keyOf(b))
+  if (!isDoc(sort)) {
+    const direction = directionOf(sort)
+    return (a, b) => direction * compareValues(a, b)
+  }
+  if (sort.size === 0)
+    throw refusal('BadValue', 'The $sort pattern is empty when it should be a set of fields.')
+  const keys = sort.fields.map(({ name, value }) => {
+    const path = name.split('.')
+    if (path.includes('')) throw refusal('BadValue', `The $sort field has an empty part: ${name}`)
+    return { path, direction: directionOf(value) }
+  })
+  return (a, b) => {
+    for (const { path, direction } of keys) {
+      const order = compareValues(valueIn(a, path), valueIn(b, path))
+      if (order !== 0) return direction * order
+    }
+    return 0
+  }
+}
+
+function directionOf(value: unknown): number {
+  const direction = wholeNumber(value)
+  if (direction === 1 || direction === -1) return direction
+  throw refusal(
+    'BadValue',
+    'The $sort is invalid: use 1/-1 to sort the whole element, or {field:1/-1} to sort embedded fields',
+  )
+}
+
+/** The value at a path that names the elements of arrays by their indexes. */
+function valueIn(element: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>((value, name) => {
+    if (isDoc(value)) return value.get(name)
+    return Array.isArray(value) ? (value as unknown[])[Number(name)] : undefined
+  }, element)
 }
 
 /** `$addToSet`, with or without `$each`. */
 export function addToSet(path: string, operand: unknown): TargetOperation {
-  const candidates =
-    isDoc(operand) && operand.firstName === '$each' ? eachOf('$addToSet', operand) : [operand]
+  const clauses = isDoc(operand) && operand.firstName === '$each' ? operand : undefined
+  const candidates = clauses ? eachOf('$addToSet', clauses) : [operand]
+  if (clauses && clauses.size > 1)
+    throw refusal('BadValue', 'Found unexpected fields after $each in $addToSet')
   return ({ value: present }) => {
     const before = arrayOf('$addToSet', path, present)
     const array = [...(before ?? [])]
@@ -103,17 +126,19 @@ export function pull(path: string, operand: unknown, variables: Variables): Targ
   return ({ value }) => kept(arrayOf('$pull', path, value), (element) => !matches(element))
 }
 
+/**
+ * A condition with operators is asked of a document whose only field is the element, any other
+ * document of elements that are documents.
+ */
 function conditionOf(operand: unknown, variables: Variables): (element: unknown) => boolean {
-  if (isOperatorDoc(operand)) {
-    const logical = /^\$(and|or|nor|expr)$/.test(operand.firstName)
-    return compileFilter(
-      logical ? parseFilter(operand, variables) : parseOperators('', operand, variables),
-    )
+  const matcherOf = (filter: Doc) => compileFilter(refuseExpression(parseFilter(filter, variables)))
+  const isLogical = isDoc(operand) && /^\$(and|or|nor|expr)$/.test(operand.firstName)
+  if ((isOperatorDoc(operand) && !isLogical) || typeOf(operand) === 'regex') {
+    const matches = matcherOf(Doc.of([['', operand]]))
+    return (element) => matches(Doc.of([['', element]]))
   }
-  if (typeOf(operand) === 'regex')
-    return compileFilter(parseOperators('', Doc.of([['$regex', operand]]), variables))
   if (!isDoc(operand)) return (element) => sameValue(element, operand)
-  const matches = compileFilter(parseFilter(operand, variables))
+  const matches = matcherOf(operand)
   return (element) => isDoc(element) && matches(element)
 }
 

@@ -1,10 +1,11 @@
 // Parses update operators into a list of modifications. They are ordered by path, which is how
 // MongoDB applies them, and no two of them change the same path.
 import type { Doc } from '../bson/doc.ts'
+import { sameValue } from '../bson/order.ts'
 import { isDoc, typeOf } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
 import type { Variables } from '../expression/expression.ts'
-import { parseFilter } from '../query/filter.ts'
+import { parseFilter, refuseExpression } from '../query/filter.ts'
 import { compileFilter, type Matcher } from '../query/match.ts'
 import { addToSet, pop, pull, pullAll, push } from './array-operators.ts'
 import type { ChangedPaths } from './changed-paths.ts'
@@ -148,23 +149,28 @@ function conflictFinder(modifications: readonly Modification[]): (path: string) 
 
 function move(doc: Doc, from: string, to: string, context: PathContext): Doc {
   let value: unknown
-  const source = updateAt(
-    doc,
-    from,
-    { ...context, create: false, lenient: true },
-    (target, changes) => {
-      if (target.inArray && target.value !== undefined)
-        throw refusal('BadValue', `The source field cannot be an array element, '${from}'`)
-      value = target.value
-      return unset(target, changes)
-    },
-  )
-  if (value === undefined) return doc
-  return updateAt(source, to, { ...context, create: true, lenient: false }, (target) => {
-    if (target.inArray)
-      throw refusal('BadValue', `The destination field cannot be an array element, '${to}'`)
-    return value
+  const source = updateAt(doc, from, { ...context, create: false }, (target, changes) => {
+    value = target.value
+    return unset(target, changes)
   })
+  if (value === undefined) return doc
+  if (crossesArray(doc, from))
+    throw refusal('BadValue', `The source field cannot be an array element, '${from}'`)
+  if (crossesArray(doc, to))
+    throw refusal('BadValue', `The destination field cannot be an array element, '${to}'`)
+  return updateAt(source, to, { ...context, create: true }, (target) =>
+    target.value !== undefined && sameValue(target.value, value) ? target.value : value,
+  )
+}
+
+/** Whether a path leads to an element of an array or through one. */
+function crossesArray(doc: Doc, path: string): boolean {
+  let value: unknown = doc
+  for (const name of path.split('.')) {
+    if (Array.isArray(value)) return true
+    value = isDoc(value) ? value.get(name) : undefined
+  }
+  return false
 }
 
 function rename(path: string, operand: unknown): Omit<Modification, 'path'> {
@@ -173,6 +179,11 @@ function rename(path: string, operand: unknown): Omit<Modification, 'path'> {
   checkPath(operand)
   if (operand === path)
     throw refusal('BadValue', `The source and target field for $rename must differ: ${path}`)
+  if (operand.startsWith(`${path}.`) || path.startsWith(`${operand}.`))
+    throw refusal(
+      'BadValue',
+      `The source and target field for $rename must not be on the same path: ${path}`,
+    )
   if (`${path}.${operand}`.includes('$'))
     throw refusal('BadValue', `The source field for $rename may not be dynamic: ${path}`)
   return { create: false, onInsertOnly: false, operation: unset, renameTo: operand }
@@ -241,13 +252,14 @@ function parseArrayFilters(
     throw refusal('TypeMismatch', 'arrayFilters must be an array')
   for (const filter of (given ?? []) as unknown[]) {
     if (!isDoc(filter)) throw refusal('TypeMismatch', 'array filters must be objects')
+    const matches = compileFilter(refuseExpression(parseFilter(filter, variables)))
     const name = identifierOf(filter)
     if (identifiers.has(name))
       throw refusal(
         'FailedToParse',
         `Found multiple array filters with the same top-level field name ${name}`,
       )
-    identifiers.set(name, compileFilter(parseFilter(filter, variables)))
+    identifiers.set(name, matches)
   }
   const used = new Set<string>()
   for (const { path } of modifications) {

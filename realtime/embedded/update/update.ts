@@ -4,6 +4,7 @@ import { ObjectId } from 'bson'
 import { compileStages } from '../aggregate/document-stages.ts'
 import { BsonUndefined, Doc } from '../bson/doc.ts'
 import { encode, identical } from '../bson/encode.ts'
+import { sameValue } from '../bson/order.ts'
 import { stamped, withIdFirst } from '../bson/stamp.ts'
 import { isDoc, typeOf } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
@@ -64,14 +65,14 @@ function replacementUpdate(u: Doc): ParsedUpdate {
     replacement: true,
     apply(before) {
       const id = before.get('_id')
-      const bytes = checkedBytes(stamped(withIdFirst(u, () => id)), id)
+      const bytes = checkedBytes(stamped(withIdFirst(u, () => id)), id, sameValue)
       if (Buffer.compare(bytes, encode(before)) === 0) return undefined
       return { doc: Doc.read(bytes), bytes, description: undefined }
     },
     build(filter) {
       const given = equalitiesOf(filter).get('_id')
       const doc = withIdFirst(u, () => given ?? new ObjectId())
-      const bytes = checkedBytes(doc, given ?? doc.get('_id'))
+      const bytes = checkedBytes(doc, given ?? doc.get('_id'), sameValue)
       return { doc, bytes, description: undefined }
     },
   }
@@ -145,7 +146,7 @@ function pipelineUpdate(stages: readonly unknown[], variables: Variables): Parse
     apply(before) {
       const id = before.get('_id')
       const after = withIdFirst(transform(before), () => id)
-      const bytes = checkedBytes(after, id)
+      const bytes = checkedBytes(after, id, sameValue)
       if (Buffer.compare(bytes, encode(before)) === 0) return undefined
       return { doc: after, bytes, description: describeDifference(before, after) }
     },
@@ -155,9 +156,13 @@ function pipelineUpdate(stages: readonly unknown[], variables: Variables): Parse
   }
 }
 
-function checkedBytes(doc: Doc, id: unknown): Uint8Array {
+/**
+ * The bytes of a document that keeps its `_id`. A document that is given as a whole may have an
+ * equal one of another type, such as 1.0 for 1.
+ */
+function checkedBytes(doc: Doc, id: unknown, isSame = identical): Uint8Array {
   const own = doc.get('_id')
-  if (own === undefined || !identical(own, id)) {
+  if (own === undefined || !isSame(own, id)) {
     throw refusal(
       'ImmutableField',
       "Performing an update on the path '_id' would modify the immutable field '_id'",

@@ -26,7 +26,7 @@ const conversations = ['conversations']
 
 /** The fields of an export that hold lists of items. */
 const itemListNames: Readonly<Record<ImportSource, readonly string[]>> = {
-  lockstep: ['conversations', 'agent_runs', 'drafts'],
+  lockstep: ['conversations', 'agent_runs', 'records', 'drafts'],
   browser: conversations,
   chatgpt: conversations,
   claude: conversations,

@@ -49,6 +49,8 @@ export type ParsedItem =
   | { kind: 'preferences'; preferences: JsonObject }
   /** An agent's run, as Lockstep exports it. */
   | { kind: 'run'; run: unknown }
+  /** A record of a program, as Lockstep exports it. */
+  | { kind: 'record'; record: unknown }
   /** A text that wasn't sent yet, as Lockstep exports it. */
   | { kind: 'draft'; draft: unknown }
   /** Something that can't be a conversation. `item` names it for a person. */

@@ -15,6 +15,7 @@ import { Message } from '@lockstep/protocol/message'
 import { compose, partsOf, replaceTexts } from '@lockstep/protocol/message-parts'
 import { contentOf, exceededBy, type Composed } from '@lockstep/protocol/part-texts'
 import type { Part } from '@lockstep/protocol/parts'
+import { StoredRecord } from '@lockstep/protocol/records'
 import { byteLength, firstCharacters } from '@lockstep/protocol/text'
 import { whyInvalid, whyRefused } from '../parsing/failures.ts'
 import type {
@@ -42,6 +43,9 @@ export type ImportedRun = z.infer<typeof ImportedRun>
 const ImportedDraft = Draft.omit({ version: true })
 export type ImportedDraft = z.infer<typeof ImportedDraft>
 
+const ImportedRecord = StoredRecord.omit({ version: true })
+export type ImportedRecord = z.infer<typeof ImportedRecord>
+
 export type NormalizedItem =
   /** At least one slice. The messages of each fit into one change. Positions count from 1. */
   | {
@@ -56,6 +60,7 @@ export type NormalizedItem =
     }
   | { kind: 'preferences'; preferences: JsonObject }
   | { kind: 'run'; run: ImportedRun }
+  | { kind: 'record'; record: ImportedRecord }
   | { kind: 'draft'; draft: ImportedDraft }
   | FailedItem
 
@@ -82,6 +87,7 @@ export interface NormalizeOptions {
 /** An item that can't be made valid becomes a failed one. */
 export function normalizeItem(item: ParsedItem, options: NormalizeOptions): NormalizedItem {
   if (item.kind === 'run') return normalizeRun(item.run)
+  if (item.kind === 'record') return normalizeRecord(item.record)
   if (item.kind === 'draft') return normalizeDraft(item.draft)
   if (item.kind !== 'conversation') return item
   const { conversation } = item
@@ -242,11 +248,16 @@ function normalizeRun(value: unknown): NormalizedItem {
   return { kind: 'run', run: { ...run, ...(isUnfinished && ended) } }
 }
 
+function normalizeRecord(value: unknown): NormalizedItem {
+  const { success, data, error } = ImportedRecord.safeParse(value)
+  return success ? { kind: 'record', record: data } : failed('record', error)
+}
+
 function normalizeDraft(value: unknown): NormalizedItem {
   const { success, data, error } = ImportedDraft.safeParse(value)
   return success ? { kind: 'draft', draft: data } : failed('draft', error)
 }
 
-function failed(what: 'run' | 'draft', error: z.ZodError): FailedItem {
+function failed(what: 'run' | 'record' | 'draft', error: z.ZodError): FailedItem {
   return { kind: 'failed', item: what === 'run' ? 'agent run' : what, what, ...whyInvalid(error) }
 }

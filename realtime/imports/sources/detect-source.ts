@@ -43,6 +43,7 @@ const signs: readonly [SourceId, (item: Fields) => boolean][] = [
       ('message_count' in item && 'version' in item) ||
       messagesOf(item.messages).some((message) => 'position' in message && 'role' in message) ||
       ('agent' in item && 'input' in item && 'output' in item) ||
+      ('kind' in item && 'data' in item) ||
       ('place' in item && 'text' in item),
   ],
   ['open-webui', ({ models, messages }) => Array.isArray(models) && Array.isArray(messages)],
@@ -57,8 +58,8 @@ function sourceOfItem(item: unknown): SourceId | undefined {
 function itemsIn(value: unknown): unknown[] {
   if (Array.isArray(value)) return value.flatMap(itemsIn)
   if (!isObject(value)) return []
-  const lists = [value.conversations, value.agent_runs, value.drafts].filter((list) =>
-    Array.isArray(list),
+  const lists = [value.conversations, value.agent_runs, value.records, value.drafts].filter(
+    (list) => Array.isArray(list),
   )
   return lists.length > 0 ? lists.flat() : [value]
 }

@@ -32,10 +32,11 @@ const documentFields = new Set([
   'preferences',
   'conversations',
   'agent_runs',
+  'records',
   'drafts',
 ])
 /** An export has at least one of these. */
-const ownFields = ['conversations', 'preferences', 'agent_runs', 'drafts']
+const ownFields = ['conversations', 'preferences', 'agent_runs', 'records', 'drafts']
 const messageFields = Object.keys(Message.shape)
 const conversationFields = [...Object.keys(Summary.shape), 'messages', 'has_more']
 const runFields = Object.keys(Run.shape)
@@ -49,6 +50,7 @@ export const parseLockstep: ParseExport = function* (data, first = 0) {
     for (const [index, item] of listIn(document, 'conversations').entries())
       yield parseConversation(item, first + index)
     for (const run of listIn(document, 'agent_runs')) yield { kind: 'run', run: withUnknown(run) }
+    for (const record of listIn(document, 'records')) yield { kind: 'record', record }
     for (const draft of listIn(document, 'drafts')) yield { kind: 'draft', draft }
     for (const [name, value] of Object.entries(document))
       if (areExports && !documentFields.has(name) && !isEmpty(value))

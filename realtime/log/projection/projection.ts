@@ -7,6 +7,7 @@ import type { Database } from '../../store/database.ts'
 import type { ChangeDocument } from '../../store/documents.ts'
 import type { MessageWrite } from '../../store/messages.ts'
 import type { PreferencesWrite } from '../../store/preferences.ts'
+import type { RecordWrite } from '../../store/records.ts'
 import type { StateOf } from '../state/states.ts'
 
 /** Unprojected entries of one entity, contiguous within its topic and in order; at least one. */
@@ -24,6 +25,7 @@ export interface Writes {
   conversations: ConversationWrite[]
   runs: RunWrite[]
   preferences: PreferencesWrite[]
+  records: RecordWrite[]
   /** What a purge removes, once the documents are written. */
   removals: ((database: Database) => Promise<void>)[]
 }
@@ -33,6 +35,7 @@ export const noWrites = (): Writes => ({
   conversations: [],
   runs: [],
   preferences: [],
+  records: [],
   removals: [],
 })
 

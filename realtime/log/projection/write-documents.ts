@@ -7,17 +7,20 @@ import type { Database } from '../../store/database.ts'
 import type { ChangeDocument } from '../../store/documents.ts'
 import { writeMessages } from '../../store/messages.ts'
 import { writePreferences } from '../../store/preferences.ts'
+import { writeRecords } from '../../store/records.ts'
 import type { TopicHead } from '../head-cache.ts'
 import type { StateCaches } from '../state/states.ts'
 import { projectConversations } from './conversations.ts'
 import { projectPreferences } from './preferences.ts'
 import { noWrites, type EntityEntries, type Project } from './projection.ts'
+import { projectRecords } from './records.ts'
 import { projectRuns } from './runs.ts'
 
 const projections: { [T in Topic]: Project<T> } = {
   conversations: projectConversations,
   preferences: projectPreferences,
   agents: projectRuns,
+  records: projectRecords,
   // accounts and sessions are authoritative documents that are written first
   account: () => Promise.resolve(),
 }
@@ -43,6 +46,7 @@ export async function writeDocuments(
     writeMessages(database, writes.messages),
     writeRuns(database, writes.runs),
     writePreferences(database, writes.preferences),
+    writeRecords(database, writes.records),
   ])
   await writeConversations(database, writes.conversations)
   for (const remove of writes.removals) await remove(database)

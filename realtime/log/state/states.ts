@@ -9,8 +9,10 @@ import {
 } from './conversation-state.ts'
 import { EntityCache } from './entity-cache.ts'
 import { preferencesState } from './preferences-state.ts'
+import { recordState } from './record-state.ts'
 import { runState } from './run-state.ts'
 import type { Preferences } from '@lockstep/protocol/preferences'
+import type { HeldRecord } from '@lockstep/protocol/reduce/record'
 import type { HeldRun } from '@lockstep/protocol/reduce/run'
 import type { TopicState } from './topic-state.ts'
 
@@ -19,6 +21,7 @@ export interface StateOf {
   preferences: Preferences
   agents: HeldRun
   account: AccountState
+  records: HeldRecord
 }
 
 export interface NeedsOf {
@@ -26,6 +29,7 @@ export interface NeedsOf {
   preferences: Record<never, never>
   agents: Record<never, never>
   account: AccountNeeds
+  records: Record<never, never>
 }
 
 export const states: { [T in Topic]: TopicState<StateOf[T], NeedsOf[T]> } = {
@@ -33,6 +37,7 @@ export const states: { [T in Topic]: TopicState<StateOf[T], NeedsOf[T]> } = {
   preferences: preferencesState,
   agents: runState,
   account: accountState,
+  records: recordState,
 }
 
 /** The states at the head that one log keeps. */
@@ -45,4 +50,5 @@ export const createStateCaches = (): StateCaches => ({
   preferences: new EntityCache(8 * MB),
   agents: new EntityCache(8 * MB),
   account: new EntityCache(0), // its states are documents that others write
+  records: new EntityCache(8 * MB),
 })

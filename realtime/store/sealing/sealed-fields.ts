@@ -19,7 +19,7 @@ const count = (value: unknown): number | null => (Array.isArray(value) ? value.l
 /** The outline of an entry, stored beside its sealed content for `readOutlines`. */
 function outlineOf({ data = {}, before = {} }: Document): Document {
   const { patch, messages, pinned = null, archived = null, ...rest } = data as Document
-  const { agent, status, session, what = null } = rest
+  const { agent, status, session, what, kind = null } = rest
   return {
     outline: {
       fields: names(patch) ?? names(data),
@@ -27,7 +27,7 @@ function outlineOf({ data = {}, before = {} }: Document): Document {
       edited: count((before as Document).messages),
       pinned,
       archived,
-      label: agent ?? status ?? (session as Document | undefined)?.device ?? what,
+      label: agent ?? status ?? (session as Document | undefined)?.device ?? what ?? kind,
     },
   }
 }
@@ -55,5 +55,6 @@ export const sealedFields = {
     fields: { input: '', output: '', metadata: {} },
     guard: 'seq',
   },
+  records: { collection: 'records', fields: { data: {} }, guard: 'seq' },
   drafts: { collection: 'drafts', fields: { text: '' }, guard: 'version' },
 } satisfies Record<string, SealedFields>

@@ -98,6 +98,10 @@ export function activityText(entry: ActivityEntry, titles: ActivityTitles = {}):
     )
     return texts.size > 0 ? [...texts].join(' · ') : t('activity.otherSettings')
   }
+  if (topic === 'records') {
+    const text = op === 'deleted' ? 'activity.recordDeleted' : 'activity.recordSaved'
+    return t(text, { kind: details.label ?? '' })
+  }
   if (topic === 'agents' && op === 'created') return t('activity.runStarted')
   if (topic === 'account' && op === 'session_created') return signInText(details)
   if (topic === 'account' && op === 'session_revoked' && details.fields.includes('replaced_by'))

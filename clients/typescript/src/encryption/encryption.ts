@@ -22,6 +22,7 @@ import type {
 } from '../views.ts'
 import { CommandQueue } from './command-queue.ts'
 import { DraftTexts } from './draft-texts.ts'
+import { encryptMessage } from './encrypted-message.ts'
 import { mustUnlock } from './encryption-faults.ts'
 import { KeyRing } from './key-ring.ts'
 import { hasTexts, withoutTexts } from './locked-texts.ts'
@@ -111,8 +112,10 @@ class Encryption implements EncryptionHooks, EncryptedConversations {
     const { lifetime } = await topic.whenLoaded()
     const encryption = await this.#keys.create(topic.user_id!, id, under)
     const encrypted = []
-    for (const message of messages)
-      encrypted.push(await this.#message(id, { ...message, id: message.id ?? newId() }))
+    for (const message of messages) {
+      const named = { ...message, id: message.id ?? newId() }
+      encrypted.push(await encryptMessage(this.#keys, id, named))
+    }
     const payload = {
       ...{ id, encryption, messages: encrypted },
       metadata: await this.#keys.encryptMetadata(id, id, metadata),
@@ -163,7 +166,7 @@ class Encryption implements EncryptionHooks, EncryptedConversations {
   async #encrypted({ name, payload, entity_id: id }: OutgoingCommand<ConversationState>) {
     if (name === 'append') {
       const { message } = payload as { message: MessageInput & { id: string } }
-      const encrypted = await this.#message(id, message)
+      const encrypted = await encryptMessage(this.#keys, id, message)
       const append = { conversation_id: id, message: encrypted }
       return decidedCommand('append', append, id, [encrypted])
     }
@@ -176,19 +179,21 @@ class Encryption implements EncryptionHooks, EncryptedConversations {
     }
     if (messages) {
       update.messages = []
-      for (const message of messages)
-        update.messages.push({
-          ...message,
-          content: await this.#keys.encrypt(id, message.id!, 'content', textOf(message)),
-        })
+      for (const message of messages) {
+        const present = await this.#present(id, message.id!)
+        const edited = { ...message, id: message.id! }
+        update.messages.push(await encryptMessage(this.#keys, id, edited, present))
+      }
     }
     return updateCommand(update)
   }
 
-  async #message(id: string, message: MessageInput & { id: string }) {
-    const content = await this.#keys.encrypt(id, message.id, 'content', textOf(message))
-    const metadata = await this.#keys.encryptMetadata(id, message.id, message.metadata ?? {})
-    return { ...message, content, metadata }
+  /** A message after the pending commands, decrypted. Undefined: it isn't loaded. */
+  async #present(id: string, message_id: string): Promise<Message | undefined> {
+    const held = this.#topic.view(id)
+    const messages = held && isConversation(held) ? held.messages : []
+    const message = messages.find((one) => one.id === message_id)
+    return message && this.revealMessage(id, message)
   }
 
   /** The conversation's metadata after its pending commands, decrypted. */
@@ -197,13 +202,6 @@ class Encryption implements EncryptionHooks, EncryptedConversations {
     if (!held || !isConversation(held)) return {}
     return (await this.reveal({ ...held, messages: [] })).metadata
   }
-}
-
-/** Throws `invalid` for a message of parts: only a text can be encrypted. */
-function textOf({ content, parts }: MessageInput): string {
-  if (parts || content === undefined)
-    throw new Fault('invalid', { detail: 'An encrypted conversation takes texts, not parts' })
-  return content
 }
 
 function ignoreMissing(error: unknown): void {

@@ -2,12 +2,14 @@
 // opened: in memory only, until the conversation is locked or the session ends.
 import type { Conversation } from '@lockstep/protocol/conversations'
 import { DEFAULT_TITLE } from '@lockstep/protocol/decide/conversations'
+import { encryptedPartsOf } from '@lockstep/protocol/encrypted-parts'
 import { ENCRYPTED_METADATA, isEncryptedText } from '@lockstep/protocol/encrypted-text'
 import type { Encryption } from '@lockstep/protocol/encryption'
 import { Fault } from '@lockstep/protocol/errors'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Message } from '@lockstep/protocol/message'
 import type { UnlockResult } from '../views.ts'
+import { composed, readParts } from './encrypted-message.ts'
 import { canEncrypt, cannotEncrypt, mustUnlock } from './encryption-faults.ts'
 import { LOCKED_TITLE, withoutText } from './locked-texts.ts'
 import type { OpenedKey, TextField } from './passphrase-crypto.ts'
@@ -161,6 +163,9 @@ export class KeyRing {
     if (!unlocked) return this.#deps.known.has(id) ? withoutText(message) : message
     const { content, metadata } = message
     await this.#openAll(unlocked, id, message.id, { content, ...metadata })
+    const parts = encryptedPartsOf(message)
+    if (parts !== undefined && this.#found(unlocked, message.id, 'parts', parts) === undefined)
+      await this.#open(unlocked, id, message.id, 'parts', parts)
     return this.#message(unlocked, id, message)
   }
 
@@ -180,13 +185,27 @@ export class KeyRing {
     if (known) return known
     const content = this.#look(unlocked, id, message.id, 'content', message.content)
     const metadata = this.#metadata(unlocked, id, message.id, message.metadata)
-    const isUnreadable = content === null && { unreadable: true as const }
-    const shown = { ...withoutText(message), content: content ?? '', metadata, ...isUnreadable }
+    const list = this.#parts(unlocked, id, message)
+    const parts = list && readParts(list)
+    const isUnreadable = content === null || list === null || (list && !parts)
+    const texts = { content: content ?? '', metadata }
+    const shown = {
+      ...withoutText(message),
+      ...(typeof content === 'string' && parts ? composed(texts, parts) : texts),
+      ...(isUnreadable && { unreadable: true as const }),
+    }
     const isWhole = Object.values(message.metadata).every(
       (text) => this.#found(unlocked, message.id, 'metadata', text) !== undefined,
     )
-    if (content !== undefined && isWhole) unlocked.shown.set(message, shown)
+    if (content !== undefined && list !== undefined && isWhole) unlocked.shown.set(message, shown)
     return shown
+  }
+
+  /** The JSON of the message's parts, empty if it has none; otherwise as `#look`. */
+  #parts(unlocked: Unlocked, id: string, message: Message): string | null | undefined {
+    if (!message.parts) return ''
+    const text = encryptedPartsOf(message)
+    return text === undefined ? null : this.#look(unlocked, id, message.id, 'parts', text)
   }
 
   #metadata(unlocked: Unlocked, id: string, subject: string, metadata: JsonObject): JsonObject {

@@ -13,7 +13,7 @@ const NONCE_BYTES = 12
 const TAG_BYTES = 16
 const AES = 'AES-GCM'
 
-export type TextField = 'title' | 'content' | 'metadata' | 'draft' | 'key'
+export type TextField = 'title' | 'content' | 'parts' | 'metadata' | 'draft' | 'key'
 
 /** Where a text belongs. It opens nowhere else. */
 export interface TextPlace {

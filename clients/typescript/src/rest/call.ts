@@ -4,7 +4,7 @@ import { Fault } from '@lockstep/protocol/errors'
 import type { Problem } from '@lockstep/protocol/problem'
 import type { Answer, Asking } from '@lockstep/protocol/rest'
 import { routePaths } from '@lockstep/protocol/route-paths'
-import type { CredentialsMode } from '../platform.ts'
+import { baseOf, type CredentialsMode, type ServerAddress } from '../platform.ts'
 import { abortWhenSilent } from './abort-when-silent.ts'
 
 /** After this long without a byte of the response, the connection counts as dead; milliseconds. */
@@ -37,8 +37,7 @@ export type Call = <Name extends keyof typeof routePaths>(
   options?: CallOptions,
 ) => Promise<Answer<Name>>
 
-export interface CallDeps {
-  origin: string
+export interface CallDeps extends ServerAddress {
   fetch: typeof fetch
   headers: () => Record<string, string>
   /** Absent: the cookie says whose request it is. */
@@ -52,14 +51,15 @@ export interface CallDeps {
 }
 
 export function createCall(deps: CallDeps): Call {
-  const { origin, fetch, headers, token, credentials = 'same-origin', userId } = deps
+  const { fetch, headers, token, credentials = 'same-origin', userId } = deps
+  const base = baseOf(deps)
   return async (route, request = {}, options = {}) => {
     const { method, path } = routePaths[route]
     const silence = abortWhenSilent(method === 'GET' ? READ_SILENCE : WRITE_SILENCE, options.signal)
     const user_id = userId()
     try {
       const authorization = token && `Bearer ${await token()}`
-      const response = await fetch(origin + addressOf(path, request.params, request.query), {
+      const response = await fetch(base + addressOf(path, request.params, request.query), {
         method,
         credentials: token ? 'omit' : credentials,
         headers: {
@@ -81,11 +81,26 @@ export function createCall(deps: CallDeps): Call {
       return (text === '' ? undefined : JSON.parse(text)) as Answer<typeof route>
     } catch (error) {
       if (error instanceof Fault) throw error
-      throw new Fault('unavailable', { detail: 'The server does not answer' }, error)
+      throw new Fault('unavailable', { detail: unanswered(base, error) }, error)
     } finally {
       silence.end()
     }
   }
+}
+
+/**
+ * Why there was no response, as far as anybody says. Node does; a browser tells its pages neither
+ * that nor whether the server refuses their origin.
+ */
+function unanswered(base: string, error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined
+  if (cause instanceof Error)
+    return `The server does not answer: ${cause.message || String(Object(cause).code)}`
+  // Only browsers have it.
+  const page = (globalThis as { location?: { origin: string } }).location?.origin
+  return page === undefined || base === '' || `${base}/`.startsWith(`${page}/`)
+    ? 'The server does not answer'
+    : `${base} does not answer, or its PUBLIC_ORIGIN doesn’t name ${page}`
 }
 
 function addressOf(path: string, params: unknown, query: unknown): string {

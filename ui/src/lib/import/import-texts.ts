@@ -31,6 +31,7 @@ const fileProblems: Record<FileProblem, TextKey> = {
 const kinds = {
   preferences: 'shell.settings',
   run: 'importFailures.run',
+  record: 'importFailures.record',
   draft: 'importFailures.draft',
 } as const satisfies Record<NonNullable<ImportFailure['what']>, TextKey>
 

@@ -12,16 +12,27 @@ interface SentMessage {
   follows?: string
 }
 
+/** What was sent in chats that aren't here yet, oldest first. */
+let early = $state.raw<readonly { conversation_id: string; content: string }[]>([])
+
+/** What was sent in this chat and waits until the chat is here, oldest first. Reactive. */
+export const textsWaitingFor = (conversation_id: string): string[] =>
+  early.filter((text) => text.conversation_id === conversation_id).map(({ content }) => content)
+
 /** Resolves with true once the server has the text, and with false if it was refused. */
 export function sendMessage(conversation_id: string, sent: SentMessage): Promise<boolean> {
   const conversation = commands.get(conversation_id)
   // Whether the chat is encrypted isn't known before it is here.
-  if (!conversation)
+  if (!conversation) {
+    const text = { conversation_id, content: sent.content }
+    early = [...early, text]
     return commands
       .open(conversation_id)
+      .finally(() => (early = early.filter((other) => other !== text)))
       .then(() => sendMessage(conversation_id, sent))
       .catch(() => false)
       .finally(() => commands.close(conversation_id))
+  }
   const { content, agent, replaces, follows } = sent
   const id = newId()
   const message = { id, role: 'user' as const, content, replaces, follows }
