@@ -16,6 +16,8 @@ const entries = [
   /^realtime\/(main|cli)\.ts$/,
   /^ui\/src\/main\.ts$/,
   /^clients\/(typescript|react|svelte|vue)\/src\/(client|node|observe|protocol|react|svelte|vue)\.ts$/,
+  /^clients\/conformance\/src\/(cli|conformance)\.ts$/,
+  /^tests\/conformance-kit\/typescript-adapter\.ts$/,
   /^clients\/ai-sdk\/src\/(ai-sdk|transport)\.ts$/,
   /\.test\.ts$/,
   /^tests\/harness\/global-setup\.ts$/,
