@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { rolldown } from 'rolldown'
 import { beforeAll, expect, test } from 'vitest'
+import type * as Client from '@lockstep/client/produce'
 import type { ProducedPiece } from '@lockstep/protocol/produce'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
@@ -39,7 +40,7 @@ async function writer(origin: string, person: Person, conversation_id: string): 
   await page.evaluate(async (id) => {
     const own = window as unknown as Program
     const address = '/assets/program.js'
-    const { createProducer } = (await import(address)) as typeof import('@lockstep/client/produce')
+    const { createProducer } = (await import(address)) as typeof Client
     const ready: ProducedPiece[] = []
     let wake = () => {}
     own.isReturned = false
@@ -64,7 +65,10 @@ async function writer(origin: string, person: Person, conversation_id: string): 
   return page
 }
 const hand = (page: Page, ...pieces: ProducedPiece[]): Promise<void> =>
-  page.evaluate((more) => (window as unknown as Program).hand(...more), pieces)
+  page.evaluate(
+    (json) => (window as unknown as Program).hand(...(JSON.parse(json) as ProducedPiece[])),
+    JSON.stringify(pieces),
+  )
 const outcome = (page: Page): Promise<unknown> =>
   page.evaluate(() => (window as unknown as Program).outcome)
 
