@@ -15,6 +15,8 @@ const mayImport = new Map<string, string[]>([
   ['clients/react', ['clients/typescript']],
   ['clients/svelte', ['clients/typescript']],
   ['clients/vue', ['clients/typescript']],
+  ['clients/conformance', ['protocol']],
+  ['clients/ai-sdk', ['clients/typescript']],
   ['ui', ['protocol', 'clients/typescript', 'realtime/imports']],
   ['realtime/embedded', []],
   ['realtime/imports', ['protocol']],
@@ -56,7 +58,7 @@ const knownOnlyTo = new Map<string, string | string[]>([
   ['mongodb', 'realtime/store'],
   ['bson', 'realtime/embedded'],
   ['node:sqlite', 'realtime/embedded'],
-  ['socket.io', 'realtime/gateway'],
+  ['socket.io', ['realtime/gateway', 'clients/conformance']],
   ['socket.io-adapter', 'realtime/gateway'],
   ['socket.io-parser', 'realtime/gateway'],
   ['engine.io', 'realtime/gateway'],
@@ -66,7 +68,9 @@ const knownOnlyTo = new Map<string, string | string[]>([
   ['ioredis', 'realtime/redis'],
   ['socket.io-client', 'clients/typescript'],
   ['svelte', ['ui', 'clients/svelte']],
-  ['react', 'clients/react'],
+  ['react', ['clients/react', 'clients/ai-sdk']],
+  ['ai', 'clients/ai-sdk'],
+  ['@ai-sdk', 'clients/ai-sdk'],
   ['vue', 'clients/vue'],
 ])
 
@@ -80,6 +84,7 @@ const onlyPackages = new Map([
   ['clients/react', ['react']],
   ['clients/svelte', ['svelte']],
   ['clients/vue', ['vue']],
+  ['clients/ai-sdk', ['ai', '@ai-sdk/react', 'react']],
 ])
 
 const innermostFirst = [...mayImport.keys()].sort((a, b) => b.length - a.length)

@@ -99,6 +99,11 @@ export interface Sessions {
    * so each must have an open socket. It is one query, so pass at most about 1000 ids.
    */
   alive(sessionIds: readonly string[]): Promise<Map<string, Date>>
+  /**
+   * Whether requests with this session's cookie still count: it hasn't ended, and no other session
+   * has taken its place. Renews it.
+   */
+  isCurrent(session_id: string): Promise<boolean>
   /** Whether this user may still use the server. */
   admits(user_id: string): Promise<boolean>
   /**
@@ -221,6 +226,12 @@ export function createSessions(deps: SessionsDeps): Sessions {
       const alive = found.filter((session) => !isOver(session))
       renew(alive, RENEW_OPEN_MS)
       return new Map(alive.map((session) => [session._id, expiryOf(session)]))
+    },
+    async isCurrent(session_id) {
+      const session = await sessions.read(session_id)
+      if (!session || session.replaced_by !== undefined || isOver(session)) return false
+      renew([session], RENEW_OPEN_MS)
+      return true
     },
     replace,
     admits: async (user_id) => mayBeUsed(await users.read(user_id)),

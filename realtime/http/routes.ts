@@ -80,6 +80,8 @@ export interface RoutesDeps {
 export function serveRoutes(app: FastifyInstance, deps: RoutesDeps): void {
   const { sessions, authenticate, tokens, requestLimits, openAnswers, handlers, settings } = deps
   const heavyReads = createHeavyReads()
+  /** Requests whose body was still on its way when their sender was recognized. */
+  const arriving = new WeakSet<FastifyRequest>()
   const largeBodies = new LargeBodies(settings.spooledBytes)
   for (const name of Object.keys(routes) as RouteName[])
     if (!spooledRoutes.has(name) && !streamedRoutes.has(name)) serveRoute(app, name)
@@ -115,6 +117,7 @@ export function serveRoutes(app: FastifyInstance, deps: RoutesDeps): void {
         else {
           request.identity = await identify(request, reply, counted)
           needAccess(request.identity, accessOf(route))
+          if (!request.raw.complete) arriving.add(request)
         }
         if (isSpooled && request.identity && bytes > MAX_IN_MEMORY_BYTES)
           largeBodies.admit(request.identity.user_id, bytes, reply.raw)
@@ -122,7 +125,8 @@ export function serveRoutes(app: FastifyInstance, deps: RoutesDeps): void {
         const owner = request.identity?.user_id ?? networkOf(request.ip)
         if (!isSpooled && !isStreamed) await openAnswers.enter(owner, reply.raw, request.raw.socket)
       },
-      preParsing: (request, _reply, payload, done) => {
+      preParsing: (request, reply, payload, done) => {
+        if (spooledRoutes.has(name)) watchAccess(request, reply)
         if (!streamedRoutes.has(name))
           watchBodyRate(request.raw, settings, () => refuseSlow(request.raw.socket))
         done(null, payload)
@@ -134,6 +138,9 @@ export function serveRoutes(app: FastifyInstance, deps: RoutesDeps): void {
         try {
           if (!handler)
             throw new Fault('not_found', { detail: 'This server does not offer this route' })
+          // whoever was signed out meanwhile does nothing more, however long the body took
+          if (arriving.has(request) && !(await isSignedIn(request.identity)))
+            throw signedOutMeanwhile()
           beginWork()
           const input = parseInput(
             route,
@@ -150,7 +157,8 @@ export function serveRoutes(app: FastifyInstance, deps: RoutesDeps): void {
           const answer = await heavyReads.run(read, reply.raw, () =>
             handler(input as never, context as never),
           )
-          if (answer instanceof Readable) watchAnswer(request, reply)
+          // it is made while it is read, and may be read slowly
+          if (answer instanceof Readable) watchAccess(request, reply)
           return send(reply, answer, route.media)
         } finally {
           await large?.close()
@@ -173,12 +181,11 @@ export function serveRoutes(app: FastifyInstance, deps: RoutesDeps): void {
     if (!identity) return false
     const { token, session_id } = identity
     if (identity.offered) return sessions.admits(identity.user_id)
-    const id = token ? token.id : session_id
-    return (await (token ? tokens : sessions).alive([id])).has(id)
+    return token ? (await tokens.alive([token.id])).has(token.id) : sessions.isCurrent(session_id)
   }
 
-  /** An answer that is made while it is read, and may be read slowly. */
-  function watchAnswer({ identity, raw }: FastifyRequest, { raw: response }: FastifyReply): void {
+  /** A request that may last for minutes ends when its sender is signed out. */
+  function watchAccess({ identity, raw }: FastifyRequest, { raw: response }: FastifyReply): void {
     const endWatch = endWithAccess(raw.socket, () => isSignedIn(identity))
     response.once('close', () => void endWatch())
     if (response.closed) void endWatch()
@@ -304,6 +311,14 @@ const responseControls = (
     return AbortSignal.any([disconnected.signal, stopping])
   },
 })
+
+/** A browser whose session got a new id meanwhile has the new cookie by the next attempt. */
+const signedOutMeanwhile = (): Fault =>
+  new Fault('unauthenticated', {
+    detail:
+      'The session ended, or got a new cookie, before this request was complete: send it again',
+    retry_after_ms: 1_000,
+  })
 
 function send(reply: FastifyReply, answer: unknown, media = 'application/json'): FastifyReply {
   if (answer === undefined) return reply.status(204).send()

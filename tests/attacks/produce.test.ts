@@ -215,14 +215,13 @@ test.each(['exportMe', 'getConversationMarkdown'] as const)(
   async (name) => {
     const sessions = sessionsFor(alice)
     let isSignedIn = true
-    const alive: typeof sessions.alive = (ids) =>
-      isSignedIn ? sessions.alive(ids) : Promise.resolve(new Map())
+    const isCurrent = () => Promise.resolve(isSignedIn)
     const endless = Readable.from(Iterator.from({ next: () => ({ value: large }) }))
     // an answer that isn't read ends too, but not in this test
     const settings = { ...httpSettings, timings: { ...httpSettings.timings, unread: 1e6 } }
     await using http = await serveHttp(
       { [name]: () => Promise.resolve(endless) },
-      { sessions: { ...sessions, alive }, settings },
+      { sessions: { ...sessions, isCurrent }, settings },
     )
     const { method, path } = routes[name]
     const asked = httpRequest(`${http.url}${path.replace('{id}', newId())}`, {

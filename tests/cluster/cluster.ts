@@ -132,6 +132,12 @@ export class Cluster implements AsyncDisposable {
     return Promise.all(this.alive().map((node) => readMetric(node, name)))
   }
 
+  /** The values of metrics on each node that is alive, from one answer each. */
+  async metricsOfEach(names: readonly string[]): Promise<Record<string, number>[]> {
+    const metrics = await Promise.all(this.alive().map(readMetrics))
+    return metrics.map((valueOf) => Object.fromEntries(names.map((name) => [name, valueOf(name)])))
+  }
+
   /**
    * Waits until every node is ready, reaches Redis and knows the others, and each lease has one
    * tail.

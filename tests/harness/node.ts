@@ -7,13 +7,10 @@ import type { Config } from '../../realtime/config/config.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import { startServer, type ServerConfig, type ServerOptions } from '../../realtime/server.ts'
 import { startProcess, type TestProcess } from './processes.ts'
-import { programPath } from './programs.ts'
+import { PASSWORD_COST, programPath } from './programs.ts'
 
 /** All nodes of a run use one secret, so that each of them accepts every cookie. */
 const SECRET = 'a secret that only the tests of Lockstep know'
-
-/** A low cost, because tests sign up often and their passwords are no secrets. */
-const PASSWORD_COST = 4
 
 export interface TestNode extends AsyncDisposable {
   /** `http://127.0.0.1:<port>` */

@@ -22,6 +22,7 @@ import { apiReport, reportFile } from '../../tools/pack-api-report.ts'
 import { signUp } from '../harness/person.ts'
 import { startProcess } from '../harness/processes.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
+import { aiSdkProgram } from './ai-sdk-program.ts'
 import {
   createForeignProject,
   findOtherNode,
@@ -232,6 +233,20 @@ describe('the packages for React, Svelte and Vue', () => {
   })
 })
 
+test('AI SDK: a reply goes on through a reload, is taken up by other tabs, and each of them stops it', async () => {
+  const program = await project.write('ai-sdk.js', aiSdkProgram)
+  const args = [program, shared.node.url, `ai-${newId()}`, 'correct horse battery']
+  const { stdout } = await run(process.execPath, args, { cwd: project.folder, timeout: 120_000 })
+  expect(JSON.parse(stdout)).toEqual([
+    ...[true, 2],
+    ...['stopped', true, 1],
+    4,
+    'stopped',
+    ...[true, true],
+    1,
+  ])
+}, 150_000)
+
 describe('@lockstep/embedded-mongo', () => {
   const roundTrip = async (url: string): Promise<unknown> => {
     await using client = await MongoClient.connect(url)
@@ -279,7 +294,7 @@ describe('@lockstep/embedded-mongo', () => {
 })
 
 describe('every tarball', () => {
-  const names = ['client', 'react', 'svelte', 'vue', 'protocol', 'embedded-mongo']
+  const names = ['client', 'react', 'svelte', 'vue', 'ai-sdk', 'protocol', 'embedded-mongo']
 
   test.each(names)(
     '@lockstep/%s has what an installed package needs, and no more',

@@ -28,6 +28,7 @@ export const alice: Identity = {
 export const sessionsFor = (identity: Identity): Sessions => ({
   cookie: createSessionCookie(['a secret that only the tests know, 32+']),
   identify: (cookie) => Promise.resolve(cookie === 'alice' ? identity : undefined),
+  isCurrent: () => Promise.resolve(true),
   alive: (ids) => Promise.resolve(new Map(ids.map((id) => [id, identity.expires_at]))),
   admits: () => Promise.resolve(true),
   open: () => Promise.reject(new Error('not here')),

@@ -72,6 +72,20 @@ export const noAccountSessions: readonly Row[] = [
     ],
   },
   {
+    row: 'Going on with a request that a copied cookie has begun',
+    edits: [
+      {
+        file: 'realtime/http/routes.ts',
+        old: 'if (!request.raw.complete) arriving.add(request)',
+        now: '',
+      },
+    ],
+    test: [
+      'tests/attacks/copied-cookie.test.ts',
+      'requests by a copied cookie end with a change of the password, however slowly they come',
+    ],
+  },
+  {
     row: 'Using a cookie that was copied before the password was changed',
     edits: [
       {

@@ -181,7 +181,7 @@ export const noAccount: readonly Row[] = [
     edits: [
       {
         file: 'realtime/commands/security.ts',
-        old: 'if (passkeys.length === 1) refuseLast(user)',
+        old: 'if (lasting(passkeys, user).every((passkey) => toPasskey(passkey).id === id)) refuseLast(user)',
         now: '',
       },
     ],

@@ -111,7 +111,11 @@ class Conversations(TopicClient):
         windows = self._conversations.windows
         windows[conversation_id] = windows.get(conversation_id, 0) + 1
         parts = await self._when_loaded()
-        if parts.entities.is_loading(conversation_id) or not self._is_complete(conversation_id):
+        was_loading = parts.entities.is_loading(conversation_id)
+        if was_loading or not self._is_complete(conversation_id):
+            await parts.entities.load(conversation_id)
+        # A load that was under way may have begun before the messages were wanted.
+        if was_loading and not self._is_complete(conversation_id):
             await parts.entities.load(conversation_id)
         conversation = self.get(conversation_id)
         if conversation is None:

@@ -231,10 +231,11 @@ class TopicClient:
         self._notify()
 
     def _load_failed(self, error: LockstepError) -> bool:
-        parts = self._need()
-        if error.closes:
+        # The refusal of another request may have ended everything before.
+        parts = self._parts
+        if parts is not None and error.closes:
             parts.signed.rejected(error)
-        return not parts.signed.lifetime.ended
+        return parts is not None and not parts.signed.lifetime.ended
 
     def _received(self, name: str, payload: Any) -> None:
         if self._parts is None:

@@ -146,7 +146,10 @@ export class ConversationsClient
   async open(id: string): Promise<ConversationView> {
     this.#openWindow(id)
     const { entities, lifetime } = await this.topic.whenLoaded()
-    if (entities.isLoading(id) || !this.#isComplete(id)) await lifetime.race(entities.load(id))
+    const wasLoading = entities.isLoading(id)
+    if (wasLoading || !this.#isComplete(id)) await lifetime.race(entities.load(id))
+    // A load that was under way may have begun before the messages were wanted.
+    if (wasLoading && !this.#isComplete(id)) await lifetime.race(entities.load(id))
     const view = this.get(id)
     if (!view) throw new Fault('not_found', { detail: 'There is no such conversation' })
     return view

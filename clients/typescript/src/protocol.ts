@@ -1,6 +1,7 @@
 // What a program needs of the protocol besides the engine. `@lockstep/client/protocol/*` has all
 // modules of it.
 export { branchOf, versionsOf } from '@lockstep/protocol/branch'
+export { equalJson, mergePatch } from '@lockstep/protocol/free-form'
 export { isId, newId } from '@lockstep/protocol/ids'
 export { limits } from '@lockstep/protocol/limits'
 export { partsOf } from '@lockstep/protocol/message-parts'

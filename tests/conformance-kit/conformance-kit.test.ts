@@ -1,0 +1,85 @@
+// The conformance kit judges the clients of this repository, and catches clients that break a rule.
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { checkClient, spawnAdapter, type Adapter } from '@lockstep/conformance'
+import { makeVectors } from '../../tools/conformance-vectors.ts'
+
+const run = promisify(execFile)
+const root = path.resolve(import.meta.dirname, '../..')
+const here = (name: string): string => path.join(import.meta.dirname, name)
+const kit = (name: string): string => path.join(root, 'clients/conformance/src', name)
+
+/** A program of this folder in Debian's Python, with the sources of the client. */
+const python = (name: string): Adapter =>
+  spawnAdapter('/usr/bin/env', [
+    `PYTHONPATH=${path.join(root, 'clients/python')}`,
+    '/usr/bin/python3',
+    '-B',
+    here(name),
+  ])
+
+it.each([...makeVectors()])('the vectors in %s are what the protocol makes', async (name, text) => {
+  // as one value: a diff of a thousand lines helps nobody
+  const isCurrent = (await readFile(kit(`vectors/${name}`), 'utf8')) === text
+  expect(isCurrent, 'run: node tools/conformance-vectors.ts').toBe(true)
+})
+
+describe('all cases are passed', () => {
+  it('by the TypeScript client, as `npx @lockstep/conformance client` runs it', async () => {
+    const adapter = [process.execPath, here('typescript-adapter.ts')]
+    const args = [kit('cli.ts'), 'client', '--json', '--', ...adapter]
+    const { stdout } = await run(process.execPath, args, { maxBuffer: 2 ** 24 }).catch(
+      // a failed case is an exit code too, and the output tells which one
+      (error: { stdout: string }) => error,
+    )
+    const results = JSON.parse(stdout) as { rule: string; name: string; fault?: string }[]
+    expect(results.filter(({ fault }) => fault !== undefined)).toEqual([])
+    expect(results.length).toBeGreaterThan(900)
+    expect(new Set(results.map(({ name, rule }) => `${rule} ${name}`)).size).toBe(results.length)
+  }, 240_000)
+
+  it('by the Python client', async () => {
+    const adapter = python('adapter.py')
+    try {
+      const seeds = Array.from({ length: 10 }, () => Math.floor(Math.random() * 2 ** 32))
+      const results = await checkClient(adapter, { seeds })
+      expect(results.filter(({ fault }) => fault !== undefined)).toEqual([])
+      expect(results.length).toBeGreaterThan(900)
+    } finally {
+      await adapter.stop()
+    }
+  }, 240_000)
+})
+
+describe('a client is caught that', () => {
+  let broken: Adapter
+  beforeAll(() => {
+    broken = python('broken_adapter.py')
+  })
+  afterAll(() => broken?.stop())
+
+  it.each([
+    ['counts characters instead of UTF-16 units', 'reduce'],
+    ['takes true for 1', 'decide'],
+    ['passes over gaps (CLIENT-1)', 'CLIENT-1'],
+    ['never loads an entity (CLIENT-2)', 'CLIENT-2'],
+    ['forgets what arrives during a load (CLIENT-3)', 'CLIENT-3'],
+    ['shows a command after its ack only (CLIENT-4)', 'CLIENT-4'],
+    ['shows a command until its ack only (CLIENT-5)', 'CLIENT-5'],
+    ['gives a repeated command another id (CLIENT-6)', 'CLIENT-6'],
+    ['ignores a reset (CLIENT-7)', 'CLIENT-7'],
+    ['needs a WebSocket (CLIENT-9)', 'CLIENT-9'],
+    ['keeps the state of another user (CLIENT-8)', 'CLIENT-8'],
+  ])('%s', async (_what, rule) => {
+    const broke = { do: 'break', rule } as const
+    // not a request of the kit: this adapter knows it besides
+    await broken.ask(broke as unknown as Parameters<Adapter['ask']>[0])
+    const results = await checkClient(broken, { only: rule, within: 2_000, stopsAtFailure: true })
+    const fault = results.find((result) => result.fault !== undefined)?.fault
+    expect(fault).toEqual(expect.any(String))
+    expect(fault).not.toContain('the device is live')
+  })
+})
