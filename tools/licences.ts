@@ -55,6 +55,10 @@ function licenceOf(folder: string, { license }: LockedPackage): string {
     : 'none'
 }
 
+/** `(A OR B)`: whoever gets the package may choose. */
+const choicesIn = (licence: string): string[] =>
+  /^\((.+)\)$/.exec(licence)?.[1]?.split(' OR ') ?? [licence]
+
 /** The packages whose licence isn't allowed, as `name: licence`. */
 export function refusedLicences(
   packages: Record<string, LockedPackage>,
@@ -65,7 +69,8 @@ export function refusedLicences(
     .flatMap(([folder, locked]) => {
       const isDelivered = !locked.dev || inPage.has(folder)
       const licence = licenceOf(folder, locked)
-      return (isDelivered ? delivered : development).has(licence)
+      const allowed = isDelivered ? delivered : development
+      return choicesIn(licence).some((one) => allowed.has(one))
         ? []
         : [`${nameOf(folder)}: ${licence}`]
     })
