@@ -37,7 +37,6 @@ const snippets: Snippet[] = documents.sort().flatMap((file) => {
     text.matchAll(/^ *```(\w*)\n([^]*?)^ *```$/gm),
     ([, language, code], index) => ({
       document: file,
-      document: file,
       name: `${file} ${index + 1}`,
       language: language!,
       code: code!,
