@@ -45,6 +45,9 @@ export function originAllowed(
 /** Whether the page that sent this request, or opened this socket, may use the server. */
 export type OriginCheck = (request: IncomingMessage) => boolean
 
+/** `Sec-Fetch-Site` of this server's pages and of an address that was typed; absent: a program. */
+const ownSites: ReadonlySet<unknown> = new Set([undefined, 'same-origin', 'none'])
+
 /**
  * @param allowed the origins in PUBLIC_ORIGIN; if empty, the host that the visitor's browser used
  */
@@ -53,8 +56,8 @@ export const createOriginCheck =
   (request) => {
     const { origin, 'sec-fetch-site': site } = request.headers
     // Programs send neither header. A browser marks a request from a page of another site, even if
-    // it leaves the Origin out.
-    if (origin === undefined && site === 'cross-site') return false
+    // it leaves the Origin out. Whatever a browser doesn't say of its own pages is foreign.
+    if (origin === undefined && !ownSites.has(site)) return false
     const { host, scheme } = trust.siteOf(request)
     return originAllowed(origin, host, allowed, scheme)
   }

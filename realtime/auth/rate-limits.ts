@@ -18,22 +18,34 @@ export interface RateLimitRules {
   guessesPerAccount: RateLimitRule
   /** Wrong passwords from one address, for all accounts that aren't known there. */
   guessesPerAddress: RateLimitRule
+  /** The same from one site, whose holder has many addresses. Only IPv6 has sites. */
+  guessesPerSite: RateLimitRule
   /** Wrong codes of the second step of one account: whoever guesses them knows the password. */
   codes: RateLimitRule
   /** New accounts from one address. */
   signUps: RateLimitRule
+  /** The same from one site. */
+  signUpsPerSite: RateLimitRule
   /** New names of one account. */
   renames: RateLimitRule
   /** An account is known at an address for this long after a sign-in there. */
   known: Pick<RateLimitRule, 'seconds'>
 }
 
+/**
+ * A site may do as much as so many addresses: it may be an office of many people, or one attacker
+ * with 65,536 networks.
+ */
+export const SITE_SHARES = 10
+
 const defaultRules: RateLimitRules = {
   guesses: { points: 10, seconds: 15 * 60 },
   guessesPerAccount: { points: 50, seconds: 15 * 60 },
   guessesPerAddress: { points: 100, seconds: 15 * 60 },
+  guessesPerSite: { points: 100 * SITE_SHARES, seconds: 15 * 60 },
   codes: { points: 10, seconds: 60 * 60 },
   signUps: { points: 1_000, seconds: 60 * 60 },
+  signUpsPerSite: { points: 1_000 * SITE_SHARES, seconds: 60 * 60 },
   renames: { points: 5, seconds: 24 * 60 * 60 },
   known: { seconds: 14 * 24 * 60 * 60 },
 }
@@ -83,6 +95,8 @@ export function createRateLimits(
 ): RateLimits {
   const all = { ...defaultRules, ...rules }
   const { guesses, guessesPerAccount, guessesPerAddress, codes, signUps, renames, known } = all
+  const perSite = new Attempts(createLimiter('guesses-per-site', all.guessesPerSite))
+  const siteSignUpLimiter = createLimiter('sign-ups-per-site', all.signUpsPerSite)
   const perPair = new Attempts(createLimiter('guesses', guesses))
   const perAccount = new Attempts(createLimiter('guesses-per-account', guessesPerAccount))
   const perAddress = new Attempts(createLimiter('guesses-per-address', guessesPerAddress))
@@ -104,7 +118,9 @@ export function createRateLimits(
       const { name, network, pair } = keysOf(account, address)
       const isKnown = signedIn || (await knownPairs.get(pair).catch(() => null)) !== null
       const counted: [Attempts, string][] = [[perPair, pair]]
+      const site = siteOf(address)
       if (!isKnown) counted.push([perAccount, name], [perAddress, network])
+      if (!isKnown && site !== undefined) counted.push([perSite, site])
       const begun: Attempt[] = []
       let wrong = false
       try {
@@ -137,7 +153,10 @@ export function createRateLimits(
     },
     rememberAddress: (account, address) => rememberPair(keysOf(account, address).pair),
     async countSignUp(address) {
-      const refusal = await takePoint(signUpLimiter, networkOf(address))
+      const site = siteOf(address)
+      const refusal =
+        (await takePoint(signUpLimiter, networkOf(address))) ??
+        (site === undefined ? undefined : await takePoint(siteSignUpLimiter, site))
       if (refusal) throw refusal
     },
     async countRename(user_id) {
@@ -243,7 +262,18 @@ async function takePoint(limiter: Limiter, key: string): Promise<Fault | undefin
 /**
  * The part of an address that one person has: an IPv4 address, or the first 64 bits of an IPv6 one.
  */
-export function networkOf(address: string): string {
+export const networkOf = (address: string): string => firstGroups(address, 4)
+
+/**
+ * The first 48 bits of an IPv6 address, the most that providers give to one customer. Undefined for
+ * IPv4, where an address is scarce.
+ */
+export const siteOf = (address: string): string | undefined => {
+  const site = firstGroups(address, 3)
+  return site.includes(':') ? site : undefined
+}
+
+function firstGroups(address: string, count: number): string {
   const plain = address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '')
   if (!isIPv6(plain)) return plain
   const [head = '', tail] = plain.split('::')
@@ -251,7 +281,7 @@ export function networkOf(address: string): string {
   const rest = tail?.split(':').filter(Boolean) ?? []
   while (tail !== undefined && groups.length + rest.length < 8) groups.push('0')
   return [...groups, ...rest]
-    .slice(0, 4)
+    .slice(0, count)
     .map((group) => parseInt(group, 16).toString(16))
     .join(':')
 }

@@ -6,8 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Server, type Socket } from 'socket.io'
 import { Fault, toProblem } from '@lockstep/protocol/errors'
 import { limits } from '@lockstep/protocol/limits'
-import { networkOf } from '../auth/rate-limits.ts'
-import { KeyedTokenBuckets } from '../auth/token-bucket.ts'
+import { NetworkBuckets } from '../auth/network-buckets.ts'
 import type { TopicServer } from './connection.ts'
 import { frameParser } from './frame-decoder.ts'
 import type { GatewaySettings } from './settings.ts'
@@ -34,7 +33,7 @@ export function openSocketServer(
   { addressOf, basePath = '' }: SocketServerDeps,
 ): SocketServer {
   const path = `${basePath}/socket.io/`
-  const networks = new KeyedTokenBuckets(connections)
+  const networks = new NetworkBuckets(connections)
   const io: TopicServer = new Server(httpServer, {
     path,
     // engine.io would only half-close a foreign upgrade. The listener below destroys it.
@@ -46,8 +45,7 @@ export function openSocketServer(
     // until the connection has joined a namespace (`admitLargeFrames`)
     maxHttpBufferSize: limits.handshakeBytes,
     parser: frameParser,
-    allowRequest: (request, decide) =>
-      decide(undefined, networks.take(networkOf(addressOf(request))) === 0),
+    allowRequest: (request, decide) => decide(undefined, networks.take(addressOf(request)) === 0),
     pingInterval: timings.ping,
     pingTimeout: timings.silence,
     connectTimeout: timings.connect,

@@ -2,7 +2,7 @@
 // checking them is what it costs. Requests of signed-in users are counted by user, so that nobody
 // is kept out by other people behind the same address.
 import { Fault } from '@lockstep/protocol/errors'
-import { networkOf } from '../auth/rate-limits.ts'
+import { NetworkBuckets } from '../auth/network-buckets.ts'
 import { KeyedTokenBuckets } from '../auth/token-bucket.ts'
 import type { HttpSettings } from './settings.ts'
 
@@ -25,13 +25,13 @@ export function createRequestLimits(
   settings: Pick<HttpSettings, 'userRate' | 'addressRate'>,
 ): RequestLimits {
   const users = new KeyedTokenBuckets(settings.userRate)
-  const networks = new KeyedTokenBuckets(settings.addressRate)
+  const networks = new NetworkBuckets(settings.addressRate)
   return {
     countUser: (user_id, bytes) =>
       refuseIfPositive(users.take(user_id, 1 + bytes / BYTES_OF_REQUEST.user)),
     waitOf: (user_id, bytes) => users.take(user_id, bytes / BYTES_OF_REQUEST.user),
     countAddress: (address, bytes = 0) =>
-      refuseIfPositive(networks.take(networkOf(address), 1 + bytes / BYTES_OF_REQUEST.address)),
+      refuseIfPositive(networks.take(address, 1 + bytes / BYTES_OF_REQUEST.address)),
   }
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Fault } from '@lockstep/protocol/errors'
-import { createRateLimits, networkOf } from '../../realtime/auth/rate-limits.ts'
+import { NetworkBuckets } from '../../realtime/auth/network-buckets.ts'
+import { createRateLimits, networkOf, SITE_SHARES } from '../../realtime/auth/rate-limits.ts'
 
 const rules = {
   guesses: { points: 3, seconds: 60 },
@@ -136,6 +137,44 @@ describe('guessing passwords', () => {
         code: 'unavailable',
       })
   })
+})
+
+test('whoever has many networks of IPv6 gets no more guesses or accounts than an office', async () => {
+  const limits = createRateLimits({
+    ...{
+      guessesPerAddress: { points: 2, seconds: 60 },
+      guessesPerSite: { points: 5, seconds: 60 },
+    },
+    ...{ signUps: { points: 2, seconds: 60 }, signUpsPerSite: { points: 5, seconds: 60 } },
+  })
+  const from = (n: number, site = 1) => `2001:db8:${site}:${n.toString(16)}::1`
+  const guess = (n: number, site?: number) =>
+    limits.checkPassword(`user${n}`, from(n, site), wrong).catch((fault: Fault) => fault.code)
+  const signUp = (n: number, site?: number) =>
+    limits.countSignUp(from(n, site)).then(...[() => 'made', (fault: Fault) => fault.code])
+  const many = async (act: (n: number) => Promise<unknown>) => {
+    const ends = []
+    for (let n = 0; n < 40; n++) ends.push(await act(n))
+    return ends
+  }
+  const ends = (first: string) => [
+    ...Array<string>(5).fill(first),
+    ...Array<string>(35).fill('rate_limited'),
+  ]
+  expect(await many(guess)).toEqual(ends('invalid_credentials'))
+  expect(await many(signUp)).toEqual(ends('made'))
+  expect([await guess(99, 2), await signUp(99, 2)]).toEqual(['invalid_credentials', 'made'])
+  const buckets = new NetworkBuckets({ rate: 1e-9, burst: 2 })
+  const took = Array.from({ length: 40 }, (_, n) => buckets.take(from(n)) === 0)
+  expect(took.filter(Boolean)).toHaveLength(2 * SITE_SHARES)
+  expect(Array.from({ length: 3 }, () => buckets.take(from(0, 2)) === 0)).toEqual([
+    true,
+    true,
+    false,
+  ])
+  expect(Array.from({ length: 40 }, (_, n) => buckets.take(`10.0.0.${n}`))).toEqual(
+    Array(40).fill(0),
+  )
 })
 
 test('the number of new accounts from one address is limited', async () => {

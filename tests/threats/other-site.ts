@@ -18,7 +18,7 @@ export const otherSite: readonly Row[] = [
     edits: [
       {
         file: 'realtime/auth/origin.ts',
-        old: "if (origin === undefined && site === 'cross-site') return false",
+        old: 'if (origin === undefined && !ownSites.has(site)) return false',
         now: '',
       },
     ],
