@@ -9,7 +9,7 @@ import { inForm } from '../harness/long-form.ts'
 import { seed } from '../harness/seed.ts'
 import { SimulatedUser, type Device } from '../sync/simulated-user.ts'
 
-const HISTORIES = inForm(50, 1000)
+const HISTORIES = inForm(30, 1000)
 const STEPS = 40
 const KEY = 'chats'
 const shape = { toStored: (value: Stored) => value, fromStored: (stored: Stored) => stored }
