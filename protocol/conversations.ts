@@ -234,6 +234,13 @@ export const conversationCommands = {
       .min(0)
       .default(0)
       .describe('Where the first text goes on, in UTF-16 units of the reply’s text'),
+    thinking_offset: z
+      .int()
+      .min(0)
+      .optional()
+      .describe(
+        'The same for thinking, without white space; if absent, all thinking is taken as new',
+      ),
     pieces: z
       .array(ProducedPiece)
       .max(PIECES_MAX)

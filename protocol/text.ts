@@ -41,3 +41,6 @@ export const previewOf = (content: string): string => firstCharacters(content, l
 /** The same, unless the conversation is encrypted: then it has no preview. */
 export const previewIn = ({ encryption }: { encryption?: object }, content: string): string =>
   encryption ? '' : previewOf(content)
+
+/** The length of a text without its white space (UTF-16 units). */
+export const unitsWithoutSpace = (text: string): number => text.replaceAll(/\s+/g, '').length

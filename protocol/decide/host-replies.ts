@@ -37,11 +37,15 @@ export function findHostReply(held: HeldConversation, message_id: string): Messa
   return message
 }
 
-/** Throws `invalid` if text would be missing before `offset`. */
-export function checkOffset(offset: number, length: number): void {
+/** Throws `invalid` if text, or thinking, would be missing before the offset. */
+export function checkOffset(
+  offset: number,
+  length: number,
+  path: 'offset' | 'thinking_offset' = 'offset',
+): void {
   if (offset <= length) return
   const message = `must be at most ${length}, the present length of the reply`
-  throw new Fault('invalid', { detail: `offset ${message}`, issues: [{ path: 'offset', message }] })
+  throw new Fault('invalid', { detail: `${path} ${message}`, issues: [{ path, message }] })
 }
 
 /**

@@ -8,6 +8,7 @@
 // lets a new run go on with the message; the log refuses whatever the former run still writes.
 import { Actor } from '@lockstep/protocol/actor'
 import type { ConversationCommands } from '@lockstep/protocol/conversations'
+import { checkOffset } from '@lockstep/protocol/decide/host-replies'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import type { Message } from '@lockstep/protocol/message'
@@ -113,13 +114,10 @@ export function createHostReplies(deps: HostRepliesDeps): HostReplies {
   async function begin(
     context: CommandContext,
     { conversation_id, message_id, run_id }: ReplyAddress,
-    { agent, model, offset }: UploadStart,
+    { agent, model, offset, thinking_offset = 0 }: UploadStart,
   ): Promise<boolean> {
-    if (offset > 0)
-      throw new Fault('invalid', {
-        detail: 'offset must be 0, because the reply has no text yet',
-        issues: [{ path: 'offset', message: 'must be 0, because the reply has no text yet' }],
-      })
+    checkOffset(offset, 0)
+    checkOffset(thinking_offset, 0, 'thinking_offset')
     const command = { conversation_id, message_id }
     const { changed } = await replies.begin(context, command, {
       ...{ message_id, run_id, agent, model },
@@ -205,7 +203,7 @@ export function createHostReplies(deps: HostRepliesDeps): HostReplies {
       const reply = await inTurn(address, async () => {
         const reply = await attend(context, address, start)
         if (!reply) return undefined
-        const upload = reply.upload(start.offset, 'goes on')
+        const upload = reply.upload(start.offset, start.thinking_offset ?? 'goes on')
         if (reply.isNew(context.mutation_id))
           for (const piece of pieces) {
             upload.take(piece)

@@ -8,7 +8,7 @@ import { limits } from '@lockstep/protocol/limits'
 import { openPart } from '@lockstep/protocol/message-parts'
 import type { Part } from '@lockstep/protocol/parts'
 import type { ProducedPiece } from '@lockstep/protocol/produce'
-import { byteLength } from '@lockstep/protocol/text'
+import { byteLength, unitsWithoutSpace } from '@lockstep/protocol/text'
 import type { Upload } from '../commands/uploads.ts'
 import type { EndRequest } from './end-request.ts'
 import type { RunningReply } from './runner.ts'
@@ -61,11 +61,12 @@ export class HostReply {
 
   /**
    * An upload that goes on with the reply, instead of the one before. Throws `invalid`.
-   * @param thinking whether it may repeat a thought that is there
+   * @param thinking where its thinking goes on, or whether it may repeat a thought that is there
    */
-  upload(offset: number, thinking: 'from anywhere' | 'goes on'): HostUpload {
+  upload(offset: number, thinking: number | 'from anywhere' | 'goes on'): HostUpload {
     checkOffset(offset, this.length)
-    this.#writer = new HostUpload(this, offset, thinking === 'goes on')
+    if (typeof thinking === 'number') checkOffset(thinking, this.thinkingLength, 'thinking_offset')
+    this.#writer = new HostUpload(this, offset, thinking)
     this.heard(this.#writer)
     return this.#writer
   }
@@ -104,6 +105,16 @@ export class HostReply {
 
   get length(): number {
     return this.#running.producer.taken.length
+  }
+
+  /** Without white space, because a thought begins and ends without any. */
+  get thinkingLength(): number {
+    const parts = this.#running.producer.taken.parts.all
+    return parts.reduce(
+      (sum, part) =>
+        part.type === 'reasoning' && 'text' in part ? sum + unitsWithoutSpace(part.text) : sum,
+      0,
+    )
   }
 
   /** The thoughts that further thinking goes on. */
@@ -159,13 +170,16 @@ class HostUpload implements Upload {
   readonly #reply: HostReply
   /** Where its next text goes. */
   #position: number
+  /** Where its next thinking goes, if it says so. */
+  #thinkingPosition: number | undefined
   /** How much of the open thought has come again, until something else comes. */
   #repeated: number | undefined
 
-  constructor(reply: HostReply, offset: number, goesOn: boolean) {
+  constructor(reply: HostReply, offset: number, thinking: number | 'from anywhere' | 'goes on') {
     this.#reply = reply
     this.#position = offset
-    this.#repeated = goesOn ? undefined : 0
+    if (typeof thinking === 'number') this.#thinkingPosition = thinking
+    this.#repeated = thinking === 'from anywhere' ? 0 : undefined
   }
 
   /** False if nothing more is taken: the reply has ended, or another upload goes on with it. */
@@ -231,10 +245,16 @@ class HostUpload implements Upload {
   }
 
   /**
-   * Thinking has no offset. What came before text that is there is there too. At the end of the
-   * text, an upload may repeat the thought that is there from its beginning, or go on with it.
+   * Without an offset, what came before text that is there is there too. At the end of the text, an
+   * upload may repeat the thought that is there from its beginning, or go on with it.
    */
   #think(text: string): void {
+    if (this.#thinkingPosition !== undefined) {
+      const rest = withoutFirst(text, this.#reply.thinkingLength - this.#thinkingPosition)
+      this.#thinkingPosition += unitsWithoutSpace(text)
+      if (rest !== '') this.#reply.addThinking(rest)
+      return
+    }
     if (this.#position < this.#reply.length) return
     if (this.#repeated === undefined) return this.#reply.addThinking(text)
     const thought = this.#reply.openThought
@@ -247,6 +267,13 @@ class HostUpload implements Upload {
     this.#repeated = undefined
     this.#reply.addThinking(text.startsWith(rest) ? text.slice(rest.length) : held + text)
   }
+}
+
+/** The rest of a text after so many of its units that are no white space. */
+function withoutFirst(text: string, units: number): string {
+  let at = 0
+  for (let left = units; left > 0 && at < text.length; at++) if (/\S/.test(text[at]!)) left--
+  return text.slice(at)
 }
 
 /** How much of the text at `position` a reply of this length has. */

@@ -10,6 +10,7 @@ import { pace } from './pace.ts'
 import type { ServerSettings } from './settings.ts'
 import { Catalog, type Collection } from './storage/catalog.ts'
 import { backupFile } from './storage/data-files.ts'
+import { DiscardedTables } from './storage/discarded-tables.ts'
 import { DocumentWriter } from './storage/document-writer.ts'
 import { Documents } from './storage/documents.ts'
 import { Erasures } from './storage/erasures.ts'
@@ -37,6 +38,7 @@ export class DatabaseEngine {
   readonly startedAt = Date.now()
   /** Where the server listens, as `hello` says it: `host:port`, or the path of a socket. */
   address = ''
+  readonly #discarded: DiscardedTables
   readonly #erasures: Erasures
   readonly #dataDir: string
   readonly #timers: Set<NodeJS.Timeout>
@@ -55,7 +57,10 @@ export class DatabaseEngine {
       maxAgeMs: settings.oplogMaxAgeMs,
       maxBytes: settings.oplogMaxBytes,
     })
-    this.catalog = new Catalog(this.store)
+    this.#discarded = new DiscardedTables(this.store, () =>
+      this.#continueLater(() => this.#discard()),
+    )
+    this.catalog = new Catalog(this.store, this.#discarded)
     this.documents = new Documents(this.store, this.catalog)
     this.writer = new DocumentWriter(this.store, this.catalog, this.documents, this.oplog)
     this.retryableWrites = new RetryableWrites(this.store)
@@ -68,6 +73,7 @@ export class DatabaseEngine {
       every(settings.noopIntervalMs, () => this.oplog.appendNoopForWaiting()),
     ])
     if (this.#erasures.isPending) this.#continueLater(() => this.#erase())
+    this.#continueLater(() => this.#discard())
   }
 
   /** The collection; it is created if it doesn't exist. */
@@ -92,7 +98,12 @@ export class DatabaseEngine {
   }
 
   #erase(): void {
-    if (this.#erasures.advance()) this.#continueLater(() => this.#erase())
+    const isBehind = this.#erasures.isPending && this.#discarded.advance()
+    if (isBehind || this.#erasures.advance()) this.#continueLater(() => this.#erase())
+  }
+
+  #discard(): void {
+    if (this.#discarded.advance()) this.#continueLater(() => this.#discard())
   }
 
   /**
@@ -102,6 +113,7 @@ export class DatabaseEngine {
     for (const timer of this.#timers) clearTimeout(timer)
     try {
       this.retryableWrites.forget()
+      if (this.#erasures.isPending) this.#discarded.finish()
       while (this.#erasures.advance());
     } catch {
       // What can't be erased now is erased when the data are opened again.

@@ -311,6 +311,52 @@ test.concurrent('the same over the socket: batches that say where they go on', a
 })
 
 test.concurrent(
+  'PRODUCE-4: a batch that another node has taken already, before its ack was lost, is taken once',
+  async () => {
+    const { person, id } = await asking()
+    await using first = await person.device('conversations')
+    await using second = await person.at(shared.nodes[1]!).device('conversations')
+    const start = { conversation_id: id, message_id: newId() }
+    const isOk = (ack: unknown) => (ack as { ok: boolean }).ok
+    let [offset, thinking_offset] = [0, 0]
+    /**
+     * Both nodes get the same command; the later one knows only what the log has. A node that was
+     * overtaken asks for the command again.
+     */
+    const send = async (...pieces: object[]) => {
+      const command = { ...start, offset, thinking_offset, pieces, mutation_id: newId() }
+      for (const device of [first, second])
+        await eventually(async () => isOk(await device.send('produce', command)))
+      for (const piece of pieces as { text?: string; thinking?: string }[]) {
+        offset += piece.text?.length ?? 0
+        thinking_offset += piece.thinking?.replaceAll(' ', '').length ?? 0
+      }
+    }
+    await send({ thinking: 'Let me' })
+    await send({ thinking: ' see.' }, { thinking: ' Aha:' })
+    await send(
+      { thinking: ' two.' },
+      { text: 'It is ' },
+      { thinking: ' Or three?' },
+      { text: 'two' },
+    )
+    await send({ part: { id: 's', type: 'source', url: 'https://example.org' } })
+    await send({ thinking: 'No.' })
+    const tooFar = { ...start, offset, thinking_offset: 99, pieces: [], mutation_id: newId() }
+    expect(await second.send('produce', tooFar)).toMatchObject({
+      ok: false,
+      error: { code: 'invalid', issues: [{ path: 'thinking_offset' }] },
+    })
+    await send({ done: true })
+    const { content, parts } = (await reply(person, id))!
+    expect(content).toBe('It is two')
+    expect(parts!.map((part) => ('text' in part ? part.text : part.type))).toEqual([
+      ...['Let me see. Aha: two. Or three?', 'It is two', 'source', 'No.'],
+    ])
+  },
+)
+
+test.concurrent(
   'a node that is killed: another one goes on at once, or ends the reply',
   async () => {
     await using database = freshDatabase()

@@ -6,12 +6,13 @@ import type { Locator, Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { createEngine } from '@lockstep/client'
 import { passphraseEncryption } from '@lockstep/client/encryption'
+import arabic from '../../ui/texts/ar.json' with { type: 'json' }
 import { temporaryDirectory } from '../embedded/database.ts'
 import { spawnNode } from '../harness/node.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { violations } from './accessibility-violations.ts'
-import { sharedBrowser } from './browser-windows.ts'
+import { desktop, phone, sharedBrowser } from './browser-windows.ts'
 import {
   composer,
   listedConversation,
@@ -302,6 +303,41 @@ test('A: conflicts of encrypted texts show both, and what was written for a chat
   await navigateTo(left, '/app/new')
   await expect.poll(() => composer(left).inputValue()).toBe('')
   expect(JSON.stringify(await alice.ask('listDrafts'))).not.toContain(secret)
+}, 60_000)
+
+test('A: whoever unlocks a chat goes on in it: the focus stays in the thread, on a phone too', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  await alice.ask('putPreferences', { body: { language: 'ar' } })
+  const writer = await windows.open(shared.node.url, '/app/new', { person: alice })
+  await writer.getByRole('button', { name: arabic.newChat.encrypt }).click()
+  await writer.getByLabel(arabic.encrypted.passphrase, { exact: true }).fill(passphrase)
+  await writer.getByLabel(arabic.encrypted.repeat).fill(passphrase)
+  await writer.getByRole('button', { name: arabic.encrypted.create }).click()
+  await writer.waitForURL(/\/app\/c\//)
+  const field = writer.getByRole('textbox', { name: arabic.composer.label })
+  await field.fill(`${secret} one`)
+  await field.press('Enter')
+  await waitForVisible(writer.getByText(`${secret} one`).last())
+  const path = new URL(writer.url()).pathname
+  for (const device of [phone, desktop])
+    for (const key of ['Enter', 'button']) {
+      const page = await windows.open(shared.node.url, path, { ...device, person: alice })
+      const asked = page.getByLabel(arabic.encrypted.passphrase, { exact: true })
+      await asked.fill(passphrase)
+      // typing has loaded the guard of the focus
+      await asked.press('End')
+      await page.waitForFunction(() =>
+        performance.getEntriesByType('resource').some(({ name }) => name.includes('focus-guard')),
+      )
+      if (key === 'Enter') await asked.press('Enter')
+      else await page.getByRole('button', { name: arabic.encrypted.unlock }).click()
+      await waitForVisible(page.getByText(`${secret} one`).last())
+      await expect
+        .poll(() =>
+          page.evaluate(() => document.activeElement?.closest('.pane, .foot')?.className ?? ''),
+        )
+        .not.toBe('')
+    }
 }, 60_000)
 
 test('A: a page that can’t encrypt says why, and shows no text of an encrypted chat', async () => {

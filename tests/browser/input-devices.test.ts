@@ -121,6 +121,52 @@ test('G3, G5: the first message can be reached, and paper shows the whole thread
   expect((await page.pdf()).length).toBeGreaterThan(10_000)
 })
 
+test('G3: on paper, what only opens by a press is open, whether or not its code was here, and marks keep their ink', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const answer = (number: number) => ({
+    role: 'assistant' as const,
+    content: `- [x] done ${number}`,
+    metadata: { sources: [{ url: `https://example.com/${number}`, title: `Source ${number}` }] },
+  })
+  const messages = Array.from({ length: 40 }, (_, at) =>
+    at % 2 === 0 ? { role: 'user' as const, content: 'line\n'.repeat(9) } : answer(at),
+  )
+  const { id } = await alice.ask('createConversation', { body: { messages } })
+  const page = await windows.open(shared.node.url, '/healthz', { person: alice })
+  await page.addInitScript(() => {
+    // As a browser's own menu does it: nobody waits for anything between the two.
+    Object.assign(window, {
+      print: () => {
+        dispatchEvent(new Event('beforeprint'))
+        document.documentElement.dataset.sources = String(
+          document.querySelectorAll('.note a').length,
+        )
+        dispatchEvent(new Event('afterprint'))
+      },
+    })
+  })
+  await page.goto(`${shared.node.url}/app/c/${id}`)
+  await waitForVisible(page.getByText('done 39'))
+  await page.keyboard.press('Control+P')
+  await expect.poll(() => page.locator('html').getAttribute('data-sources')).toBe('20')
+
+  await page.emulateMedia({ media: 'print' })
+  const source = page.locator('.note a').first()
+  await expect
+    .poll(() => source.evaluate((link) => link.checkVisibility({ contentVisibilityAuto: true })))
+    .toBe(true)
+  expect(
+    await page.evaluate(() => ({
+      address: getComputedStyle(document.querySelector('.note a')!, '::after').content,
+      mark: getComputedStyle(document.querySelector('.task-mark')!).printColorAdjust,
+      edge: getComputedStyle(document.querySelector('.user .body')!).borderTopStyle,
+    })),
+  ).toEqual({
+    address: expect.stringContaining('https://example.com/1'),
+    ...{ mark: 'exact', edge: 'solid' },
+  })
+})
+
 test('G3: on any page, nothing leaves its card at 768 pixels, and forced colours keep every edge', async () => {
   const alice = await signUp(shared.node, 'alice')
   const ids = await fillAccount(alice)

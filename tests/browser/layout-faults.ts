@@ -6,106 +6,115 @@ import type { Page } from 'playwright-core'
 
 /** The least width and height that a finger needs, in CSS pixels. */
 const smallestTarget = 44
+/** The least height of a row where the user has chosen many of them (WCAG 2.5.8). */
+const smallestRow = 24
 
 /** The faults of the page as it is shown now, one line each. */
 export const layoutFaults = (page: Page): Promise<string[]> =>
-  page.evaluate((smallestTarget) => {
-    const faults = new Set<string>()
-    const nameOf = (element: Element): string => {
-      const text = element.getAttribute('aria-label') ?? element.textContent ?? ''
-      const of = element.className && typeof element.className === 'string' ? element.className : ''
-      const kind = `${element.localName}${of && `.${of.replace(/ ?svelte-\w+/g, '')}`}`
-      return `${kind} “${text.trim().replace(/\s+/g, ' ').slice(0, 40)}”`
-    }
-    const isShown = (element: Element): boolean =>
-      element.checkVisibility({ opacityProperty: true, visibilityProperty: true }) &&
-      getComputedStyle(element).clipPath === 'none' &&
-      !element.closest('.visually-hidden, .skip, .katex-mathml, [aria-hidden="true"]')
-    /** What scrolls sideways by itself may be wider than the page. */
-    const scrollsSideways = (element: Element | null): boolean =>
-      element !== null &&
-      (['auto', 'scroll'].includes(getComputedStyle(element).overflowX)
-        ? element.matches('pre, .table, .math, textarea')
-        : scrollsSideways(element.parentElement))
-    const all = [...document.body.querySelectorAll<HTMLElement>('*')].filter(isShown)
+  page.evaluate(
+    ([smallestTarget, smallestRow]) => {
+      const faults = new Set<string>()
+      const nameOf = (element: Element): string => {
+        const text = element.getAttribute('aria-label') ?? element.textContent ?? ''
+        const of =
+          element.className && typeof element.className === 'string' ? element.className : ''
+        const kind = `${element.localName}${of && `.${of.replace(/ ?svelte-\w+/g, '')}`}`
+        return `${kind} “${text.trim().replace(/\s+/g, ' ').slice(0, 40)}”`
+      }
+      const isShown = (element: Element): boolean =>
+        element.checkVisibility({ opacityProperty: true, visibilityProperty: true }) &&
+        getComputedStyle(element).clipPath === 'none' &&
+        !element.closest('.visually-hidden, .skip, .katex-mathml, [aria-hidden="true"]')
+      /** What scrolls sideways by itself may be wider than the page. */
+      const scrollsSideways = (element: Element | null): boolean =>
+        element !== null &&
+        (['auto', 'scroll'].includes(getComputedStyle(element).overflowX)
+          ? element.matches('pre, .table, .math, textarea')
+          : scrollsSideways(element.parentElement))
+      const all = [...document.body.querySelectorAll<HTMLElement>('*')].filter(isShown)
 
-    // Nothing leaves the page.
-    for (const element of all) {
-      const { left, right, width, height } = element.getBoundingClientRect()
-      if (width === 0 || height === 0 || element.closest('svg')) continue
-      if (element.parentElement?.closest('.ellipsis, .clamp')) continue
-      if ((left < -0.5 || right > innerWidth + 0.5) && !scrollsSideways(element))
-        faults.add(`leaves the page: ${nameOf(element)}`)
-    }
-
-    // Cut text ends with an ellipsis, and a tooltip has the whole.
-    for (const element of all) {
-      const style = getComputedStyle(element)
-      const isClamped = style.webkitLineClamp !== 'none'
-      if (!isClamped && !['hidden', 'clip'].includes(style.overflowX)) continue
-      if (!element.textContent?.trim() || element.matches('main, .shell, .palette')) continue
-      const isCut = isClamped
-        ? element.scrollHeight > element.clientHeight + 1
-        : element.scrollWidth > element.clientWidth + 1
-      if (!isCut) continue
-      element.dispatchEvent(new PointerEvent('pointerover', { bubbles: true }))
-      if (!isClamped && style.textOverflow !== 'ellipsis')
-        faults.add(`is cut without an ellipsis: ${nameOf(element)}`)
-      else if (!element.closest('[title]'))
-        faults.add(`is cut without a tooltip: ${nameOf(element)}`)
-    }
-
-    // Controls: big enough for a finger, and nothing of another lies over them.
-    const controls = all.filter(
-      (element) =>
-        element.matches('button, a, input, select, textarea, summary, [role=switch]') &&
-        getComputedStyle(element).display !== 'inline',
-    )
-    if (matchMedia('(pointer: coarse)').matches)
-      for (const control of controls) {
-        // A label is a part of its field's target.
-        const { width, height } = (control.closest('label') ?? control).getBoundingClientRect()
-        if (control.matches('[type=range]') || control.closest('.markdown a')) continue
-        if (width < smallestTarget - 0.5 || height < smallestTarget - 0.5)
-          faults.add(
-            `is small for a finger (${Math.round(width)} × ${Math.round(height)}): ${nameOf(control)}`,
-          )
+      // Nothing leaves the page.
+      for (const element of all) {
+        const { left, right, width, height } = element.getBoundingClientRect()
+        if (width === 0 || height === 0 || element.closest('svg')) continue
+        if (element.parentElement?.closest('.ellipsis, .clamp')) continue
+        if ((left < -0.5 || right > innerWidth + 0.5) && !scrollsSideways(element))
+          faults.add(`leaves the page: ${nameOf(element)}`)
       }
 
-    // Buttons beside each other have the same height.
-    for (const button of controls.filter((control) => control.matches('.button')))
-      for (const other of button.parentElement?.querySelectorAll(':scope > .button') ?? []) {
-        const [a, b] = [button.getBoundingClientRect(), other.getBoundingClientRect()]
-        const areBeside = a.right <= b.left && a.top < b.bottom && b.top < a.bottom
-        if (areBeside && isShown(other) && (a.height !== b.height || a.top !== b.top))
-          faults.add(`differ in height: ${nameOf(button)} and ${nameOf(other)}`)
+      // Cut text ends with an ellipsis, and a tooltip has the whole.
+      for (const element of all) {
+        const style = getComputedStyle(element)
+        const isClamped = style.webkitLineClamp !== 'none'
+        if (!isClamped && !['hidden', 'clip'].includes(style.overflowX)) continue
+        if (!element.textContent?.trim() || element.matches('main, .shell, .palette')) continue
+        const isCut = isClamped
+          ? element.scrollHeight > element.clientHeight + 1
+          : element.scrollWidth > element.clientWidth + 1
+        if (!isCut) continue
+        element.dispatchEvent(new PointerEvent('pointerover', { bubbles: true }))
+        if (!isClamped && style.textOverflow !== 'ellipsis')
+          faults.add(`is cut without an ellipsis: ${nameOf(element)}`)
+        else if (!element.closest('[title]'))
+          faults.add(`is cut without a tooltip: ${nameOf(element)}`)
       }
 
-    // What floats lies over no text.
-    const texts = all.filter((element) =>
-      [...element.childNodes].some((node) => node instanceof Text && node.data.trim() !== ''),
-    )
-    for (const floating of all) {
-      const { position } = getComputedStyle(floating)
-      if (position !== 'fixed' && !(position === 'absolute' && floating.matches('.jumps'))) continue
-      const box = floating.getBoundingClientRect()
-      if (box.width === 0 || box.height === 0) continue
-      for (const text of texts) {
-        if (floating.contains(text)) continue
-        const { left, right, top, bottom } = text.getBoundingClientRect()
-        if (left < box.right && right > box.left && top < box.bottom && bottom > box.top)
-          faults.add(`${nameOf(floating)} lies over ${nameOf(text)}`)
-      }
-    }
+      // Controls: big enough for a finger, and nothing of another lies over them.
+      const controls = all.filter(
+        (element) =>
+          element.matches('button, a, input, select, textarea, summary, [role=switch]') &&
+          getComputedStyle(element).display !== 'inline',
+      )
+      if (matchMedia('(pointer: coarse)').matches)
+        for (const control of controls) {
+          // A label is a part of its field's target.
+          const { width, height } = (control.closest('label') ?? control).getBoundingClientRect()
+          if (control.matches('[type=range]') || control.closest('.markdown a')) continue
+          const isDense = control.closest('[data-density=compact] [data-row]') !== null
+          const least = isDense ? smallestRow : smallestTarget
+          if (width < smallestTarget - 0.5 || height < least - 0.5)
+            faults.add(
+              `is small for a finger (${Math.round(width)} × ${Math.round(height)}): ${nameOf(control)}`,
+            )
+        }
 
-    // A page says its title once.
-    const headings = all.filter((element) => element.matches('main h1, main h2'))
-    const titles = headings.map((heading) => heading.innerText.trim())
-    for (const title of titles)
-      if (title && titles.indexOf(title) !== titles.lastIndexOf(title))
-        faults.add(`is said twice: “${title}”`)
-    return [...faults]
-  }, smallestTarget)
+      // Buttons beside each other have the same height.
+      for (const button of controls.filter((control) => control.matches('.button')))
+        for (const other of button.parentElement?.querySelectorAll(':scope > .button') ?? []) {
+          const [a, b] = [button.getBoundingClientRect(), other.getBoundingClientRect()]
+          const areBeside = a.right <= b.left && a.top < b.bottom && b.top < a.bottom
+          if (areBeside && isShown(other) && (a.height !== b.height || a.top !== b.top))
+            faults.add(`differ in height: ${nameOf(button)} and ${nameOf(other)}`)
+        }
+
+      // What floats lies over no text.
+      const texts = all.filter((element) =>
+        [...element.childNodes].some((node) => node instanceof Text && node.data.trim() !== ''),
+      )
+      for (const floating of all) {
+        const { position } = getComputedStyle(floating)
+        if (position !== 'fixed' && !(position === 'absolute' && floating.matches('.jumps')))
+          continue
+        const box = floating.getBoundingClientRect()
+        if (box.width === 0 || box.height === 0) continue
+        for (const text of texts) {
+          if (floating.contains(text)) continue
+          const { left, right, top, bottom } = text.getBoundingClientRect()
+          if (left < box.right && right > box.left && top < box.bottom && bottom > box.top)
+            faults.add(`${nameOf(floating)} lies over ${nameOf(text)}`)
+        }
+      }
+
+      // A page says its title once.
+      const headings = all.filter((element) => element.matches('main h1, main h2'))
+      const titles = headings.map((heading) => heading.innerText.trim())
+      for (const title of titles)
+        if (title && titles.indexOf(title) !== titles.lastIndexOf(title))
+          faults.add(`is said twice: “${title}”`)
+      return [...faults]
+    },
+    [smallestTarget, smallestRow] as const,
+  )
 
 /**
  * Turns the page around and turns it back. Whatever isn't where a mirror would show it is a fault.

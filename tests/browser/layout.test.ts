@@ -149,10 +149,12 @@ test.each(widths)(
       await waitForVisible(page.getByRole('button', { name: 'Latest' }))
       found.scrolled = await faultsAt(page, sizes)
     }
-    if (name === 'a desktop') {
+    if (name !== 'a tablet') {
+      await navigateTo(page, '/app')
       await alice.ask('putPreferences', { body: { density: 'compact' } })
       await waitForVisible(page.locator('html[data-density=compact]'))
       expect(await rowsInSight(page), 'a compact list').toBeGreaterThanOrEqual(18)
+      found.compact = await faultsAt(page, sizes)
     }
     expect(Object.entries(found).filter(([, faults]) => faults.length > 0)).toEqual([])
     if (name === 'a tablet') return

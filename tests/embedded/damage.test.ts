@@ -189,3 +189,64 @@ test('a flipped byte in a document is never served; repair keeps the others and 
   expect(await served(path)).toHaveLength(count - 1)
   expect(verifyData(path)).toEqual({ documents: count - 1, faults: [] })
 })
+
+test(
+  'a flipped byte anywhere in the data file never changes what is served, and is found',
+  async () => {
+    await using whole = await temporaryDirectory()
+    await using work = await temporaryDirectory()
+    const copy = join(work.path, 'copy')
+    const file = join(copy, 'data.sqlite')
+    const count = 60
+    {
+      await using database = await openDatabase({ dataDir: whole.path })
+      const items = database.db.collection<Numbered>('items')
+      await items.createIndex({ n: 1 })
+      await items.insertMany(
+        Array.from({ length: count }, (_, n) => ({
+          _id: idOf(n),
+          n,
+          text: `text ${n} `.repeat(20),
+        })),
+      )
+    }
+    const { size } = await stat(join(whole.path, 'data.sqlite'))
+    const right = new Map((await contentOf(whole.path)).map((doc) => [doc._id, doc]))
+    expect(right.size).toBe(count)
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 0, max: size - 1 }),
+        fc.integer({ min: 0, max: 7 }),
+        async (at, bit) => {
+          await rm(copy, { recursive: true, force: true })
+          await cp(whole.path, copy, { recursive: true })
+          const bytes = await readFile(file)
+          bytes[at]! ^= 1 << bit
+          await writeFile(file, bytes)
+          const content = await contentOf(copy).catch((error: Error) => error)
+          if (content instanceof Error) {
+            expect(content.message).toMatch(/damaged|is not what was written|lockstep/)
+            return
+          }
+          for (const doc of content) expect(doc).toEqual(right.get(doc._id))
+          // Bytes that mean nothing may change, and damage that lost something must be found.
+          if (content.length < count) expect(verifyData(copy).faults).not.toEqual([])
+        },
+      ),
+      { numRuns: inForm(6, 400), endOnFailure: true },
+    )
+  },
+  inForm(60_000, 900_000),
+)
+
+/** The documents that a directory serves. Rejects if it is refused or a document is damaged. */
+async function contentOf(dataDir: string): Promise<Numbered[]> {
+  const server = await startEmbedded({ dataDir })
+  const client = await new MongoClient(server.url, { socketTimeoutMS: PATIENCE_MS }).connect()
+  try {
+    return await client.db('test').collection<Numbered>('items').find().toArray()
+  } finally {
+    await client.close()
+    await server.stop().catch(() => undefined)
+  }
+}

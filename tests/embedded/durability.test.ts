@@ -1,57 +1,70 @@
 // What was acknowledged survives a kill at any moment. One process at a time can use the data. A
 // stop is orderly.
+import { readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { startEmbedded } from '@lockstep/embedded-mongo'
+import { verifyData } from '@lockstep/embedded-mongo/verify'
 import { MongoClient, type Document } from 'mongodb'
 import { describe, expect, test } from 'vitest'
 import { startEmbeddedProcess } from '../harness/embedded-process.ts'
+import { inForm } from '../harness/long-form.ts'
 import { connectUntilKilled, openDatabase, temporaryDirectory } from './database.ts'
 
+const KILLS = inForm(3, 320)
+
 describe('kill -9 under load', () => {
-  test('loses no acknowledged insert, and a stream resumes without a gap', async () => {
-    await using directory = await temporaryDirectory()
-    const acknowledged: string[] = []
-    let resumeAfter: unknown
-    const streamed: string[] = []
-    for (let round = 0; round < 3; round++) {
-      await using server = await startEmbeddedProcess(directory.path)
-      const client = await connectUntilKilled(server.url, { retryWrites: false })
-      const items = client.db('test').collection<Document>('items')
-      await items.createIndex({ n: 1 }, { unique: true })
-      const stream = items.watch(
-        [{ $match: { operationType: 'insert' } }],
-        resumeAfter ? { resumeAfter } : {},
-      )
-      if (round === 0) await stream.tryNext()
-      const writers = Array.from({ length: 8 }, (_, writer) =>
-        write(items, `${round}-${writer}`, acknowledged),
-      )
-      await until(() => acknowledged.length > (round + 1) * 100)
-      for (let count = 0; count < 40; count++) {
-        streamed.push(
-          ((await stream.next()) as unknown as { documentKey: { _id: string } }).documentKey._id,
+  test(
+    'loses no acknowledged insert, and a stream resumes without a gap',
+    async () => {
+      await using directory = await temporaryDirectory()
+      const acknowledged: string[] = []
+      let resumeAfter: unknown
+      const streamed: string[] = []
+      for (let round = 0; round < KILLS; round++) {
+        await using server = await startEmbeddedProcess(directory.path)
+        const client = await connectUntilKilled(server.url, { retryWrites: false })
+        const items = client.db('test').collection<Document>('items')
+        await items.createIndex({ n: 1 }, { unique: true })
+        const stream = items.watch(
+          [{ $match: { operationType: 'insert' } }],
+          resumeAfter ? { resumeAfter } : {},
         )
-        resumeAfter = stream.resumeToken
+        if (round === 0) await stream.tryNext()
+        const writers = Array.from({ length: 8 }, (_, writer) =>
+          write(items, `${round}-${writer}`, acknowledged),
+        )
+        await until(() => acknowledged.length > (round + 1) * 100)
+        for (let count = 0; count < 40; count++) {
+          streamed.push(
+            ((await stream.next()) as unknown as { documentKey: { _id: string } }).documentKey._id,
+          )
+          resumeAfter = stream.resumeToken
+        }
+        await server.process.kill()
+        await Promise.all(writers)
+        await stream.close().catch(() => undefined)
+        await client.close()
       }
-      await server.process.kill()
-      await Promise.all(writers)
-      await stream.close().catch(() => undefined)
+      // No kill has left anything that looks like damage.
+      expect(verifyData(directory.path).faults).toEqual([])
+      await using server = await startEmbeddedProcess(directory.path)
+      const client = await new MongoClient(server.url).connect()
+      const items = client.db('test').collection<Document>('items')
+      const stored: unknown[] = await items.distinct('_id')
+      expect(new Set(stored)).toEqual(new Set([...stored, ...acknowledged]))
+      expect(await items.countDocuments({ n: { $gte: '' } })).toBe(stored.length)
+      await using rest = items.watch([{ $match: { operationType: 'insert' } }], { resumeAfter })
+      while (streamed.length < stored.length)
+        streamed.push(
+          ((await rest.next()) as unknown as { documentKey: { _id: string } }).documentKey._id,
+        )
+      expect([...streamed].sort()).toEqual([...(stored as unknown[])].sort())
+      await rest.close()
       await client.close()
-    }
-    await using server = await startEmbeddedProcess(directory.path)
-    const client = await new MongoClient(server.url).connect()
-    const items = client.db('test').collection<Document>('items')
-    const stored: unknown[] = await items.distinct('_id')
-    expect(new Set(stored)).toEqual(new Set([...stored, ...acknowledged]))
-    expect(await items.countDocuments({ n: { $gte: '' } })).toBe(stored.length)
-    await using rest = items.watch([{ $match: { operationType: 'insert' } }], { resumeAfter })
-    while (streamed.length < stored.length)
-      streamed.push(
-        ((await rest.next()) as unknown as { documentKey: { _id: string } }).documentKey._id,
-      )
-    expect([...streamed].sort()).toEqual([...(stored as unknown[])].sort())
-    await rest.close()
-    await client.close()
-  }, 120_000)
+    },
+    inForm(120_000, 3_600_000),
+  )
 })
 
 async function write(
@@ -109,6 +122,58 @@ describe('a data directory', () => {
       expect(await items.find({ tags: { $in: ['a', 'b'] } }).toArray()).toHaveLength(1)
     }
     expect(indexes[1]).toEqual(indexes[0])
+  })
+})
+
+interface Counted {
+  _id: number
+  n: number
+  tags: number[]
+}
+
+describe('data of another version', () => {
+  /** A directory with documents, an index and an oplog, in the present format. */
+  async function filled(path: string): Promise<void> {
+    await using database = await openDatabase({ dataDir: path })
+    const items = database.db.collection<Counted>('items')
+    await items.createIndex({ n: 1 }, { unique: true })
+    await items.insertMany(Array.from({ length: 20 }, (_, n) => ({ _id: n, n, tags: [n] })))
+    await items.updateOne({ n: 3 }, { $push: { tags: 33 } })
+    await items.deleteOne({ n: 4 })
+  }
+
+  test('that had no checksums is given them, and serves and keeps everything', async () => {
+    await using directory = await temporaryDirectory()
+    const { path } = directory
+    await filled(path)
+    const db = new DatabaseSync(join(path, 'data.sqlite'))
+    const tables = db.prepare("SELECT name FROM sqlite_schema WHERE name LIKE 'documents_%'").all()
+    for (const { name } of tables) db.exec(`ALTER TABLE ${String(name)} DROP COLUMN crc`)
+    db.exec('ALTER TABLE oplog DROP COLUMN crc; ALTER TABLE indexes DROP COLUMN ready')
+    db.exec('DROP TABLE erasures; PRAGMA user_version = 0')
+    db.close()
+    for (const name of readdirSync(path)) if (name !== 'data.sqlite') rmSync(join(path, name))
+    for (let round = 0; round < 2; round++) {
+      await using database = await openDatabase({ dataDir: path })
+      const items = database.db.collection<Document>('items')
+      expect(await items.countDocuments()).toBe(19 + round)
+      expect(await items.findOne({ n: 3 })).toEqual({ _id: 3, n: 3, tags: [3, 33] })
+      await expect(items.insertOne({ n: 5 })).rejects.toMatchObject({ code: 11000 })
+      await items.insertOne({ n: 100 + round })
+    }
+    expect(verifyData(path)).toEqual({ documents: 21, faults: [] })
+  })
+
+  test('that is newer is refused and stays as it is', async () => {
+    await using directory = await temporaryDirectory()
+    const { path } = directory
+    await filled(path)
+    const db = new DatabaseSync(join(path, 'data.sqlite'))
+    db.exec('PRAGMA user_version = 99')
+    db.close()
+    await expect(startEmbedded({ dataDir: path })).rejects.toThrow(
+      /have format 99.*Use the version that wrote them/,
+    )
   })
 })
 

@@ -9,6 +9,7 @@ import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import type { Produced, ProducedPiece } from '@lockstep/protocol/produce'
 import type { Answer } from '@lockstep/protocol/rest'
+import { unitsWithoutSpace } from '@lockstep/protocol/text'
 import { PieceQueue } from './piece-queue.ts'
 import { baseOf, type Credentials, type CredentialsMode, type ServerAddress } from './platform.ts'
 import { createCall, faultFromProblem, isRetryable } from './rest/call.ts'
@@ -152,6 +153,7 @@ function inBatches(server: ProducerOptions, reply: Reply, queue: PieceQueue): At
   })
   let next = 0
   let offset = 0
+  let thinking_offset: number | undefined = 0
   let unanswered: { mutation_id: string; pieces: readonly ProducedPiece[] } | undefined
   return async (again) => {
     for (;;) {
@@ -161,12 +163,13 @@ function inBatches(server: ProducerOptions, reply: Reply, queue: PieceQueue): At
         'sendCommand',
         {
           params: { topic: 'conversations', command: 'produce' },
-          body: { ...start, offset, ...unanswered },
+          body: { ...start, offset, thinking_offset, ...unanswered },
         },
         { signal },
       )
       next += unanswered.pieces.length
       offset += textUnits(unanswered.pieces)
+      thinking_offset = afterThinking(thinking_offset, unanswered.pieces)
       unanswered = undefined
       again()
       const { message_id, run_id, status, length, stopped_by } = answer as Answer<'sendCommand'> &
@@ -184,6 +187,22 @@ function textUnits(pieces: readonly ProducedPiece[]): number {
     if ('text' in piece) units += piece.text.length
     else if ('part' in piece && piece.part.type === 'text' && 'text' in piece.part)
       units += piece.part.text.length
+  }
+  return units
+}
+
+/**
+ * How far the thinking has grown after these pieces, without white space. Undefined, so that the server takes all
+ * thinking as new, once the program has made a reasoning part itself: it may replace it.
+ */
+function afterThinking(
+  offset: number | undefined,
+  pieces: readonly ProducedPiece[],
+): number | undefined {
+  let units = offset
+  for (const piece of pieces) {
+    if ('part' in piece && piece.part.type === 'reasoning') units = undefined
+    else if ('thinking' in piece && units !== undefined) units += unitsWithoutSpace(piece.thinking)
   }
   return units
 }

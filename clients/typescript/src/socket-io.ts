@@ -6,10 +6,9 @@ const OPEN_TIMEOUT = 10_000
 
 /**
  * Sockets to the server at `origin`, which may have a path; '' means the server that delivered the
- * page.
- * @param headers evaluated for each WebSocket request, where the platform allows headers (Node). A
- *   browser adds its cookies itself.
- * @param token evaluated for each handshake; if it can't be had, the connection is tried again
+ * page. `headers` is called for each WebSocket request, where the platform allows headers (Node). A
+ * browser adds its cookies itself. `token` is called for each handshake; if it can't be had, the
+ * connection is tried again.
  */
 export function connectBySocketIo(origin: string, { headers, token }: Credentials): Connect {
   const [, host = '', path = ''] = /^(https?:\/\/[^/]+)?(.*?)\/?$/i.exec(origin) ?? []

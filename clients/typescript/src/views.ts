@@ -294,8 +294,8 @@ export interface DraftsFollower {
   readonly items: readonly Draft[]
   /**
    * Writes a draft. `base` is the draft as this device knows it; without one, the draft must be
-   * new. Throws Fault: `version_conflict` or `not_found` if another device was first.
-   * @param keepalive the page is about to close; the text may then have about 60 KB
+   * new. Throws Fault: `version_conflict` or `not_found` if another device was first. `keepalive`
+   * says that the page is about to close; the text may then have about 60 KB.
    */
   write(draft: WrittenDraft, base?: Draft, options?: { keepalive?: boolean }): Promise<Draft>
   /** Removes a draft as this device knows it. Throws Fault like `write`. */

@@ -5,6 +5,7 @@ import { Binary, UUID } from 'bson'
 import { Doc } from '../bson/doc.ts'
 import { encode } from '../bson/encode.ts'
 import { refusal } from '../errors.ts'
+import type { DiscardedTables } from './discarded-tables.ts'
 import { parseIndexSpec, type IndexSpec } from './index-spec.ts'
 import type { SqliteStore } from './sqlite-store.ts'
 
@@ -45,9 +46,12 @@ const idIndex = Doc.of([
 export class Catalog {
   readonly #databases = new Map<string, Map<string, Collection>>()
   readonly #store: SqliteStore
+  readonly #discarded: DiscardedTables
 
-  constructor(store: SqliteStore) {
+  /** `discarded` removes the tables of what is dropped. */
+  constructor(store: SqliteStore, discarded: DiscardedTables) {
     this.#store = store
+    this.#discarded = discarded
     const unfinished = store.rows<[number]>('SELECT id FROM indexes WHERE ready = 0')
     for (const [id] of unfinished) this.#forgetIndex(id)
     const rows = this.#store.rows<[number, string, string, Uint8Array, Uint8Array]>(
@@ -163,9 +167,8 @@ export class Catalog {
   }
 
   #forgetIndex(id: number): void {
-    this.#store.forget(`keys_${id}`)
     this.#store.run('DELETE FROM indexes WHERE id = ?', id)
-    this.#store.run(`DROP TABLE keys_${id}`)
+    this.#discarded.noteDrop()
   }
 
   /** Replaces the definition of an index (`collMod`). */
@@ -194,9 +197,8 @@ export class Catalog {
   drop(collection: Collection): void {
     this.#store.atomically(() => {
       for (const index of [...collection.indexes]) this.dropIndex(collection, index)
-      this.#store.forget(collection.table)
-      this.#store.run(`DROP TABLE ${collection.table}`)
       this.#store.run('DELETE FROM collections WHERE id = ?', collection.id)
+      this.#discarded.noteDrop()
     })
     collection.dropped = true
     this.#databases.get(collection.db)?.delete(collection.name)

@@ -19,6 +19,9 @@ function indexesOf(collection: Collection, row: number): Index[] {
   return collection.indexes.filter(({ builtTo }) => row <= builtTo)
 }
 
+/** How much of a collection is read at once: a portion may have documents of 16 MB. */
+const CHUNK_BYTES = 1024 * 1024
+
 /** The documents of all collections. */
 export class Documents {
   readonly #store: SqliteStore
@@ -90,7 +93,8 @@ export class Documents {
   async build(collection: Collection, index: Index): Promise<void> {
     for (;;) {
       if (index.dropped) throw refusal('IndexNotFound', 'the index was dropped while it was built')
-      const rows = this.#store.rows<StoredDocument>(
+      const { rows } = this.#store.rowsWithin<StoredDocument>(
+        CHUNK_BYTES,
         `SELECT row, crc, doc FROM ${collection.table} WHERE row > ? ORDER BY row LIMIT 100`,
         index.builtTo,
       )

@@ -181,10 +181,10 @@ export class SqliteStore {
     this.#checkpoints.wipeAll()
   }
 
-  /** Forgets the prepared statements for a table that will be dropped. */
+  /** Forgets the prepared statements for a table that will be dropped or has been. */
   forget(table: string): void {
     for (const sql of this.#statements.keys())
-      if (sql.includes(`${table} `)) this.#statements.delete(sql)
+      if (sql.includes(`${table} `) || sql.endsWith(table)) this.#statements.delete(sql)
   }
 
   /** Runs `work` completely or not at all, within the shared transaction. */

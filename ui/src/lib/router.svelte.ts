@@ -5,6 +5,10 @@ import { addressOf, withoutBasePath } from './base-path.ts'
 
 let url = $state.raw(withoutBasePath(new URL(location.href)))
 
+/** What had the focus when the person came to the current address. */
+let focused: Element | null = null
+export const focusedAtNavigation = (): Element | null => focused
+
 /** The current address, without the base path; reactive. */
 export const route = {
   get url(): URL {
@@ -28,6 +32,11 @@ export function navigate(to: string, { replace = false }: { replace?: boolean } 
   const shown = addressOf(target.pathname) + target.search + target.hash
   if (replace) history.replaceState(null, '', shown)
   else history.pushState(null, '', shown)
+  goTo(target)
+}
+
+function goTo(target: URL): void {
+  focused = document.activeElement
   url = target
 }
 
@@ -81,6 +90,6 @@ function followLink(event: MouseEvent): void {
 
 /** Handles clicks on links and the back button. Call it once, at start. */
 export function startRouter(): void {
-  addEventListener('popstate', () => (url = withoutBasePath(new URL(location.href))))
+  addEventListener('popstate', () => goTo(withoutBasePath(new URL(location.href))))
   document.addEventListener('click', followLink)
 }

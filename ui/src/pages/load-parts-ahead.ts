@@ -3,7 +3,7 @@
 import { loadConversationActions } from '../lib/components/conversations/load-conversation-parts.ts'
 import {
   loadClipboard,
-  loadImportNotes,
+  loadForPaper,
   loadMessageEditor,
   loadThreadMissing,
   loadUnlockForm,
@@ -15,7 +15,7 @@ export const loadPartsAhead = (): Promise<unknown> =>
     loadConversationActions(),
     loadThreadMissing(),
     loadClipboard(),
-    loadImportNotes(),
+    loadForPaper(),
     loadMessageEditor(),
     loadUnlockForm(),
     import('../lib/components/composer/EncryptDialog.svelte'),
@@ -24,7 +24,6 @@ export const loadPartsAhead = (): Promise<unknown> =>
     import('../lib/components/shell/cut-texts.ts'),
     import('../lib/components/shell/SidebarRail.svelte'),
     import('../lib/components/shell/TabBar.svelte'),
-    import('../lib/components/thread/MessageStatus.svelte'),
     import('../lib/components/thread/ThreadBanner.svelte'),
     import('../lib/components/thread/ThinkingTime.svelte'),
     import('../lib/quota-notice.ts').then(({ watchQuotas }) => watchQuotas()),

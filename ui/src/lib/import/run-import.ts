@@ -67,9 +67,7 @@ async function sendBatch(
   { source, dry_run, send, stop, sleep = wait }: ImportRun,
 ): Promise<Result> {
   if (data === undefined) {
-    const failed = [
-      { item: 'item 1', number: 1, reason: 'It is too large', code: 'too_large' as const },
-    ]
+    const failed = [{ item: 'item 1', number: 1, reason: 'too_large', code: 'too_large' as const }]
     return { created: 0, updated: 0, skipped: 0, failed }
   }
   for (let left = MAX_TRIES; ; left--) {

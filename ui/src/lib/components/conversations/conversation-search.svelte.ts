@@ -34,6 +34,7 @@ export class ConversationSearch {
     this.#cursor = null
     this.#excerpts = new Map()
     this.#failed = false
+    this.#isLoadingMore = false
     this.#request?.abort()
     clearTimeout(this.#timer)
     if (query.trim() === '') return
@@ -42,6 +43,11 @@ export class ConversationSearch {
       () => undefined, // the server's results need no code
     )
     this.#timer = setTimeout(() => void this.#searchServer(query.trim()), requestDelayMs)
+  }
+
+  /** Asks again if the server couldn't be reached. */
+  retry(): void {
+    if (this.#failed) this.set(this.query)
   }
 
   async #searchServer(q: string): Promise<void> {
@@ -61,7 +67,7 @@ export class ConversationSearch {
     } catch {
       if (!signal.aborted) this.#failed = true
     } finally {
-      this.#isLoadingMore = false
+      if (!signal.aborted) this.#isLoadingMore = false
     }
   }
 
@@ -102,7 +108,10 @@ export class ConversationSearch {
     return conversations.list(this.#state()).items.some(({ encryption }) => encryption)
   }
 
-  /** The results, the server's first. Those of conversations that the page holds are live. */
+  /**
+   * The results, the server's first. Those of conversations that the page holds are live. A
+   * conversation that changed between two pages of results may be on both.
+   */
   get items(): SummaryView[] {
     const matching = this.#matching
     const held = conversations
@@ -115,7 +124,8 @@ export class ConversationSearch {
     const results = this.#results.map(
       (summary) => conversations.get(summary.id) ?? { ...summary, delivery: 'sent' as const },
     )
-    const ids = new Set(results.map(({ id }) => id))
-    return [...results, ...held.filter(({ id }) => !ids.has(id))]
+    const byId = new Map<string, SummaryView>()
+    for (const view of [...results, ...held]) if (!byId.has(view.id)) byId.set(view.id, view)
+    return [...byId.values()]
   }
 }

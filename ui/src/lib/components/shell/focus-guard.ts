@@ -11,16 +11,26 @@ const isLost = (): boolean =>
 const canHaveFocus = (element: HTMLElement): boolean =>
   element.isConnected && !element.matches(':disabled') && element.checkVisibility()
 
-/** What is nearest to a place in the page that still exists. */
-function nearest(ancestors: readonly HTMLElement[]): HTMLElement | undefined {
+/**
+ * What is nearest to a place in the page that still exists. The place is after the node `before`:
+ * what now stands there, or else what comes before it.
+ */
+function nearest(ancestors: readonly HTMLElement[], before?: Node | null): HTMLElement | undefined {
   for (const ancestor of ancestors) {
     if (!ancestor.isConnected || ancestor === document.body) continue
     if (ancestor.matches('[tabindex]')) return ancestor
-    const inside = [...ancestor.querySelectorAll<HTMLElement>(tabbable)].find(canHaveFocus)
-    if (inside) return inside
+    const inside = [...ancestor.querySelectorAll<HTMLElement>(tabbable)].filter(canHaveFocus)
+    if (inside.length === 0) continue
+    return before && ancestor.contains(before)
+      ? (inside.find((element) => follows(element, before)) ?? inside.at(-1))
+      : inside[0]
   }
   return undefined
 }
+
+const follows = (element: HTMLElement, before: Node): boolean =>
+  !before.contains(element) &&
+  (before.compareDocumentPosition(element) & Node.DOCUMENT_POSITION_FOLLOWING) !== 0
 
 let isGuarded = false
 
@@ -38,11 +48,15 @@ export function guardFocus(): void {
   const forget = (): void => {
     path = []
   }
-  const check = (): void => {
+  const check = (changes: readonly MutationRecord[]): void => {
     const [focused, ...ancestors] = path
     if (!isLost() || !focused || canHaveFocus(focused)) return
+    const removal = changes.find(({ removedNodes }) =>
+      path.some((element) => [...removedNodes].includes(element)),
+    )
     path = []
-    nearest(ancestors)?.focus({ preventScroll: true })
+    const before = removal ? removal.previousSibling : focused
+    nearest(ancestors, before)?.focus({ preventScroll: true })
   }
   const observer = new MutationObserver(check)
   const attributeFilter = ['disabled', 'hidden']

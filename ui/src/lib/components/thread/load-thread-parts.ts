@@ -4,6 +4,15 @@ import type { SummaryView } from '@lockstep/client'
 import type { Component } from 'svelte'
 import type { Message } from '@lockstep/protocol/message'
 
+/**
+ * Loads code once. What is here already is returned as it is, so that `{#await}` shows it at once:
+ * a browser that prints doesn't wait.
+ */
+function once<Code extends object>(load: () => Promise<Code>): () => Code | Promise<Code> {
+  let loaded: Code | undefined
+  return () => loaded ?? load().then((code) => (loaded = code))
+}
+
 /** What stands in place of a thread's messages. */
 export type LoadInstead = () => Promise<{
   default: Component<{ conversation_id: string; isDeleted: boolean }>
@@ -17,8 +26,12 @@ export const copyMessage = (text: string): Promise<boolean> =>
   )
 export const loadUnlockForm = () => import('./UnlockForm.svelte')
 export const loadMessageEditor = () => import('./MessageEditor.svelte')
-export const loadMessageParts = () => import('./MessageParts.svelte')
-export const loadImportNotes = () => import('./ImportNotes.svelte')
+export const loadMessageParts = once(() => import('./MessageParts.svelte'))
+export const loadMessageStatus = once(() => import('./MessageStatus.svelte'))
+export const loadImportNotes = once(() => import('./ImportNotes.svelte'))
+/** What the messages of a thread may need on paper. */
+export const loadForPaper = (): Promise<unknown> =>
+  Promise.all([loadMessageParts(), loadMessageStatus(), loadImportNotes()])
 
 /** Whether an import left something to show beside the text of a message or conversation. */
 export const hasImportNotes = ({ sources, not_imported, imported_part }: Message['metadata']) =>

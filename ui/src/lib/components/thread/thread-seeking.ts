@@ -4,6 +4,7 @@ import { commands } from '../../stores/conversations.svelte.ts'
 import { t } from '../../texts.ts'
 import { matchesEveryWord, textMatches } from '../elements/text-matches.ts'
 import { notify } from '../overlays/overlays.svelte.ts'
+import { loadForPaper } from './load-thread-parts.ts'
 
 /** Where a thread has to go. */
 export interface SoughtRow {
@@ -23,8 +24,15 @@ async function loadUntil(conversation_id: string, isReached: () => boolean): Pro
   }
 }
 
-export const loadWhole = (conversation_id: string): Promise<void> =>
+const loadWhole = (conversation_id: string): Promise<void> =>
   loadUntil(conversation_id, () => false)
+
+/** The whole thread on paper, with the code that its messages need. */
+export async function printThread(conversation_id: string): Promise<void> {
+  await loadWhole(conversation_id)
+  await loadForPaper().catch(() => undefined)
+  print()
+}
 
 export async function findFirst(conversation_id: string): Promise<SoughtRow | undefined> {
   await loadWhole(conversation_id)
