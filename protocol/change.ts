@@ -6,37 +6,24 @@
 // has changed, but not how (LOG-8, CLIENT-2). Therefore changes come from the wire and the database
 // as `WireChange`, and `isKnown` in known-change.ts narrows them.
 import * as z from 'zod'
-import { accountChanges } from './account.ts'
 import { Actor } from './actor.ts'
-import { agentChanges, type AgentBefore } from './agents.ts'
-import { conversationChanges, type ConversationBefore } from './conversations.ts'
+import type { AgentBefore } from './agents.ts'
+import type { ConversationBefore } from './conversations.ts'
 import { Epoch, Seq, Version } from './cursor.ts'
-import { preferencesChanges, type PreferencesBefore } from './preferences.ts'
-import { recordChanges } from './records.ts'
+import type { PreferencesBefore } from './preferences.ts'
 import { Time, Uuid } from './scalars.ts'
+import type { topicTable } from './topic-table.ts'
 import { Topic } from './topics.ts'
 
-/**
- * The schema of `data` for each op of each topic. Every topic has the op `closed` as well, see
- * `Op`.
- */
-export const changeSchemas = {
-  conversations: conversationChanges,
-  preferences: preferencesChanges,
-  agents: agentChanges,
-  account: accountChanges,
-  records: recordChanges,
-} satisfies Record<Topic, Record<string, z.ZodObject>>
-type Schemas = typeof changeSchemas
+type Schemas = { [T in Topic]: (typeof topicTable)[T]['changes'] }
 
-/** The values that an op replaced, for the ops that keep them. */
+/** The values that an op replaced, for the topics with ops that keep them. */
 interface Before {
   conversations: ConversationBefore
   preferences: PreferencesBefore
   agents: AgentBefore
-  account: Record<never, never>
-  records: Record<never, never>
 }
+type BeforeOf<T extends Topic> = T extends keyof Before ? Before[T] : Record<never, never>
 
 /**
  * The ops of a topic that this version knows. `closed` is the last entry of every topic of a
@@ -103,7 +90,7 @@ export type DecisionOf<T extends Topic> = {
     entity_id: Uuid
     version: number
     data: DataOf<T, O>
-  } & (O extends keyof Before[T] ? { before: Before[T][O] } : { before?: undefined })
+  } & (O extends keyof BeforeOf<T> ? { before: BeforeOf<T>[O] } : { before?: undefined })
 }[Op<T>]
 export type Decision = { [T in Topic]: DecisionOf<T> }[Topic]
 

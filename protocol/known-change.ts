@@ -3,29 +3,33 @@
 import type { WireChange, ChangeOf, Change, Op } from './change.ts'
 import type { Topic } from './topics.ts'
 
-const ops: { [T in Topic]: Record<Op<T>, true> } = {
+/**
+ * False: an account that may store no more still takes the change, as a removal, a sign-in or the
+ * end of a reply.
+ */
+const ops: { [T in Topic]: Record<Op<T>, boolean> } = {
   conversations: {
     created: true,
     updated: true,
-    extended: true,
-    part: true,
-    finished: true,
-    deleted: true,
-    restored: true,
-    purged: true,
-    closed: true,
+    extended: false,
+    part: false,
+    finished: false,
+    deleted: false,
+    restored: false,
+    purged: false,
+    closed: false,
   },
-  preferences: { updated: true, closed: true },
-  agents: { created: true, extended: true, finished: true, deleted: true, closed: true },
+  preferences: { updated: true, closed: false },
+  agents: { created: true, extended: false, finished: false, deleted: false, closed: false },
   account: {
-    session_created: true,
-    session_revoked: true,
-    renamed: true,
-    password_changed: true,
-    security_changed: true,
-    closed: true,
+    session_created: false,
+    session_revoked: false,
+    renamed: false,
+    password_changed: false,
+    security_changed: false,
+    closed: false,
   },
-  records: { put: true, deleted: true, closed: true },
+  records: { put: true, deleted: false, closed: false },
 }
 
 /**
@@ -44,3 +48,7 @@ export const isKnownOf = <T extends Topic>(
 
 export const isKnownOp = ({ topic, op }: Pick<WireChange, 'topic' | 'op'>): boolean =>
   Object.hasOwn(ops[topic], op)
+
+/** Whether a full account refuses the change. */
+export const refusedWhenFull = ({ topic, op }: Pick<WireChange, 'topic' | 'op'>): boolean =>
+  new Map(Object.entries(ops[topic])).get(op) ?? false

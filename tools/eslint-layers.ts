@@ -66,7 +66,7 @@ const knownOnlyTo = new Map<string, string | string[]>([
   ['fastify', 'realtime/http'],
   ['@fastify', 'realtime/http'],
   ['ioredis', 'realtime/redis'],
-  ['socket.io-client', 'clients/typescript'],
+  ['socket.io-client', ['clients/typescript', 'clients/conformance']],
   ['svelte', ['ui', 'clients/svelte']],
   ['react', ['clients/react', 'clients/ai-sdk']],
   ['ai', 'clients/ai-sdk'],

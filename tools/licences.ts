@@ -33,7 +33,12 @@ const delivered: ReadonlySet<string> = new Set([
   'MIT',
 ])
 /** Also allowed for packages that only development needs, because these aren't delivered. */
-const development: ReadonlySet<string> = new Set([...delivered, 'CC-BY-SA-4.0', 'MPL-2.0'])
+const development: ReadonlySet<string> = new Set([
+  ...delivered,
+  'CC-BY-SA-4.0',
+  'MPL-2.0',
+  'Python-2.0',
+])
 
 const nameOf = (folder: string): string => folder.slice(folder.lastIndexOf('node_modules/') + 13)
 const isForeign = ([folder, { link }]: [string, LockedPackage]): boolean =>

@@ -4,17 +4,13 @@
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import { topics, type Topic } from '@lockstep/protocol/topics'
+import { eraseContent } from '../log/erase-content.ts'
 import type { Log } from '../log/log.ts'
 import { topicKey } from '../store/changes.ts'
 import { deleteSessionsOf } from '../store/sessions.ts'
 import { deleteTokensOf } from '../store/tokens.ts'
 import { deleteUser, findClosing, markClosing } from '../store/users.ts'
-import {
-  destroyKey,
-  eraseContent,
-  findClosedSince,
-  findRestored,
-} from '../store/account-entries.ts'
+import { destroyKey, findClosedSince, findRestored } from '../store/account-entries.ts'
 import type { Database } from '../store/database.ts'
 import type { UserDocument } from '../store/documents.ts'
 import type { SessionSockets } from './session-sockets.ts'

@@ -4,7 +4,7 @@
 import * as z from 'zod'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Answer, Asked } from '@lockstep/protocol/rest'
-import { topics, type Topic } from '@lockstep/protocol/topics'
+import { Topic, topics } from '@lockstep/protocol/topics'
 import { MAX_SEQ, readOutlines, topicKey, type EntryOutline } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 import { TimeBudget } from '../store/time-budget.ts'
@@ -63,14 +63,7 @@ function takeNewest(logs: readonly EntryOutline[][]): EntryOutline | undefined {
   return logs.reduce((newest, log) => (timeOf(log) > timeOf(newest) ? log : newest)).shift()
 }
 
-const Position = z.int().min(1).max(MAX_SEQ).optional()
-const Positions = z.strictObject({
-  conversations: Position,
-  preferences: Position,
-  agents: Position,
-  account: Position,
-  records: Position,
-} satisfies Record<Topic, z.ZodType>)
+const Positions = z.partialRecord(Topic, z.int().min(1).max(MAX_SEQ))
 
 const writeCursor = (positions: Positions): string =>
   Buffer.from(JSON.stringify(positions)).toString('base64url')

@@ -7,6 +7,7 @@ import { branchOf, withoutRemoved, type Link } from '@lockstep/protocol/branch'
 import type { Summary } from '@lockstep/protocol/conversations'
 import { unreadable } from '@lockstep/protocol/encrypted-text'
 import { Fault } from '@lockstep/protocol/errors'
+import { exportedLists, type ExportedList } from '@lockstep/protocol/exported-lists'
 import type { Message } from '@lockstep/protocol/message'
 import { topics } from '@lockstep/protocol/topics'
 import { lastPosition } from '@lockstep/protocol/reduce/conversation'
@@ -15,7 +16,7 @@ import { readAllRuns, toRun } from '../store/agent-runs.ts'
 import { readDrafts, toDraft } from '../store/drafts.ts'
 import { readAllConversations, toSummary } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
-import type { UserDocument } from '../store/documents.ts'
+import type { LiveConversationDocument, UserDocument } from '../store/documents.ts'
 import { readMessagesInRange, readLinks } from '../store/messages.ts'
 import { readPreferences } from '../store/preferences.ts'
 import { readAllRecords, toRecord } from '../store/records.ts'
@@ -29,6 +30,10 @@ import { toUser } from './account-answers.ts'
  */
 const EXPORT = { format: 'lockstep-export', version: 1 } as const
 
+/** Lists that an export has even if they are empty. */
+const inEveryExport: ReadonlySet<ExportedList> = new Set(['conversations', 'agent_runs'])
+/** Pieces of JSON. */
+type Json = Iterable<string> | AsyncIterable<string>
 /** Few, because each may have thousands of values. */
 const ENTITIES = 10
 /** A run may have half a megabyte. */
@@ -97,48 +102,64 @@ export function createExport(database: Database, log: Log): ExportUseCases {
     }
   }
 
+  async function* conversationJson(user_id: string, document: LiveConversationDocument) {
+    const summary = toSummary(document)
+    yield `${JSON.stringify(portable(summary)).slice(0, -1)},"messages":[`
+    let separator = '\n'
+    const links = summary.removed_count ? await linksOf(user_id, summary.id) : undefined
+    for await (const { follows, ...message } of messagesOf(user_id, summary)) {
+      const link = links?.get(message.id) ?? (follows !== undefined && { follows })
+      yield separator + JSON.stringify(portable({ ...message, ...link }))
+      separator = ',\n'
+    }
+    yield ']}'
+  }
+
+  /** The items of each list, each as pieces of JSON. */
+  const lists: Record<ExportedList, (user_id: string) => AsyncGenerator<Json>> = {
+    async *conversations(user_id) {
+      for await (const document of inPages(ENTITIES, (after, size) =>
+        readAllConversations(database, user_id, after, size),
+      ))
+        yield conversationJson(user_id, document)
+    },
+    async *agent_runs(user_id) {
+      for await (const document of inPages(RUNS, (after, size) =>
+        readAllRuns(database, user_id, after, size),
+      ))
+        yield [JSON.stringify(portable(toRun(document)))]
+    },
+    async *records(user_id) {
+      for await (const document of inPages(ENTITIES, (after, size) =>
+        readAllRecords(database, user_id, after, size),
+      ))
+        yield [JSON.stringify(portable(toRecord(document)))]
+    },
+    async *drafts(user_id) {
+      for await (const draft of allDrafts(user_id)) yield [JSON.stringify(portable(draft))]
+    },
+  }
+
   async function* json(user: UserDocument): AsyncGenerator<string> {
     const user_id = user._id
     const stored = await readPreferences(database, user_id)
     const head = { ...EXPORT, exported_at: new Date().toISOString(), user: toUser(user) }
-    yield `${JSON.stringify({ ...head, preferences: stored?.preferences ?? {} }).slice(0, -1)},\n"conversations":[`
-    let separator = '\n'
-    for await (const document of inPages(ENTITIES, (after, size) =>
-      readAllConversations(database, user_id, after, size),
-    )) {
-      const summary = toSummary(document)
-      yield `${separator}${JSON.stringify(portable(summary)).slice(0, -1)},"messages":[`
-      separator = '\n'
-      const links = summary.removed_count ? await linksOf(user_id, summary.id) : undefined
-      for await (const { follows, ...message } of messagesOf(user_id, summary)) {
-        const link = links?.get(message.id) ?? (follows !== undefined && { follows })
-        yield separator + JSON.stringify(portable({ ...message, ...link }))
+    yield JSON.stringify({ ...head, preferences: stored?.preferences ?? {} }).slice(0, -1)
+    let end = ''
+    for (const name of exportedLists) {
+      let isEmpty = !inEveryExport.has(name)
+      if (!isEmpty) yield `${end},\n"${name}":[`
+      let separator = '\n'
+      for await (const item of lists[name](user_id)) {
+        if (isEmpty) yield `${end},\n"${name}":[`
+        isEmpty = false
+        yield separator
+        yield* item
         separator = ',\n'
       }
-      yield ']}'
-      separator = ',\n'
+      if (!isEmpty) end = ']'
     }
-    yield '],\n"agent_runs":['
-    separator = '\n'
-    for await (const document of inPages(RUNS, (after, size) =>
-      readAllRuns(database, user_id, after, size),
-    )) {
-      yield separator + JSON.stringify(portable(toRun(document)))
-      separator = ',\n'
-    }
-    separator = '],\n"records":[\n'
-    for await (const document of inPages(ENTITIES, (after, size) =>
-      readAllRecords(database, user_id, after, size),
-    )) {
-      yield separator + JSON.stringify(portable(toRecord(document)))
-      separator = ',\n'
-    }
-    separator = '],\n"drafts":[\n'
-    for await (const draft of allDrafts(user_id)) {
-      yield separator + JSON.stringify(portable(draft))
-      separator = ',\n'
-    }
-    yield ']}\n'
+    yield `${end}}\n`
   }
 
   async function* text(user_id: string, summary: Summary): AsyncGenerator<string> {

@@ -1,14 +1,9 @@
 // /asyncapi.json, made from the tables of changes and commands. So it always describes what the
 // sockets really take and send.
 import * as z from 'zod'
-import { Run } from '@lockstep/protocol/agents'
-import { changeSchemas, WireChange } from '@lockstep/protocol/change'
+import { WireChange } from '@lockstep/protocol/change'
 import { wireCommands } from '@lockstep/protocol/commands'
-import { Summary } from '@lockstep/protocol/conversations'
 import { DraftNotice } from '@lockstep/protocol/drafts'
-import { Preferences } from '@lockstep/protocol/preferences'
-import { StoredRecord } from '@lockstep/protocol/records'
-import { Uuid } from '@lockstep/protocol/scalars'
 import {
   ackOf,
   Delta,
@@ -20,6 +15,7 @@ import {
   RangeRequest,
   Sync,
 } from '@lockstep/protocol/sync'
+import { topicTable } from '@lockstep/protocol/topic-table'
 import { topics, type Topic } from '@lockstep/protocol/topics'
 import { PROTOCOL } from '@lockstep/protocol/version'
 import { SESSION_COOKIE } from '../auth/session-cookie.ts'
@@ -59,15 +55,6 @@ const events: Record<string, Event> = {
     topics: ['account'],
   },
   draining: { summary: 'This node is about to stop: connect again', schema: Draining },
-}
-
-/** `data` in the ack of a logged command: the entity after the change. */
-const ackData: Record<Topic, z.ZodType> = {
-  conversations: Summary.nullable().describe('The conversation; null after a purge'),
-  preferences: Preferences.describe('All preferences'),
-  agents: Run.nullable().describe('The run; null after it was deleted'),
-  account: z.object({ session_id: Uuid.describe('The session') }).describe('The session'),
-  records: StoredRecord.nullable().describe('The record; null after it was deleted'),
 }
 
 function describe(): object {
@@ -152,7 +139,7 @@ function describe(): object {
 
 /** The messages that are a topic's own: its changes, its commands and their acks. */
 function messagesOf(topic: Topic, components: SchemaComponents): Schema {
-  const ack = components.add(ackOf(ackData[topic]), 'output')
+  const ack = components.add(ackOf(topicTable[topic].ack), 'output')
   const commands = Array.from(wireCommands[topic], ([name, { schema }]) => {
     const payload = components.name(
       `${capitalized(topic)}${capitalized(name)}Command`,
@@ -216,7 +203,7 @@ function changeOf(topic: Topic, components: SchemaComponents): Schema {
     required: string[]
   }
   const ops: [string, z.ZodType][] = [
-    ...Object.entries(changeSchemas[topic]),
+    ...Object.entries<z.ZodType>(topicTable[topic].changes),
     ['closed', z.object({})],
   ]
   const schemas = ops.map(([op, data]) => {

@@ -21,7 +21,7 @@ import type { ChangeDocument } from '../store/documents.ts'
 import { fingerprintOf, toChange, toEntry, type CommandContext } from './entry.ts'
 import { recordAppended, needsNewerServer, type TopicHead, type HeadCache } from './head-cache.ts'
 import type { StorageQuota } from './storage-quota.ts'
-import { states, type NeedsOf, type StateCaches, type StateOf } from './state/states.ts'
+import { logTopics, type NeedsOf, type StateCaches, type StateOf } from './topic-table.ts'
 
 /**
  * How long a command may take from its arrival (ms): it waits for its turn, tries again when
@@ -110,7 +110,7 @@ export async function append<T extends Topic>(
     mutation_id: context.mutation_id,
     fingerprint: fingerprintOf(request.identity),
   }
-  const topicState = states[topic]
+  const { state: topicState } = logTopics[topic]
   const cache = caches[topic]
   const isLate = () => performance.now() - arrivedAt > DEADLINE_MS
   if (isLate()) throw tooManyChanges()

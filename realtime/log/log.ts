@@ -26,7 +26,7 @@ import { InsertQueue } from './insert-queue.ts'
 import { KeyedQueue } from './keyed-queue.ts'
 import { Projector } from './projector.ts'
 import { createStorageQuota } from './storage-quota.ts'
-import { createStateCaches, states, type NeedsOf, type StateOf } from './state/states.ts'
+import { createStateCaches, logTopics, type NeedsOf, type StateOf } from './topic-table.ts'
 import { watchUnprojected } from './unprojected.ts'
 
 /**
@@ -181,7 +181,8 @@ export function createLog(
     async stateAtHead({ user_id, topic, entity_id, needs = {} }) {
       const { seq, tail, hasUnknownOps } = await newestHead(user_id, topic)
       if (hasUnknownOps) throw needsNewerServer()
-      return states[topic].load(database, { user_id, seq, tail: [...tail] }, entity_id, needs)
+      const { state } = logTopics[topic]
+      return state.load(database, { user_id, seq, tail: [...tail] }, entity_id, needs)
     },
 
     head: headOf,

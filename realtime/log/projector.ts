@@ -16,7 +16,7 @@ import { isDatabaseUnavailable } from '../store/faults.ts'
 import { advanceHeads } from '../store/heads.ts'
 import { isProjectable, recordProjected, type HeadCache, type TopicHead } from './head-cache.ts'
 import { writeDocuments, type TopicEntries } from './projection/write-documents.ts'
-import type { StateCaches } from './state/states.ts'
+import type { StateCaches } from './topic-table.ts'
 
 /** How long entries of all topics are collected before they are projected (ms). */
 const TICK_MS = 125

@@ -3,6 +3,7 @@
 // The bytes of the user's other topics may be a few seconds old. Drafts are in no log; their bytes
 // count as those of another topic.
 import { Fault } from '@lockstep/protocol/errors'
+import { refusedWhenFull } from '@lockstep/protocol/known-change'
 import { topics } from '@lockstep/protocol/topics'
 import { topicKey } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
@@ -12,8 +13,6 @@ import { readHeads } from '../store/heads.ts'
 import { isServer } from './entry.ts'
 import type { TopicHead } from './head-cache.ts'
 
-/** What a full account still accepts: removals, sign-ins, and the ends of replies. */
-const growing: ReadonlySet<string> = new Set(['created', 'updated', 'put'])
 /** How old the bytes of other topics may be (ms). */
 const MAX_AGE_MS = 5_000
 /** For how many users the bytes are kept. */
@@ -91,7 +90,7 @@ export function createStorageQuota({
 
   return {
     async refusal(head, entry) {
-      if (!growing.has(entry.op) || isServer(entry.actor)) return undefined
+      if (!refusedWhenFull(entry) || isServer(entry.actor)) return undefined
       if (fits(entry, head, await recentBytes(head.user_id))) return undefined
       await project(head)
       if (fits(entry, head, await newBytes(head.user_id))) return undefined

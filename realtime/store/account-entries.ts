@@ -3,6 +3,7 @@
 import type { Collection } from 'mongodb'
 import type { Database } from './database.ts'
 import type { ChangeDocument, UserDocument } from './documents.ts'
+import type { sealedFields } from './sealing/sealed-fields.ts'
 import { forgetOperationsOf } from './operations.ts'
 import { eraseDeleted } from './erasure.ts'
 import { idsFilter, userFilter } from './shard-key.ts'
@@ -22,24 +23,22 @@ export const findLastAccountEntry = (
     { sort: { seq: -1 } },
   )
 
+/** What is removed with an account besides the documents of its topics. */
+const others = ['drafts', 'usage', 'replies', 'passkeys'] as const
+
 /**
  * Removes everything of a user except the account's document, the heads and the `closed` entries,
  * which must stay so that nothing can be appended after them. Repeating this removes what a paused
  * node has written meanwhile.
+ * @param collections those of all topics
  */
-export async function eraseContent(database: Database, user_id: string): Promise<void> {
+export async function eraseDocuments(
+  database: Database,
+  user_id: string,
+  collections: readonly (keyof typeof sealedFields)[],
+): Promise<void> {
   let erased = await erase(database.changes, user_id, { op: { $ne: 'closed' } })
-  for (const collection of [
-    database.conversations,
-    database.messages,
-    database.agent_runs,
-    database.records,
-    database.drafts,
-    database.usage,
-    database.replies,
-    database.passkeys,
-  ])
-    erased += await erase(collection as unknown as Owned, user_id)
+  for (const name of [...collections, ...others]) erased += await erase(database[name], user_id)
   await forgetOperationsOf(database, user_id)
   if (erased > 0) await eraseDeleted(database)
 }

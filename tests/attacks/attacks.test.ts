@@ -90,14 +90,12 @@ beforeAll(async () => {
   ;[alice, bob] = [await owner(shared.node), await signUp(shared.node, 'bob')]
   owners.push(alice)
   const account = await bob.device('account')
-  const beside = (topic: Topic) => bob!.device(topic, { beside: account })
-  listeners = {
-    account,
-    conversations: await beside('conversations'),
-    preferences: await beside('preferences'),
-    agents: await beside('agents'),
-    records: await beside('records'),
-  }
+  const others = topics.filter((topic) => topic !== 'account')
+  const beside = others.map(
+    async (topic) => [topic, await bob!.device(topic, { beside: account })] as const,
+  )
+  // Assertion: `topics` has every topic.
+  listeners = { account, ...Object.fromEntries(await Promise.all(beside)) } as typeof listeners
   for (const name of names) requests.set(name, await askOf(name, alice))
   await alice.ask('turnOffSecondStep') // from now on, her password alone signs in again
   for (const [topic, name] of all)

@@ -4,7 +4,10 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { checkClient, spawnAdapter, type Adapter } from '@lockstep/conformance'
+import { checkClient, checkServer, spawnAdapter, type Adapter } from '@lockstep/conformance'
+import { gatewaySettings } from '../../realtime/gateway/settings.ts'
+import { sharedNodes } from '../harness/shared-node.ts'
+import { breakages, startBrokenServer } from './broken-server.ts'
 import { makeVectors } from '../../tools/conformance-vectors.ts'
 
 const run = promisify(execFile)
@@ -27,7 +30,21 @@ it.each([...makeVectors()])('the vectors in %s are what the protocol makes', asy
   expect(isCurrent, 'run: node tools/conformance-vectors.ts').toBe(true)
 })
 
+const shared = sharedNodes(1, {
+  options: {
+    // a head every 25 s would be waited for
+    gateway: { ...gatewaySettings, timings: { ...gatewaySettings.timings, head: 200 } },
+  },
+})
+
 describe('all cases are passed', () => {
+  it('by a node', async () => {
+    const seeds = Array.from({ length: 12 }, () => Math.floor(Math.random() * 2 ** 32))
+    const results = await checkServer(shared.node.url, { seeds })
+    expect(results.filter(({ fault }) => fault !== undefined)).toEqual([])
+    expect(results.length).toBeGreaterThan(250)
+  }, 240_000)
+
   it('by the TypeScript client, as `npx @lockstep/conformance client` runs it', async () => {
     const adapter = [process.execPath, here('typescript-adapter.ts')]
     const args = [kit('cli.ts'), 'client', '--json', '--', ...adapter]
@@ -81,5 +98,26 @@ describe('a client is caught that', () => {
     const fault = results.find((result) => result.fault !== undefined)?.fault
     expect(fault).toEqual(expect.any(String))
     expect(fault).not.toContain('the device is live')
+  })
+})
+
+describe('a server is caught that', () => {
+  it.each([
+    ['leaves gaps in its log (LOG-1)', 'LOG-1'],
+    ['does a repeated command again (LOG-3)', 'LOG-3'],
+    ['reads what was there before (LOG-6)', 'LOG-6'],
+    ['doesn’t tell that an account is closed (LOG-7)', 'LOG-7'],
+    ['sends a change before the first sync (GATE-2)', 'GATE-2'],
+    ['tells another head than it has (GATE-5)', 'GATE-5'],
+    ['leaves the sockets of a revoked session open (GATE-6)', 'GATE-6'],
+    ['offers to recover a connection (GATE-7)', 'GATE-7'],
+    ['lets a connection join twice (GATE-8)', 'GATE-8'],
+    ['refuses a handshake for another reason (GATE-9)', 'GATE-9'],
+    ['leaves changes out of a range (GATE-10)', 'GATE-10'],
+  ])('%s', async (_what, rule) => {
+    await using broken = await startBrokenServer(shared.node.url, breakages[rule]!)
+    const options = { only: rule, within: 3_000, stopsAtFailure: true }
+    const results = await checkServer(broken.url, options)
+    expect(results.find(({ fault }) => fault !== undefined)?.fault).toEqual(expect.any(String))
   })
 })

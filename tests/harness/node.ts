@@ -57,15 +57,12 @@ export interface NodeProcess extends TestNode {
   readonly isStopping: boolean
 }
 
-/**
- * Starts a node as `npm start` does, with `env` added to its environment. At the end of its scope
- * it is killed, not stopped.
- */
-export async function spawnNode(
+/** Starts a node as `npm start` does, and doesn't wait until it serves. */
+export const spawnStartingNode = (
   database: { url: string },
-  env: Record<string, string | undefined> = {},
-): Promise<NodeProcess> {
-  const owned = await startProcess({
+  env: Record<string, string | undefined>,
+): Promise<TestProcess> =>
+  startProcess({
     command: process.execPath,
     args: [programPath('main')],
     env: {
@@ -80,6 +77,16 @@ export async function spawnNode(
       ...env,
     },
   })
+
+/**
+ * Starts a node as `npm start` does, with `env` added to its environment. At the end of its scope
+ * it is killed, not stopped.
+ */
+export async function spawnNode(
+  database: { url: string },
+  env: Record<string, string | undefined> = {},
+): Promise<NodeProcess> {
+  const owned = await spawnStartingNode(database, env)
   const [url] = /http:\/\/\S+/.exec(await owned.line(/ is at http:/, { within: 90_000 })) ?? []
   let isStopping = false
   const stop = async () => {

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest'
-import { commandRoutes } from '@lockstep/protocol/commands'
+import { topicTable } from '@lockstep/protocol/topic-table'
 import { programPaths, routePaths, type RouteName } from '@lockstep/protocol/route-paths'
 
-const pairs = Object.entries(commandRoutes).flatMap(([topic, commands]) =>
+const pairs = Object.entries(topicTable).flatMap(([topic, { routes: commands }]) =>
   Object.entries<RouteName | null>(commands).map(([name, route]) => ({ topic, name, route })),
 )
 

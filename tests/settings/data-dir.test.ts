@@ -6,8 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ConfigError } from '../../realtime/config/config-error.ts'
 import { readConfig } from '../../realtime/config/config.ts'
 import { freshDatabase } from '../harness/database.ts'
-import { startProcess } from '../harness/processes.ts'
-import { programPath } from '../harness/programs.ts'
+import { spawnStartingNode } from '../harness/node.ts'
 
 let DATA_DIR: string
 beforeEach(async () => {
@@ -85,21 +84,11 @@ describe('a DATA_DIR that can’t be written', () => {
 })
 
 describe('a server that can’t start', () => {
-  /** What a process with these settings prints before it ends with exit code 1. */
-  async function failureOf(environment: Record<string, string>): Promise<string> {
+  /** What a node with these settings prints before it ends with exit code 1. */
+  async function outputOfRefusal(settings: Record<string, string>): Promise<string> {
     await using database = freshDatabase()
-    await using node = await startProcess({
-      command: process.execPath,
-      args: [programPath('main')],
-      env: {
-        NODE_ENV: 'test',
-        HOST: '127.0.0.1',
-        PORT: '0',
-        MONGODB_URL: database.url,
-        DATA_DIR,
-        ...environment,
-      },
-    })
+    const environment = { SESSION_SECRET: undefined, DATA_DIR, ...settings }
+    await using node = await spawnStartingNode(database, environment)
     expect(await node.exited).toMatchObject({ code: 1 })
     return node.output.join('\n')
   }
@@ -108,7 +97,7 @@ describe('a server that can’t start', () => {
     ['HOST: no-such-host.invalid doesn’t resolve', { HOST: 'no-such-host.invalid' }],
     ['HOST: 192.0.2.1 is not an address of this machine', { HOST: '192.0.2.1' }],
     ['DATA_DIR: /dev/null/lockstep cannot be written', { DATA_DIR: '/dev/null/lockstep' }],
-  ])('says why: %s', async (sentence, environment) => {
-    expect(await failureOf(environment)).toContain(sentence.replace('’', "'"))
+  ])('says why: %s', async (sentence, settings) => {
+    expect(await outputOfRefusal(settings)).toContain(sentence.replace('’', "'"))
   })
 })

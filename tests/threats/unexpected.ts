@@ -99,7 +99,7 @@ export const unexpected: readonly Row[] = [
     edits: [
       {
         file: 'realtime/commands/import/import.ts',
-        old: 'result.failed.push({ item: nameOf(item), reason: fault.message })',
+        old: 'result.failed.push({ ...nameOf(item), ...whyRefused(fault) })',
         now: 'throw fault',
       },
     ],

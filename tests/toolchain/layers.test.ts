@@ -55,7 +55,7 @@ describe('import directions', () => {
     [
       'realtime/commands/create.ts',
       `import { Server } from 'socket.io'`,
-      'Only realtime/gateway may import socket.io',
+      'Only realtime/gateway and clients/conformance may import socket.io',
     ],
     [
       'realtime/feed/fan.ts',

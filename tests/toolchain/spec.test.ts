@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type * as z from 'zod'
-import { changeSchemas, WireChange } from '@lockstep/protocol/change'
+import { WireChange } from '@lockstep/protocol/change'
+import { topicTable } from '@lockstep/protocol/topic-table'
 import { wireCommands } from '@lockstep/protocol/commands'
 import { DraftNotice } from '@lockstep/protocol/drafts'
 import { errors } from '@lockstep/protocol/error-codes'
@@ -110,7 +111,7 @@ it('has each op of each topic, with the fields of its data', () => {
     const name = `${plain(topic)} ${plain(op)}`
     return [name, whole.includes(name) ? 'whole' : fieldsIn(data!)]
   })
-  const expected = Object.entries(changeSchemas).flatMap(([topic, ops]) =>
+  const expected = Object.entries(topicTable).flatMap(([topic, { changes: ops }]) =>
     Object.entries<z.ZodObject>(ops).map(([op, schema]) => {
       const name = `${topic} ${op}`
       return [name, whole.includes(name) ? 'whole' : fieldsOf(schema)]

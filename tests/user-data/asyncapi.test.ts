@@ -1,7 +1,7 @@
 import specs from '@asyncapi/specs'
 import { Ajv } from 'ajv'
 import { describe, expect, test } from 'vitest'
-import { changeSchemas } from '@lockstep/protocol/change'
+import { topicTable } from '@lockstep/protocol/topic-table'
 import { wireCommands } from '@lockstep/protocol/commands'
 import { topics } from '@lockstep/protocol/topics'
 import { request } from '../harness/person.ts'
@@ -100,7 +100,7 @@ describe('/asyncapi.json', () => {
       expect(discriminator).toBe('op')
       const ops = (oneOf as Reference[]).map((one) => at(document, one) as Change)
       expect(ops.map(({ properties }) => properties.op.const)).toEqual([
-        ...Object.keys(changeSchemas[topic]),
+        ...Object.keys(topicTable[topic].changes),
         'closed',
       ])
       for (const { required, properties } of ops) {

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { eventually } from '../harness/eventually.ts'
 import { startNode } from '../harness/node.ts'
 import { signUp } from '../harness/person.ts'
+import { startProcess } from '../harness/processes.ts'
 import { TestRedis } from '../harness/redis.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 
@@ -83,6 +84,48 @@ test('the example of an own agent loop runs as pasted, and a stop ends its agent
   const [newest] = (await person.ask('listConversations')).items
   await person.ask('stopReply', { params: { id: newest!.id }, body: { message_id: stopped.id } })
   expect((await endless).stdout).toMatch(/status: 'stopped'[\s\S]*stopped_by/)
+})
+
+test('the first program of start.md runs as pasted', async () => {
+  const person = await signUp(shared.node)
+  const { token } = await person.ask('createToken', { body: { name: 'First' } })
+  const page = await readFile(join(root, 'docs/start.md'), 'utf8')
+  const [, code = ''] = /```js\n([\s\S]*?)```/.exec(page)!
+  await writeFile(join(folder, 'start.mjs'), code)
+  const env = { ...process.env, LOCKSTEP: shared.node.url, TOKEN: token }
+  const options = { cwd: folder, env, timeout: 30_000 }
+  const { stdout } = await run(process.execPath, ['start.mjs'], options)
+  expect(stdout).toBe("true\n[ 'Hello' ]\n")
+  const { items } = await person.ask('listConversations')
+  expect(items.map(({ title }) => title)).toEqual(['From a program'])
+})
+
+test('the program of python.md answers what another device writes', async () => {
+  const person = await signUp(shared.node)
+  const { token } = await person.ask('createToken', { body: { name: 'Echo' } })
+  const page = await readFile(join(root, 'docs/python.md'), 'utf8')
+  const [, code = ''] = /```python\n([\s\S]*?)```/.exec(page)!
+  await writeFile(join(folder, 'echo.py'), code)
+  const program = await startProcess({
+    command: '/usr/bin/python3',
+    args: ['echo.py'],
+    cwd: folder,
+    env: {
+      LOCKSTEP: shared.node.url,
+      TOKEN: token,
+      PYTHONPATH: join(root, 'clients/python'),
+      PYTHONDONTWRITEBYTECODE: '1',
+    },
+  })
+  try {
+    const messages = [{ role: 'user' as const, content: 'echo Hello' }]
+    const { id } = await person.ask('createConversation', { body: { messages } })
+    await eventually(() => expect(program.output).toContain('answered Hello'), { within: 30_000 })
+    const thread = await person.ask('getConversation', { params: { id } })
+    expect(thread.messages.map(({ content }) => content)).toEqual(['echo Hello', 'Hello'])
+  } finally {
+    await program.kill()
+  }
 })
 
 test.each([

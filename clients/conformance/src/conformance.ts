@@ -5,6 +5,8 @@ import { Deviation, Scene } from './cases.ts'
 import { commandCases } from './command-cases.ts'
 import { followingCases } from './following-cases.ts'
 import { randomCases } from './random-cases.ts'
+import { serverCases } from './server-cases.ts'
+import { Probe } from './server-probe.ts'
 import { checkVector, vectorCases } from './vector-cases.ts'
 
 export { spawnAdapter, type Adapter, type AdapterAnswer, type AdapterRequest } from './adapter.ts'
@@ -27,7 +29,7 @@ export interface CaseResult {
   fault?: string
 }
 
-const SEEDS = Array.from({ length: 20 }, (_, index) => index + 1)
+const SEEDS = Array.from({ length: 24 }, (_, index) => index + 1)
 
 /** Resolves with the results of all cases. Rejects if the adapter ends or a case itself breaks. */
 export async function checkClient(
@@ -61,6 +63,27 @@ export async function checkClient(
         scene = undefined
       }
       await scene?.end()
+    }),
+  )
+  return results
+}
+
+/** Checks the server at `url`, where anybody can make an account: the kit makes some. */
+export async function checkServer(
+  url: string,
+  { only, seeds = SEEDS, within = 15_000, stopsAtFailure = false }: ConformanceOptions = {},
+): Promise<CaseResult[]> {
+  const results: CaseResult[] = []
+  const cases = serverCases(seeds).filter(({ rule }) => only === undefined || rule === only)
+  await Promise.all(
+    Array.from(byRule(cases).values(), async (ofRule) => {
+      const probe = await Probe.register(url, within)
+      for (const { rule, name, run } of ofRule) {
+        const fault = await faultOf(() => run(probe))
+        results.push({ rule, name, ...(fault !== undefined && { fault }) })
+        if (fault !== undefined && stopsAtFailure) break
+      }
+      probe.end()
     }),
   )
   return results

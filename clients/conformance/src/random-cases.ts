@@ -7,7 +7,7 @@ import type { Frame, Wire } from './reference-server.ts'
 const STEPS = 15
 
 /** Numbers from 0 to 1 that follow from the seed (mulberry32). */
-function numbersOf(seed: number): () => number {
+export function numbersOf(seed: number): () => number {
   let state = seed >>> 0
   return () => {
     state = (state + 0x6d2b79f5) >>> 0

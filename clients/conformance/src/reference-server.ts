@@ -49,15 +49,15 @@ export interface ReferenceServer {
 }
 
 export async function startReferenceServer(): Promise<ReferenceServer> {
-  const rooms = new Map<Topic, Set<Socket>>(topics.map((topic) => [topic, new Set()]))
+  const joined = new Map<Topic, Set<Socket>>(topics.map((topic) => [topic, new Set()]))
   const send = (frame: Frame, deliver: (frame: Frame) => void) => {
     for (const passed of server.wire(frame)) deliver(passed)
   }
   const broadcast = (topic: Topic, event: 'change' | 'head', payload: unknown) => {
-    for (const socket of rooms.get(topic)!)
+    for (const socket of joined.get(topic)!)
       send({ topic, event, payload }, (passed) => {
         // a frame that was kept comes over the connection of its own topic
-        const sockets = passed.topic === topic ? [socket] : rooms.get(passed.topic)!
+        const sockets = passed.topic === topic ? [socket] : joined.get(passed.topic)!
         for (const one of sockets) one.emit(passed.event, passed.payload)
       })
   }
@@ -145,8 +145,8 @@ export async function startReferenceServer(): Promise<ReferenceServer> {
       const { since } = socket.handshake.auth as Handshake
       for (const payload of logs.syncs(topic, since))
         send({ topic, event: 'sync', payload }, ({ event, payload }) => socket.emit(event, payload))
-      rooms.get(topic)!.add(socket)
-      socket.on('disconnect', () => rooms.get(topic)!.delete(socket))
+      joined.get(topic)!.add(socket)
+      socket.on('disconnect', () => joined.get(topic)!.delete(socket))
       socket.onAny((name: string, payload: Payload, ack?: (answer: unknown) => void) => {
         const event = name === 'range' ? 'range' : 'ack'
         if (event === 'ack' && name !== 'viewing' && server.deaf > 0) {

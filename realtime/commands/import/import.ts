@@ -14,7 +14,7 @@ import { FairTurns, type FairTurnsOptions, type Turn } from '../../concurrency/f
 import type { Decided } from '../../log/append.ts'
 import type { Caller } from '../../log/entry.ts'
 import type { Log } from '../../log/log.ts'
-import type { NeedsOf, StateOf } from '../../log/state/states.ts'
+import type { NeedsOf, StateOf } from '../../log/topic-table.ts'
 import type { Logger } from '../../observability/logger.ts'
 import type { Database } from '../../store/database.ts'
 import { toServerFault } from '../../store/faults.ts'

@@ -8,6 +8,7 @@
 //   {"a": 1, "conversations": [X, Y]}   gives {"conversations":[X]}  {"conversations":[Y]}
 //                                       and at its end {"a": 1, "conversations": []}
 //   [X, Y]                              gives [X]  [Y]
+import { exportedLists } from '@lockstep/protocol/exported-lists'
 import type { ImportSource } from '@lockstep/protocol/import'
 import type { Fragment } from './fragment.ts'
 import { ItemBuffer } from './item-buffer.ts'
@@ -26,7 +27,7 @@ const conversations = ['conversations']
 
 /** The fields of an export that hold lists of items. */
 const itemListNames: Readonly<Record<ImportSource, readonly string[]>> = {
-  lockstep: ['conversations', 'agent_runs', 'records', 'drafts'],
+  lockstep: exportedLists,
   browser: conversations,
   chatgpt: conversations,
   claude: conversations,

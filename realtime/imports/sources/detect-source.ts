@@ -1,5 +1,6 @@
 // Tells from a file which product exported it. It reads only the first items, so the size of the
 // file doesn't matter.
+import { exportedLists } from '@lockstep/protocol/exported-lists'
 import { isObject } from '@lockstep/protocol/free-form'
 import { ExportCutter } from '../cutting/export-cutter.ts'
 import type { ExportFile } from '../cutting/export-file.ts'
@@ -58,9 +59,7 @@ function sourceOfItem(item: unknown): SourceId | undefined {
 function itemsIn(value: unknown): unknown[] {
   if (Array.isArray(value)) return value.flatMap(itemsIn)
   if (!isObject(value)) return []
-  const lists = [value.conversations, value.agent_runs, value.records, value.drafts].filter(
-    (list) => Array.isArray(list),
-  )
+  const lists = exportedLists.map((name) => value[name]).filter((list) => Array.isArray(list))
   return lists.length > 0 ? lists.flat() : [value]
 }
 

@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { Run } from '@lockstep/protocol/agents'
 import { Summary } from '@lockstep/protocol/conversations'
+import { exportedLists, type ExportedList } from '@lockstep/protocol/exported-lists'
 import { exceedsFreeForm, isObject, type JsonObject } from '@lockstep/protocol/free-form'
 import { Message } from '@lockstep/protocol/message'
 import { contentOf } from '@lockstep/protocol/part-texts'
@@ -30,13 +31,10 @@ const documentFields = new Set([
   'exported_at',
   'user',
   'preferences',
-  'conversations',
-  'agent_runs',
-  'records',
-  'drafts',
+  ...exportedLists,
 ])
 /** An export has at least one of these. */
-const ownFields = ['conversations', 'preferences', 'agent_runs', 'records', 'drafts']
+const ownFields = ['preferences', ...exportedLists]
 const messageFields = Object.keys(Message.shape)
 const conversationFields = [...Object.keys(Summary.shape), 'messages', 'has_more']
 const runFields = Object.keys(Run.shape)
@@ -47,11 +45,9 @@ export const parseLockstep: ParseExport = function* (data, first = 0) {
   const areExports = documents.some((document) => ownFields.some((name) => name in document))
   for (const document of areExports ? documents : [{ conversations: documents }]) {
     if (isObject(document.preferences)) yield parsePreferences(document.preferences)
-    for (const [index, item] of listIn(document, 'conversations').entries())
-      yield parseConversation(item, first + index)
-    for (const run of listIn(document, 'agent_runs')) yield { kind: 'run', run: withUnknown(run) }
-    for (const record of listIn(document, 'records')) yield { kind: 'record', record }
-    for (const draft of listIn(document, 'drafts')) yield { kind: 'draft', draft }
+    for (const name of exportedLists)
+      for (const [index, item] of listIn(document, name).entries())
+        yield parsers[name](item, first + index)
     for (const [name, value] of Object.entries(document))
       if (areExports && !documentFields.has(name) && !isEmpty(value))
         yield {
@@ -61,6 +57,13 @@ export const parseLockstep: ParseExport = function* (data, first = 0) {
           code: 'unknown_to_version',
         }
   }
+}
+
+const parsers: Record<ExportedList, (item: unknown, index: number) => ParsedItem> = {
+  conversations: parseConversation,
+  agent_runs: (run) => ({ kind: 'run', run: withUnknown(run) }),
+  records: (record) => ({ kind: 'record', record }),
+  drafts: (draft) => ({ kind: 'draft', draft }),
 }
 
 function listIn(document: Fields, name: string): unknown[] {

@@ -3,32 +3,53 @@
 import { summaryOf } from '@lockstep/protocol/decide/conversations'
 import { isConversation, type HeldConversation } from '@lockstep/protocol/reduce/conversation'
 import { stripEntity } from '../../store/changes.ts'
-import { readConversations } from '../../store/conversations.ts'
+import {
+  readConversations,
+  writeConversations,
+  type ConversationWrite,
+} from '../../store/conversations.ts'
 import type { Database } from '../../store/database.ts'
 import type { MessageDocument } from '../../store/documents.ts'
-import { deleteMessages, readMessages } from '../../store/messages.ts'
+import {
+  deleteMessages,
+  readMessages,
+  writeMessages,
+  type MessageWrite,
+} from '../../store/messages.ts'
 import { fold, toProjected, type Projected } from '../projected-conversation.ts'
 import { changedInPart, touchedBy } from '../state/kept-conversation.ts'
-import type { EntityEntries, Project, Writes } from './projection.ts'
+import type { ConversationState } from '../state/conversation-state.ts'
+import type { EntityEntries, Project } from './projection.ts'
 
-type ConversationEntries = EntityEntries<'conversations'>
+type ConversationEntries = EntityEntries<ConversationState>
 
-export const projectConversations: Project<'conversations'> = async (
+export const projectConversations: Project<ConversationState> = async (
   database,
   entities,
   writes,
 ) => {
+  const written: Written = { messages: [], conversations: [] }
   const unknown: ConversationEntries[] = []
   for (const entity of entities) {
     const seqs = seqsOf(entity)
     const held = entity.state?.held
-    if (held && hasAll(held, seqs.keys())) add(writes, entity, { held, seqs })
+    if (held && hasAll(held, seqs.keys())) add(written, entity, { held, seqs })
     else unknown.push(entity)
   }
-  if (unknown.length === 0) return
-  const stored = await readStored(database, unknown)
+  const stored = unknown.length > 0 ? await readStored(database, unknown) : undefined
   for (const entity of unknown)
-    add(writes, entity, fold(stored.get(keyOf(entity)) ?? nothing, entity.entries))
+    add(written, entity, fold(stored?.get(keyOf(entity)) ?? nothing, entity.entries))
+  writes.documents.push((to) => writeMessages(to, written.messages))
+  writes.counting.push((to) => writeConversations(to, written.conversations))
+  for (const { user_id, id, entries } of entities) {
+    const { op, seq } = entries.at(-1)!
+    if (op === 'purged') writes.removals.push((to) => sweep(to, user_id, id, seq))
+  }
+}
+
+interface Written {
+  messages: MessageWrite[]
+  conversations: ConversationWrite[]
 }
 
 const nothing: Projected = { held: undefined, seqs: new Map() }
@@ -72,21 +93,20 @@ async function readStored(
 }
 
 /** Adds the documents of a conversation as it is after the entries. */
-function add(writes: Writes, { user_id, id, entries }: ConversationEntries, after: Projected) {
+function add(written: Written, { user_id, id, entries }: ConversationEntries, after: Projected) {
   const { held, seqs } = after
   const [first, last] = [entries[0]!.seq, entries.at(-1)!]
   if (isConversation(held)) {
-    const written = ({ id }: { id: string }) => (seqs.get(id) ?? 0) >= first
-    for (const message of [...held.messages, ...(held.removed ?? [])].filter(written))
-      writes.messages.push({
+    const isWritten = ({ id }: { id: string }) => (seqs.get(id) ?? 0) >= first
+    for (const message of [...held.messages, ...(held.removed ?? [])].filter(isWritten))
+      written.messages.push({
         user_id,
         conversation_id: id,
         message,
         seq: seqs.get(message.id)!,
       })
-    writes.conversations.push({ held: summaryOf(held), seq: last.seq })
-  } else if (held) writes.conversations.push({ held, seq: last.seq })
-  if (last.op === 'purged') writes.removals.push((to) => sweep(to, user_id, id, last.seq))
+    written.conversations.push({ held: summaryOf(held), seq: last.seq })
+  } else if (held) written.conversations.push({ held, seq: last.seq })
 }
 
 /**
