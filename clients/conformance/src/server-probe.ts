@@ -29,7 +29,7 @@ export function expect(holds: boolean, what: string, seen?: unknown): asserts ho
   if (!holds) throw new Deviation(seen === undefined ? what : `${what}: ${JSON.stringify(seen)}`)
 }
 
-export class ProbeSocket {
+class ProbeSocket {
   readonly received: Received[] = []
   /** The problem of a refused handshake. */
   refusal: JsonRecord | undefined
