@@ -89,7 +89,13 @@ export class Account {
     if (this.#extending.has(id)) return
     this.#extending.add(id)
     try {
-      while (conversations.get(id)?.has_more) await conversations.loadOlder(id)
+      for (let first: string | undefined; ; ) {
+        const held = conversations.get(id)
+        // A page that brought nothing brings nothing again.
+        if (!held?.has_more || (first !== undefined && held.messages[0]?.id === first)) return
+        first = held.messages[0]?.id ?? ''
+        await conversations.loadOlder(id)
+      }
     } catch (error) {
       if (!(error instanceof Fault)) throw error
     } finally {
