@@ -98,7 +98,7 @@ describe('a client is caught that', () => {
     const fault = results.find((result) => result.fault !== undefined)?.fault
     expect(fault).toEqual(expect.any(String))
     expect(fault).not.toContain('the device is live')
-  })
+  }, 120_000)
 })
 
 describe('a server is caught that', () => {
@@ -119,5 +119,5 @@ describe('a server is caught that', () => {
     const options = { only: rule, within: 3_000, stopsAtFailure: true }
     const results = await checkServer(broken.url, options)
     expect(results.find(({ fault }) => fault !== undefined)?.fault).toEqual(expect.any(String))
-  })
+  }, 120_000)
 })
