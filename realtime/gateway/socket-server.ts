@@ -8,6 +8,7 @@ import { Fault, toProblem } from '@lockstep/protocol/errors'
 import { limits } from '@lockstep/protocol/limits'
 import { NetworkBuckets } from '../auth/network-buckets.ts'
 import type { TopicServer } from './connection.ts'
+import { limitControlFrames } from './control-frames.ts'
 import { frameParser } from './frame-decoder.ts'
 import type { GatewaySettings } from './settings.ts'
 
@@ -58,6 +59,7 @@ export function openSocketServer(
   io.engine.on('connection', (engineSocket: Socket['conn']) => {
     const { socket } = engineSocket.request
     open.add(socket)
+    limitControlFrames(engineSocket)
     engineSocket.once('close', () => setTimeout(() => socket.destroy(), CLOSE_MS).unref())
     socket.once('close', () => {
       open.delete(socket)

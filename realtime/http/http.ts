@@ -37,6 +37,7 @@ import { recordRequests, type RequestLogLevel } from './access-log.ts'
 import { serveOperatorRoutes } from './operator-routes.ts'
 import { frameworkFault, refuseConnection, sendProblem } from './problems.ts'
 import { createOpenAnswers } from './open-answers.ts'
+import { createRequestAdmission } from './pipelined-requests.ts'
 import { watchRequests } from './request-deadlines.ts'
 import { createRequestLimits } from './request-limits.ts'
 import { serveRoutes } from './routes.ts'
@@ -141,6 +142,11 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
   parseJsonBodies(app)
   recordRequests(app, { logger, metrics, requestLogLevel })
   await protectPages(app, config)
+  const admit = createRequestAdmission()
+  app.addHook('onRequest', (request, reply, done) => {
+    if (admit(request.raw, reply.raw)) done()
+    else reply.hijack()
+  })
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
     cors.setHeaders(request, reply)

@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { readWritten, summaryOf } from './table.ts'
 
-const ofTheTable = ['changes', 'devices', 'feed', 'start']
+const ofTheTable = ['changes', 'devices', 'feed', 'start', 'sealing']
 
 const { values } = parseArgs({
   options: { only: { type: 'string' }, json: { type: 'boolean', default: false } },

@@ -65,12 +65,15 @@ export async function startFloor(): Promise<Subject> {
 /** Limits that are there for people and not for a load. */
 const env = { ...bulkUsersEnv, LOG_LEVEL: 'silent', DEVICES_PER_USER: '20000' }
 
-export async function startLockstep(): Promise<Subject> {
+export async function startLockstep(
+  name: SubjectName = 'node',
+  settings: Record<string, string> = {},
+): Promise<Subject> {
   const stack = new AsyncDisposableStack()
   const database = stack.use(freshDatabase())
-  const node = stack.use(await spawnNode(database, env))
+  const node = stack.use(await spawnNode(database, { ...env, ...settings }))
   return {
-    name: 'node',
+    name,
     pids: [node.process.pid],
     urls: [node.url],
     users: (count, options) => usersOf(database.url, [node.url], count, options),

@@ -140,6 +140,34 @@ export const unexpectedLoad: readonly Row[] = [
     ],
   },
   {
+    row: 'Requests without waiting for answers',
+    edits: [
+      {
+        file: 'realtime/http/pipelined-requests.ts',
+        old: 'if (before >= MOST_AT_ONCE) {',
+        now: 'if (before >= 1e6 * MOST_AT_ONCE) {',
+      },
+    ],
+    test: [
+      'tests/attacks/flooding-connections.test.ts',
+      'requests that don’t wait for the answers before them end their connection, and hold nobody’s turn',
+    ],
+  },
+  {
+    row: 'A flood of control frames',
+    edits: [
+      {
+        file: 'realtime/gateway/socket-server.ts',
+        old: 'limitControlFrames(engineSocket)',
+        now: 'void limitControlFrames',
+      },
+    ],
+    test: [
+      'tests/attacks/flooding-connections.test.ts',
+      'a flood of %s ends its WebSocket; a few are answered as they should',
+    ],
+  },
+  {
     row: 'A flood of requests',
     edits: [
       {

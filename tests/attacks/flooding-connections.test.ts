@@ -1,0 +1,75 @@
+// What one connection can bring at once: requests one behind the other without waiting for answers,
+// and control frames of a WebSocket, which no limit of events counts.
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { expect, test } from 'vitest'
+import { signUp } from '../harness/person.ts'
+import { sharedNodes } from '../harness/shared-node.ts'
+import { longestTurn, longestTurnAtBest, MAX_TURN_MS } from './turn-meter.ts'
+
+const shared = sharedNodes()
+
+/** Whether it ends or breaks. */
+const closeOf = (socket: Socket) =>
+  new Promise<void>((resolve) => void socket.once('close', () => resolve()))
+
+/** Sends bytes and resolves to what came until the connection ended or has `answers` answers. */
+async function exchange(bytes: string | Buffer, answers = Infinity): Promise<string> {
+  const socket = connect(Number(new URL(shared.node.url).port), '127.0.0.1')
+  let came = ''
+  socket.on('error', () => undefined)
+  socket.on('data', (chunk: Buffer) => {
+    came += chunk.toString('latin1')
+    if (countOf(came) >= answers) socket.destroy()
+  })
+  socket.write(bytes)
+  await closeOf(socket)
+  return came
+}
+const countOf = (came: string): number => came.split('HTTP/1.1 ').length - 1
+const requestOf = (cookie: string) =>
+  `GET /users/me HTTP/1.1\r\nHost: x\r\nCookie: ${cookie}\r\n\r\n`
+
+test('requests that don’t wait for the answers before them end their connection, and hold nobody’s turn', async () => {
+  const { cookie } = await signUp(shared.node, 'eve')
+  const some = await exchange(requestOf(cookie).repeat(4), 4)
+  expect(some.split('200 OK')).toHaveLength(5)
+  const longest = await longestTurnAtBest(async () => {
+    const { result, longestMs } = await longestTurn(() =>
+      exchange(requestOf(cookie).repeat(1_000), 1_000),
+    )
+    expect(countOf(result)).toBeLessThan(10)
+    return longestMs
+  })
+  expect(longest).toBeLessThan(MAX_TURN_MS)
+}, 60_000)
+
+/** An open WebSocket of which a test writes the bytes. */
+async function openWebSocket(cookie: string): Promise<Socket> {
+  const socket = connect(Number(new URL(shared.node.url).port), '127.0.0.1')
+  socket.on('error', () => undefined)
+  socket.write(
+    `GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nCookie: ${cookie}\r\n` +
+      'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n' +
+      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+  )
+  await once(socket, 'data')
+  return socket
+}
+/** A masked frame of one byte. */
+const controlFrame = (opcode: number) => Buffer.from([0x80 | opcode, 0x81, 0, 0, 0, 0, 0x78])
+
+test.each([
+  ['pings', 9],
+  ['pongs', 10],
+])('a flood of %s ends its WebSocket; a few are answered as they should', async (_what, opcode) => {
+  const { cookie } = await signUp(shared.node, 'eve')
+  const socket = await openWebSocket(cookie)
+  socket.write(controlFrame(9))
+  let came = Buffer.alloc(0)
+  while (!came.includes(Buffer.from([0x8a, 1, 0x78])))
+    came = Buffer.concat([came, ...((await once(socket, 'data')) as Buffer[])])
+  const closed = closeOf(socket.resume())
+  socket.write(Buffer.concat(Array<Buffer>(1_000).fill(controlFrame(opcode))))
+  await closed
+})
