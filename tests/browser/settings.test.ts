@@ -6,7 +6,7 @@ import { cookieOf, Person, request, signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { violations } from './accessibility-violations.ts'
 import { sharedBrowser } from './browser-windows.ts'
-import { threadText, sendMessage, waitForVisible } from './user-actions.ts'
+import { navigateTo, sendMessage, threadText, waitForVisible } from './user-actions.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()
@@ -147,4 +147,37 @@ test('whoever has used 90 % of a limit is told so, and sees in the settings how 
     .toBe('Chats')
   expect(await violations(page)).toEqual([])
   for (const device of devices) device.close()
+})
+
+test('a full account refuses what the page does by itself, such as a read mark, without a word to the person', async () => {
+  const node = windows.keep(await startNode(shared.database, { quotas: { bytes: 600_000 } }))
+  const alice = await signUp(node, 'alice')
+  const messages = [{ role: 'assistant' as const, content: 'Unread so far' }]
+  const { id } = await alice.ask('createConversation', { body: { messages } })
+  for (const size of [200_000, 20_000, 2_000, 200, 20])
+    for (let isFull = false; !isFull;) {
+      const content = 'x'.repeat(size)
+      const body = { messages: [{ role: 'user' as const, content }] }
+      await alice.ask('createConversation', { body }).catch(() => (isFull = true))
+    }
+  const page = await windows.open(node.url, '/healthz', { person: alice })
+  const refused = Promise.withResolvers<void>()
+  page.on('websocket', (socket) =>
+    socket.on('framereceived', ({ payload }) => {
+      if (String(payload).includes('"full"')) refused.resolve()
+    }),
+  )
+  // a notice goes by itself, so each one leaves a trace
+  await page.addInitScript(() => {
+    const look = () => {
+      if (document.querySelector('[data-kind="error"]')) document.documentElement.lang = 'told'
+    }
+    new MutationObserver(look).observe(document, { childList: true, subtree: true })
+  })
+  await page.goto(`${node.url}/app/c/${id}`)
+  await waitForVisible(threadText(page, 'Unread so far'))
+  await refused.promise
+  await navigateTo(page, '/app/settings/data')
+  await waitForVisible(page.locator('[data-quota="bytes"]'))
+  await expect.poll(() => page.locator('html').getAttribute('lang')).toBe('en')
 })

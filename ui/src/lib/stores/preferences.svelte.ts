@@ -103,7 +103,11 @@ class Preferences {
   #updateAutomatically(patch: JsonObject): void {
     const { mutation_id, outcome } = engine.preferences.update(patch)
     this.#automatic.add(mutation_id)
-    void outcome.then(() => this.#automatic.delete(mutation_id))
+    void outcome.then(({ ok }) => {
+      this.#automatic.delete(mutation_id)
+      // Nobody has asked for it, so nobody is told that it was refused.
+      if (!ok) engine.outbox.find((item) => item.mutation_id === mutation_id)?.discard()
+    })
   }
 
   /** Drafts that an earlier version kept here, by their place. */

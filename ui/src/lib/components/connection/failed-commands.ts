@@ -11,7 +11,9 @@ const handled = new Set<string>()
 async function handle(item: OutboxItem): Promise<void> {
   try {
     const { handleFailure } = await import('./handle-failure.ts')
-    handleFailure(item)
+    // The page discards by itself what nobody has asked for.
+    if (failedCommands().some(({ mutation_id }) => mutation_id === item.mutation_id))
+      handleFailure(item)
   } catch {
     notify(t('failure.notSaved', { reason: t('faults.refused') }), { kind: 'error' })
   }
