@@ -17,6 +17,7 @@ const mayImport = new Map<string, string[]>([
   ['clients/vue', ['clients/typescript']],
   ['clients/conformance', ['protocol']],
   ['clients/ai-sdk', ['clients/typescript']],
+  ['clients/persist', ['clients/typescript']],
   ['ui', ['protocol', 'clients/typescript', 'realtime/imports']],
   ['realtime/embedded', []],
   ['realtime/imports', ['protocol']],
@@ -85,6 +86,7 @@ const onlyPackages = new Map([
   ['clients/svelte', ['svelte']],
   ['clients/vue', ['vue']],
   ['clients/ai-sdk', ['ai', '@ai-sdk/react', 'react']],
+  ['clients/persist', []],
 ])
 
 const innermostFirst = [...mayImport.keys()].sort((a, b) => b.length - a.length)

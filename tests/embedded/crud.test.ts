@@ -311,6 +311,19 @@ describe('hostile names', () => {
   })
 })
 
+test('a single batch has as many documents as any first batch, and no cursor', async () => {
+  const items = freshCollection()
+  await items.insertMany(Array.from({ length: 120 }, (_, n) => ({ _id: `${n}` })))
+  for (const [options, count] of [
+    [{ singleBatch: true, batchSize: 2 }, 2],
+    [{ singleBatch: true }, 101],
+  ] as const) {
+    const { cursor } = await database.db.command({ find: items.collectionName, ...options })
+    expect(cursor).toMatchObject({ firstBatch: { length: count } })
+    expect(Number(cursor.id)).toBe(0)
+  }
+})
+
 test('maxTimeMS ends a query that takes too long', async () => {
   const items = freshCollection()
   for (let page = 0; page < 5; page++) {

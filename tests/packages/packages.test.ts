@@ -127,6 +127,7 @@ describe('@lockstep/client', () => {
       import type { Message } from '@lockstep/client/protocol/message'
       import { branchOf, reduceConversation } from '@lockstep/client/protocol'
       import { idOf } from '@lockstep/client/foreign-ids'
+      import { openStorage, type PersistedStorage } from '@lockstep/persist'
       import { limits } from '@lockstep/protocol/limits'
       import { startEmbedded } from '@lockstep/embedded-mongo'
 
@@ -138,6 +139,8 @@ describe('@lockstep/client', () => {
       export const id: string = idOf('chat-1')
       export const reduced: { version: number } | undefined = reduceConversation(undefined, {} as never)
       export const kept: Engine = createEngine({ origin: '', path: '/chat', store: new Map() })
+      const shape = { toStored: (chats: never[]) => ({ chats, settings: {} }), fromStored: () => [] }
+      export const storage: PersistedStorage = await openStorage({ engine, shape })
       export const bytes: number = limits.rangeMax
       export const isGone = (error: unknown) => error instanceof Fault && error.code === 'not_found'
       export const database: { url: string } = await startEmbedded({ dataDir: 'data' })
@@ -294,7 +297,16 @@ describe('@lockstep/embedded-mongo', () => {
 })
 
 describe('every tarball', () => {
-  const names = ['client', 'react', 'svelte', 'vue', 'ai-sdk', 'protocol', 'embedded-mongo']
+  const names = [
+    'client',
+    'react',
+    'svelte',
+    'vue',
+    'ai-sdk',
+    'persist',
+    'protocol',
+    'embedded-mongo',
+  ]
 
   test.each(names)(
     '@lockstep/%s has what an installed package needs, and no more',

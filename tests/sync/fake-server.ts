@@ -313,7 +313,8 @@ export class FakeServer {
     return {
       ...held,
       messages,
-      has_more: (messages[0]?.position ?? 1) > 1,
+      // Deleted messages leave no page of their own.
+      has_more: messages.length > 0 && messages[0] !== held.messages[0],
       ...this.head('conversations'),
     }
   }

@@ -119,9 +119,11 @@ describe('the site of the documentation', () => {
       for (const name of [...wireCommands[topic].keys(), 'change', 'sync'])
         expect(text, topic).toMatch(new RegExp(`^${name}$`, 'm'))
     }
+    const sdk = textOf(pages.get('modules.html')!)
     for (const { manifest } of readPackages())
-      if (/\/(client|react|svelte|vue)$/.test(manifest.name))
-        expect(pages.get('modules.html')).toContain(`>${manifest.name}<`)
+      if (/\/(client|react|svelte|vue|ai-sdk)$/.test(manifest.name))
+        for (const specifier of Object.keys(manifest.exports))
+          expect(sdk).toContain(path.posix.join(manifest.name, specifier.replace('*', '')))
     for (const name of ['createEngine', 'useConversation', 'createProducer', 'ConversationsTopic'])
       expect([...pages.keys()].some((file) => file.endsWith(`.${name}.html`))).toBe(true)
   })

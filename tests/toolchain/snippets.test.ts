@@ -52,6 +52,7 @@ const run: Row[] = [
   ['docs/using-the-api.md', 'emitWithAck', 'tests/user-data/docs.test.ts'],
   ['docs/using-the-api.md', 'HTTPCookieProcessor', 'tests/user-data/docs.test.ts'],
   ['docs/own-agent-loop.md', 'async function produce', 'tests/user-data/docs.test.ts'],
+  ['docs/start.md', 'curl -c jar', 'tests/user-data/docs.test.ts'],
   ['docs/start.md', 'createEngine', 'tests/user-data/docs.test.ts'],
   ['docs/python.md', 'import asyncio', 'tests/user-data/docs.test.ts'],
   ['docs/host-users.md', 'auth_request', 'tests/auth/nginx-snippets.test.ts'],

@@ -86,10 +86,16 @@ test('the example of an own agent loop runs as pasted, and a stop ends its agent
   expect((await endless).stdout).toMatch(/status: 'stopped'[\s\S]*stopped_by/)
 })
 
-test('the first program of start.md runs as pasted', async () => {
+test('the first program of start.md runs as pasted, with the token that its commands make', async () => {
   const person = await signUp(shared.node)
-  const { token } = await person.ask('createToken', { body: { name: 'First' } })
   const page = await readFile(join(root, 'docs/start.md'), 'utf8')
+  const [, commands = ''] = /```sh\n(curl[\s\S]*?)```/.exec(page)!
+  const lines = commands
+    .replaceAll('http://127.0.0.1:3000', shared.node.url)
+    .replace('alice', person.user.username)
+    .replace('correct horse', person.password)
+  const made = await run('bash', ['-ec', lines], { cwd: folder, timeout: 30_000 })
+  const [, token = ''] = /"token":"(lsu_[^"]+)"/.exec(made.stdout) ?? []
   const [, code = ''] = /```js\n([\s\S]*?)```/.exec(page)!
   await writeFile(join(folder, 'start.mjs'), code)
   const env = { ...process.env, LOCKSTEP: shared.node.url, TOKEN: token }

@@ -194,7 +194,7 @@ const written: ReadonlySet<string> = new Set([...languages, 'js', 'sh', 'ts'])
 /** By the names that programs import them by, below a heading of their own. */
 function nameModules(project: ProjectReflection, modules: ReadonlyMap<string, string>): void {
   for (const module of project.getChildrenByKind(ReflectionKind.Module)) {
-    const name = modules.get(`clients/${module.name}.ts`)
+    const name = modules.get(`${module.name}.ts`)
     if (name) module.name = name
   }
   for (const group of project.groups ?? []) if (group.title === 'Modules') group.title = 'SDK'

@@ -66,9 +66,8 @@ export const find: CommandDefinition = {
     }
     const source = sourceOf(request, name)
     const singleBatch = isTrue(command.get('singleBatch'))
-    const batchSize = optionalCount(command, 'batchSize') ?? 101
     return openCursor(request, `${db}.${name}`, source, {
-      batchSize: singleBatch ? Infinity : batchSize,
+      batchSize: optionalCount(command, 'batchSize') ?? 101,
       singleBatch,
       noTimeout: isTrue(command.get('noCursorTimeout')),
     })

@@ -206,7 +206,7 @@ const rows = Object.entries(openApi.paths).flatMap(([path, operations]) =>
         {},
         create('span', { className: 'method' }, method.toUpperCase()),
         create('span', { className: 'path' }, path),
-        create('span', { className: 'about' }, operation.summary),
+        create('span', { className: 'about' }, operation.summary.replaceAll('`', '')),
       ),
     )
     row.addEventListener('toggle', () => row.append(formOf(method, path, operation)), {
