@@ -62,7 +62,8 @@ export default defineConfig({
     expect: { poll: { timeout: 10_000 } },
     setupFiles: ['tests/harness/seed.ts'],
     // Processes, sockets and browsers meet rare moments on a busy machine. A test that needs the
-    // second attempt is named at the end, and a run with many of them fails (tools/run-reporter.ts).
+    // second attempt is named at the end, and a run with many of them fails
+    // (tools/run-reporter.ts).
     retry: 1,
     sequence: { sequencer: SlowFirstSequencer },
     projects: [

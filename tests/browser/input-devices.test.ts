@@ -315,39 +315,6 @@ test('G6: a search hit opens at its message, also far back', async () => {
     .toBe(true)
 })
 
-test('G6: several words mean AND, a row shows what was found, and more hits than a page can be reached', async () => {
-  const alice = await signUp(shared.node, 'alice')
-  const messages = (...contents: string[]) =>
-    contents.map((content) => ({ role: 'user' as const, content }))
-  const body = (title: string, ...contents: string[]) => ({
-    body: { title, messages: messages(...contents) },
-  })
-  await alice.ask(
-    'createConversation',
-    body('Both', 'A **heron** is', 'and blue it was', 'The end'),
-  )
-  await alice.ask('createConversation', body('Blue in the title', 'A heron stands there', 'End'))
-  await alice.ask('createConversation', body('Only one', 'A heron', 'The end'))
-  for (let at = 0; at < 95; at++)
-    await alice.ask('createConversation', body(`Common ${at}`, 'needle'))
-  const page = await windows.open(shared.node.url, '/app', { person: alice })
-  await page.getByRole('searchbox').fill('heron blue')
-  await waitForVisible(listedConversation(page, 'Both'))
-  await waitForVisible(listedConversation(page, 'Blue in the title'))
-  await expect.poll(() => page.getByRole('complementary').getByRole('listitem').count()).toBe(2)
-  await waitForVisible(
-    listedConversation(page, 'Blue in the title').locator('mark', { hasText: 'heron' }),
-  )
-  await page.getByRole('searchbox').fill('needle')
-  await waitForVisible(listedConversation(page, 'Common 94'))
-  await expect
-    .poll(async () => {
-      await page.getByRole('complementary').getByRole('listitem').last().scrollIntoViewIfNeeded()
-      return page.getByRole('complementary').getByRole('listitem').count()
-    })
-    .toBe(95)
-})
-
 test('G7: the agent is chosen per chat, on every device, and other chats keep theirs', async () => {
   const alice = await signUp(shared.node, 'alice')
   const { conversationId } = await fillAccount(alice)

@@ -90,15 +90,19 @@ describe('a client is caught that', () => {
     ['ignores a reset (CLIENT-7)', 'CLIENT-7'],
     ['needs a WebSocket (CLIENT-9)', 'CLIENT-9'],
     ['keeps the state of another user (CLIENT-8)', 'CLIENT-8'],
-  ])('%s', async (_what, rule) => {
-    const broke = { do: 'break', rule } as const
-    // not a request of the kit: this adapter knows it besides
-    await broken.ask(broke as unknown as Parameters<Adapter['ask']>[0])
-    const results = await checkClient(broken, { only: rule, within: 2_000, stopsAtFailure: true })
-    const fault = results.find((result) => result.fault !== undefined)?.fault
-    expect(fault).toEqual(expect.any(String))
-    expect(fault).not.toContain('the device is live')
-  })
+  ])(
+    '%s',
+    async (_what, rule) => {
+      const broke = { do: 'break', rule } as const
+      // not a request of the kit: this adapter knows it besides
+      await broken.ask(broke as unknown as Parameters<Adapter['ask']>[0])
+      const results = await checkClient(broken, { only: rule, within: 2_000, stopsAtFailure: true })
+      const fault = results.find((result) => result.fault !== undefined)?.fault
+      expect(fault).toEqual(expect.any(String))
+      expect(fault).not.toContain('the device is live')
+    },
+    120_000,
+  )
 })
 
 describe('a server is caught that', () => {
@@ -114,10 +118,14 @@ describe('a server is caught that', () => {
     ['lets a connection join twice (GATE-8)', 'GATE-8'],
     ['refuses a handshake for another reason (GATE-9)', 'GATE-9'],
     ['leaves changes out of a range (GATE-10)', 'GATE-10'],
-  ])('%s', async (_what, rule) => {
-    await using broken = await startBrokenServer(shared.node.url, breakages[rule]!)
-    const options = { only: rule, within: 3_000, stopsAtFailure: true }
-    const results = await checkServer(broken.url, options)
-    expect(results.find(({ fault }) => fault !== undefined)?.fault).toEqual(expect.any(String))
-  })
+  ])(
+    '%s',
+    async (_what, rule) => {
+      await using broken = await startBrokenServer(shared.node.url, breakages[rule]!)
+      const options = { only: rule, within: 3_000, stopsAtFailure: true }
+      const results = await checkServer(broken.url, options)
+      expect(results.find(({ fault }) => fault !== undefined)?.fault).toEqual(expect.any(String))
+    },
+    120_000,
+  )
 })

@@ -98,7 +98,7 @@ describe('whatever commands come, the log of a conversation', () => {
           ? (window.messages[0]?.position ?? lastPosition(window) + 1)
           : 1
         const isInside = ({ position }: { position: number }) => position >= first
-        // a window without the deleted message may say that nothing was removed in it, or not say it
+        // A window without the deleted message may say that nothing was removed, or say nothing.
         const inside = ({ removed = [] }: { removed?: readonly { position: number }[] }) =>
           removed.filter(isInside)
         expect({ ...partial, removed: inside(partialOf(partial)) }).toEqual({

@@ -97,5 +97,5 @@ describe('lockstep-client', () => {
       env: { ...env, MYPYPATH: client },
     })
     expect(stdout).toMatch(/^Success: /)
-  })
+  }, 240_000)
 })

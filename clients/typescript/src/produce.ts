@@ -192,8 +192,9 @@ function textUnits(pieces: readonly ProducedPiece[]): number {
 }
 
 /**
- * How far the thinking has grown after these pieces, without white space. Undefined, so that the server takes all
- * thinking as new, once the program has made a reasoning part itself: it may replace it.
+ * How far the thinking has grown after these pieces, without white space. Undefined once the
+ * program has made a reasoning part itself, which it may replace: the server then takes all
+ * thinking as new.
  */
 function afterThinking(
   offset: number | undefined,

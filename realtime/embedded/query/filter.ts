@@ -101,7 +101,7 @@ function parseField(path: string, operand: unknown, variables: Variables): Filte
 }
 
 /** Parses the operators `{$op: operand, …}` of one path. */
-export function parseOperators(path: string, operators: Doc, variables: Variables): Filter {
+function parseOperators(path: string, operators: Doc, variables: Variables): Filter {
   const filters: Filter[] = []
   for (const { name, value: operand } of operators.fields) {
     if (name === '$options') {
