@@ -89,7 +89,7 @@ export class Account {
     if (this.#extending.has(id)) return
     this.#extending.add(id)
     try {
-      for (let first: string | undefined; ; ) {
+      for (let first: string | undefined; ;) {
         const held = conversations.get(id)
         // A page that brought nothing brings nothing again.
         if (!held?.has_more || (first !== undefined && held.messages[0]?.id === first)) return
