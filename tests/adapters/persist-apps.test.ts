@@ -1,4 +1,4 @@
-// Two small apps before and after they became multi-device: on web storage and with zustand-persist.
+// Two small apps before and after they became multi-device: on web storage, with zustand-persist.
 // Each is changed in at most 30 lines.
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
