@@ -1,11 +1,13 @@
-// Two small apps before and after they became multi-device: on web storage, with zustand-persist.
-// Each is changed in at most 30 lines.
+// Three small apps before and after they became multi-device: on web storage, with zustand-persist
+// and with redux-persist. Each is changed in at most 30 lines.
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import type { Engine } from '@lockstep/client'
 import { openStorage, type Stored } from '@lockstep/persist'
 import { SimulatedUser } from '../sync/simulated-user.ts'
 import type { ChatApp } from './apps/chat-app.ts'
+import { createApp as reduxAfter } from './apps/redux-persist-after.ts'
+import { createApp as reduxBefore } from './apps/redux-persist-before.ts'
 import { createApp as webAfter } from './apps/web-storage-after.ts'
 import { createApp as webBefore } from './apps/web-storage-before.ts'
 import { createApp as zustandAfter } from './apps/zustand-after.ts'
@@ -24,6 +26,12 @@ class LocalStorage implements Storage {
   clear = () => this.#texts.clear()
 }
 
+const promised = (storage: LocalStorage) => ({
+  getItem: (key: string) => Promise.resolve(storage.getItem(key)),
+  setItem: (key: string, text: string) => Promise.resolve(storage.setItem(key, text)),
+  removeItem: (key: string) => Promise.resolve(storage.removeItem(key)),
+})
+
 interface App {
   before(storage: LocalStorage): ChatApp
   after(engine: Engine, storage: LocalStorage): Promise<ChatApp>
@@ -31,8 +39,10 @@ interface App {
 const apps: Record<string, App> = {
   'web-storage': { before: webBefore, after: webAfter },
   zustand: { before: zustandBefore, after: zustandAfter },
+  'redux-persist': { before: (storage) => reduxBefore(promised(storage)), after: reduxAfter },
 }
 
+/** These libraries write a moment later, in real time, and the engine's time is virtual. */
 async function until(user: SimulatedUser, holds: () => boolean): Promise<void> {
   while (!holds()) await user.time.pass(50)
 }

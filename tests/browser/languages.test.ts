@@ -36,7 +36,7 @@ const readableTexts = (page: Page): Promise<string[]> =>
     for (let node = walker.nextNode(); node; node = walker.nextNode()) {
       const parent = node.parentElement!
       const isOfOthers = parent.closest(
-        'script, style, noscript, time, [dir=auto], .markdown, article .plain, .message, .task, [lang]:not(html)',
+        'script, style, noscript, time, [dir=auto], .markdown, article .plain, .message, .day, .task, [lang]:not(html)',
       )
       const isDate = parent.closest('h2, h3, select') !== null && /\d/.test(node.nodeValue ?? '')
       if (!isOfOthers && !isDate) texts.add((node.nodeValue ?? '').trim())

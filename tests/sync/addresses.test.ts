@@ -7,6 +7,7 @@ import { createProducer } from '@lockstep/client/produce'
 const addresses = [
   [{ origin: '' }, '/users/me'],
   [{ origin: '', path: '/chat' }, '/chat/users/me'],
+  [{ origin: '/chat' }, '/chat/users/me'],
   [{ origin: 'https://a.example' }, 'https://a.example/users/me'],
   [{ origin: 'https://a.example/' }, 'https://a.example/users/me'],
   [{ origin: 'https://a.example', path: '/' }, 'https://a.example/users/me'],

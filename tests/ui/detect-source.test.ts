@@ -103,7 +103,8 @@ test.each(['', '[]', '{"half":', 'no JSON', '[1, "a", null]', '{"conversations":
 test('files of two products aren’t imported together', async () => {
   const files = [toExportFile('a', exports[0]![1]), toExportFile('b', exports[2]![1])]
   await expect(sourceOf(files, 'claude')).rejects.toMatchObject({
-    message: expect.stringContaining('ChatGPT and Claude') as string,
+    first: 'ChatGPT',
+    second: 'Claude',
   })
   expect(await sourceOf([files[0]!, files[0]!], 'claude')).toBe('chatgpt')
 })

@@ -25,10 +25,7 @@ export interface ServerAddress {
 
 /** What all addresses on the server begin with; '' on the server that delivered the page. */
 export const baseOf = ({ origin, path = '' }: ServerAddress): string =>
-  [origin, path]
-    .map((part) => part.replace(/^\/+|\/+$/g, ''))
-    .map((part, index) => (index === 1 && part !== '' ? `/${part}` : part))
-    .join('')
+  origin.replace(/\/+$/, '') + `/${path}`.replace(/\/+$/, '').replace(/^\/+/, '/')
 
 /** As `credentials` of `fetch`. */
 export type CredentialsMode = 'include' | 'omit' | 'same-origin'

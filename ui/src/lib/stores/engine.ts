@@ -4,7 +4,8 @@ import { basePath } from '../base-path.ts'
 import { connectByWebSocket } from '../services/web-socket.ts'
 
 export const engine = createEngine({
-  origin: basePath,
+  origin: '',
+  path: basePath,
   connect: connectByWebSocket(basePath),
   encryption: lateEncryption(async () => {
     const { passphraseEncryption } = await import('@lockstep/client/encryption')
