@@ -83,7 +83,7 @@ export default defineConfig({
           name: 'fast',
           ...asItShips,
           // Twice the cores: tests of faults mostly wait for leases and restarts.
-          maxWorkers: 4,
+          maxWorkers: 5,
           include: ['tests/**/*.test.ts'],
           exclude: [toolchain, browser],
           globalSetup,
@@ -98,7 +98,7 @@ export default defineConfig({
           include: [browser],
           globalSetup,
           // One more than cores: a third of a browser test is waiting for what the page shows.
-          maxWorkers: 3,
+          maxWorkers: 4,
           expect: { poll: { timeout: 20_000 } },
           testTimeout: 180_000,
           hookTimeout: 120_000,
