@@ -25,7 +25,7 @@ const shared = sharedNodes(1, {
   options: { http: { ...httpSettings, userRate: often, addressRate: often } },
 })
 /** Shapes that the search tries for each schema. */
-const STEPS = inForm(3, Math.ceil(Number(process.env.FUZZ_SEEDS) / 10))
+const STEPS = inForm(2, Math.ceil(Number(process.env.FUZZ_SEEDS) / 10))
 
 const table: Record<string, Route> = routes
 const withBody = (Object.keys(routes) as RouteName[]).filter(

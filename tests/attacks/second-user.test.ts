@@ -21,7 +21,7 @@ const isLong = isPrinted || isLongForm
  * One attack in this many is searched and sent at once. For the others, the valid request is
  * measured.
  */
-const SEARCHED_OF = isLong ? 1 : 4
+const SEARCHED_OF = isLong ? 1 : 8
 /** Shapes that the search tries for each. */
 const STEPS = isLong ? Math.ceil(Number(process.env.FUZZ_SEEDS ?? 400) / 100) : 1
 /** How many of the most expensive inputs are sent at once. */
