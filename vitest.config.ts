@@ -82,7 +82,7 @@ export default defineConfig({
         test: {
           name: 'fast',
           ...asItShips,
-          // Twice the cores: tests of faults mostly wait for leases and restarts.
+          // More than cores: tests of faults mostly wait for leases and restarts.
           maxWorkers: 5,
           include: ['tests/**/*.test.ts'],
           exclude: [toolchain, browser],
@@ -97,9 +97,10 @@ export default defineConfig({
           ...asItShips,
           include: [browser],
           globalSetup,
-          // One more than cores: a third of a browser test is waiting for what the page shows.
+          // More than cores: a third of a browser test is waiting for what the page shows. Each
+          // look at the page costs the processor some milliseconds.
           maxWorkers: 4,
-          expect: { poll: { timeout: 20_000 } },
+          expect: { poll: { timeout: 20_000, interval: 100 } },
           testTimeout: 180_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 2 },

@@ -42,7 +42,7 @@ async function isSeen(sight: Sight, page: Page): Promise<boolean> {
 async function becomes(sight: Sight, page: Page, isThere: boolean): Promise<boolean> {
   for (const end = Date.now() + patienceMs; Date.now() < end;) {
     if ((await isSeen(sight, page)) === isThere) return true
-    await page.waitForTimeout(40)
+    await page.waitForTimeout(100)
   }
   return false
 }
@@ -152,7 +152,7 @@ class PageWalk {
       // A page that has just drawn it anew doesn't know the found element any more.
       const element = found && (await this.#tree.locate(found).catch(() => undefined))
       if (element && !found?.isDisabled) return element
-      await this.#page.waitForTimeout(50)
+      await this.#page.waitForTimeout(100)
     }
     return undefined
   }
