@@ -67,10 +67,10 @@ export interface SignIn {
    * the account is locked or waits for approval), `rate_limited`.
    */
   login(visitor: SignInContext, credentials: PasswordCredentials): Promise<SignInResult>
-  /** Signs in a user whom the host app has authenticated, the first time with a new account. */
+  /** Signs in a user of the host app, which has authenticated them. Creates a missing account. */
   enter(visitor: SignInContext, user: HostUser): Promise<SignInResult>
   /**
-   * Finds the account of a user whom the host app has authenticated. The first call for a user
+   * Finds the account of a user of the host app, which has authenticated them. The first call
    * creates the account. No call begins a session. Throws `unauthenticated` if the user may not
    * enter.
    */

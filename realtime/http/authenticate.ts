@@ -44,11 +44,11 @@ export const authenticateByToken =
   }
 
 /**
- * Authenticates a request as the user whom the proxy names. A request without a cookie may come
- * from a program. Programs need no session, and theirs would push out the sessions of people. So
- * the response only offers a session. The session begins when a request brings the offered cookie
- * back, as a browser does. A session of another user in the same browser is revoked, because nobody
- * will use it any more.
+ * The proxy names the user, and this function authenticates the request as that user. A request
+ * without a cookie may come from a program. A program needs no session, and its sessions would push
+ * out those of people. So the response only offers a session. The session begins when a request
+ * brings the offered cookie back, as a browser does. It revokes the session of another user in the
+ * same browser, because nobody will use that one any more.
  */
 export function authenticateByProxy(
   proxy: TrustedProxy,

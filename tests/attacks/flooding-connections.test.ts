@@ -44,7 +44,7 @@ test('requests that don’t wait for the answers before them end their connectio
   expect(longest).toBeLessThan(MAX_TURN_MS)
 }, 60_000)
 
-/** An open WebSocket of which a test writes the bytes. */
+/** Opens a WebSocket; the test writes its bytes. */
 async function openWebSocket(cookie: string): Promise<Socket> {
   const socket = connect(Number(new URL(shared.node.url).port), '127.0.0.1')
   socket.on('error', () => undefined)

@@ -1,5 +1,5 @@
-// What a program that writes a reply costs everybody else, and for whom it may write. Its stream
-// has no end and no Content-Length, so each piece has to be cheap, whatever the reply has already.
+// A program writes a reply: what that costs everybody else, and whose replies it may write. The
+// stream has no end and no Content-Length, so each piece has to be cheap, however long the reply.
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
@@ -229,7 +229,7 @@ test.each(['exportMe', 'getConversationMarkdown'] as const)(
       agent: false,
     })
     asked.setHeader('cookie', 'alice').end()
-    await once(asked, 'response') // of which nothing is read any more
+    await once(asked, 'response') // and nobody reads its body
     const ended = once(endless, 'close')
     isSignedIn = false
     await ended

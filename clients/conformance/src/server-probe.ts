@@ -56,7 +56,7 @@ class ProbeSocket {
     })
   }
 
-  /** Whether the server has given this connection the private id with which state is recovered. */
+  /** Whether the server has given this connection a private id, which would recover its state. */
   get offersRecovery(): boolean {
     return Object.hasOwn(this.#socket, '_pid') && Reflect.get(this.#socket, '_pid') !== undefined
   }

@@ -14,19 +14,21 @@ from .outbox import IssuedCommand
 from .reduce import Held, is_known, reduce_account
 from .rest import Rest
 from .shapes import Cursor, JsonObject, Topic
+from .single_entity import SingleEntityModel
 from .topic import TopicClient
 
 KEY = "account"
 
 
-class AccountModel:
+class AccountModel(SingleEntityModel):
     topic: Topic = "account"
+    key = KEY
 
     def __init__(self, rest: Rest, on_session: Callable[[JsonObject], None]) -> None:
         self._rest = rest
         self._on_session = on_session
 
-    async def _read(self) -> tuple[JsonObject, Cursor]:
+    async def read(self) -> tuple[JsonObject, Cursor]:
         # A change that only the second response contains comes again with the log: no harm.
         me = await self._rest.call("GET", "/users/me")
         if me.get("session") is not None:  # a token has no session
@@ -34,18 +36,6 @@ class AccountModel:
         sessions = (await self._rest.call("GET", "/users/me/sessions"))["items"]
         state = {"username": me["user"]["username"], "sessions": sessions, "closed": False}
         return state, {"epoch": me["epoch"], "seq": me["seq"]}
-
-    async def load_all(self, put: Callable[[str, JsonObject], None]) -> Cursor:
-        state, cursor = await self._read()
-        put(KEY, state)
-        return cursor
-
-    async def load_one(self, key: str, held: Held) -> tuple[JsonObject, str | None]:
-        state, cursor = await self._read()
-        return state, cursor["epoch"]
-
-    def key_of(self, change: JsonObject) -> str:
-        return KEY
 
     def action_for(self, held: Held, change: JsonObject) -> Action:
         # Applying these changes twice changes nothing, so they need no versions.
@@ -57,12 +47,6 @@ class AccountModel:
 
     def version_of(self, state: JsonObject) -> float:
         return float("inf")
-
-    def tombstone(self, key: str, version: float) -> Held:
-        return None
-
-    def trim(self, key: str, state: JsonObject) -> JsonObject:
-        return state
 
 
 class Account(TopicClient):

@@ -119,11 +119,7 @@ class Agents(TopicClient):
         if self._runs.next_page is None:
             return
         page = await self._runs.page(self._runs.next_page)
-        cursor = self.cursor
-        if parts is not self._parts or cursor is None:
-            return
-        if page["epoch"] != cursor["epoch"]:
-            parts.follower.reload()
+        if not self._is_current(parts, page["epoch"]):
             return
         self._runs.next_page = page["next_cursor"]
         for run in page["items"]:

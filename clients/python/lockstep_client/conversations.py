@@ -73,11 +73,7 @@ class Conversations(TopicClient):
         if after is None:
             return
         page = await self._conversations.page(state, after or None)
-        cursor = self.cursor
-        if parts is not self._parts or cursor is None:
-            return
-        if page["epoch"] != cursor["epoch"]:
-            parts.follower.reload()
+        if not self._is_current(parts, page["epoch"]):
             return
         self._conversations.pages[state] = page["next_cursor"]
         for summary in page["items"]:

@@ -11,33 +11,23 @@ from .outbox import IssuedCommand
 from .reduce import NO_PREFERENCES, Held, reduce_preferences
 from .rest import Rest
 from .shapes import Cursor, JsonObject, Topic
+from .single_entity import SingleEntityModel
 from .topic import TopicClient
 
 KEY = "preferences"
 
 
-class PreferencesModel:
+class PreferencesModel(SingleEntityModel):
     topic: Topic = "preferences"
+    key = KEY
 
     def __init__(self, rest: Rest) -> None:
         self._rest = rest
 
-    async def _read(self) -> tuple[JsonObject, Cursor]:
+    async def read(self) -> tuple[JsonObject, Cursor]:
         answer = await self._rest.call("GET", "/users/me/preferences")
         state = {"preferences": answer["preferences"], "version": answer["version"]}
         return state, {"epoch": answer["epoch"], "seq": answer["seq"]}
-
-    async def load_all(self, put: Callable[[str, JsonObject], None]) -> Cursor:
-        state, cursor = await self._read()
-        put(KEY, state)
-        return cursor
-
-    async def load_one(self, key: str, held: Held) -> tuple[JsonObject, str | None]:
-        state, cursor = await self._read()
-        return state, cursor["epoch"]
-
-    def key_of(self, change: JsonObject) -> str:
-        return KEY
 
     def action_for(self, held: Held, change: JsonObject) -> Action:
         return action_by_version(held, change, is_whole=False, is_last=False, is_entity=True)
@@ -47,12 +37,6 @@ class PreferencesModel:
 
     def version_of(self, state: JsonObject) -> float:
         return float(state["version"])
-
-    def tombstone(self, key: str, version: float) -> Held:
-        return None
-
-    def trim(self, key: str, state: JsonObject) -> JsonObject:
-        return state
 
 
 class Preferences(TopicClient):

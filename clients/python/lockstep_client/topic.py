@@ -163,6 +163,16 @@ class TopicClient:
         await asyncio.shield(parts.first_load)
         return parts
 
+    def _is_current(self, parts: Parts, epoch: str) -> bool:
+        """Whether a page that was asked for belongs to what is held now. Reloads in a new epoch."""
+        cursor = self.cursor
+        if parts is not self._parts or cursor is None:
+            return False
+        if epoch != cursor["epoch"]:
+            parts.follower.reload()
+            return False
+        return True
+
     def _view(self, key: str) -> Held:
         """The entity's state after all its pending commands."""
         if self._parts is None:

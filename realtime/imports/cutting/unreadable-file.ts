@@ -1,5 +1,5 @@
-// Files that can't be imported as a whole: for operators in English, and as a code for which the
-// page has a sentence in each language.
+// Says why a whole file can't be imported. Operators read the reason in English. The page reads the
+// code, and has a sentence for each code in each language.
 import { Fault } from '@lockstep/protocol/errors'
 
 const sentences = {

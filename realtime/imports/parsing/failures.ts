@@ -1,5 +1,5 @@
-// Why an item can't be imported: for programs and operators in English, and as a code for which the
-// page has a sentence in each language.
+// Says why an item can't be imported. Programs and operators read the reason in English. The page
+// reads the code, and has a sentence for each code in each language.
 import type { ZodError } from 'zod'
 import { Fault } from '@lockstep/protocol/errors'
 import type { ImportFailureCode } from '@lockstep/protocol/import'
@@ -17,7 +17,10 @@ export class ItemTaken extends Fault {
   }
 }
 
-/** Names the field that a schema refuses. If it is none, the item has too many messages. */
+/**
+ * Names the field that the schema refuses. An error of the whole item means that it has too many
+ * messages.
+ */
 export function whyInvalid({ issues }: ZodError): Why {
   const { path, message, code } = issues[0]!
   return {

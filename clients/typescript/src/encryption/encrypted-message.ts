@@ -1,6 +1,6 @@
-// A message of an encrypted conversation on its way to the server and back. Its parts leave the
-// device as one text: nobody without the key learns how many there are, or of which types. What
-// comes back was checked by no server, so it is checked here.
+// Encrypts messages on their way to the server and decrypts them on their way back. The parts of a
+// message leave the device as one text, which hides their number and their types from everybody
+// without the key. The server can't check encrypted parts, so this device checks them.
 import { encryptedParts } from '@lockstep/protocol/encrypted-parts'
 import { Fault } from '@lockstep/protocol/errors'
 import { mergePatch, type JsonObject } from '@lockstep/protocol/free-form'
