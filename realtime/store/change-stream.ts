@@ -62,10 +62,10 @@ export function openChangeStream(
   }
   const ends = { 'ns.coll': 'changes', operationType: { $in: ['drop', 'rename'] } }
   const invalidated = { operationType: { $in: ['dropDatabase', 'invalidate'] } }
-  // `before` is for rewind only, and may be large
+  // `before` is for rewind only, and may be large; a fingerprint is for commands that are repeated
   const stages = [
     { $match: { $or: [inserts, canary, ends, invalidated] } },
-    { $project: { 'fullDocument.before': 0 } },
+    { $project: { 'fullDocument.before': 0, 'fullDocument.fingerprint': 0 } },
   ]
   const stream: ChangeStream = database.dbWithoutTimeout.watch(stages, {
     maxAwaitTimeMS: AWAIT_MS,
