@@ -86,7 +86,8 @@ export const readChanges = (
  */
 export const readChangesWithoutBefore = (
   ...query: Parameters<typeof readChanges>
-): FindCursor<ChangeDocument> => readChanges(...query).project<ChangeDocument>({ before: 0, fingerprint: 0 })
+): FindCursor<ChangeDocument> =>
+  readChanges(...query).project<ChangeDocument>({ before: 0, fingerprint: 0 })
 
 /** The size of an entry in BSON, where numbers and lists take more bytes than in JSON. */
 export const storedBytes = (entry: ChangeDocument): number =>
