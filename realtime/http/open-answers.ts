@@ -22,9 +22,9 @@ const RETRY_MS = 1_000
 
 export interface OpenAnswers {
   /**
-   * Resolves when it is this request's turn, and when the owner's answers so far are not too much:
-   * making a large answer is what it costs, whether it is read or not. Throws `rate_limited` if too many of the owner's
-   * requests wait, and `unavailable` if nobody waits for the answer any more.
+   * Resolves when it is this request's turn, and the owner's answers so far are not too much: to
+   * make a large answer is what it costs, read or not. Throws `rate_limited` if too many of the
+   * owner's requests wait, and `unavailable` if nobody waits for the answer any more.
    * @param owner the user or the address
    */
   enter(owner: string, response: ServerResponse, socket: Socket): Promise<void>
