@@ -30,7 +30,7 @@ export class TokenBucket {
   }
 
   /** Takes tokens, however few there are. */
-  charge(cost: number): void {
+  spend(cost: number): void {
     this.#refill()
     this.#tokens -= cost
   }
@@ -67,8 +67,8 @@ export class KeyedTokenBuckets {
   }
 
   /** Takes tokens of this key, however few there are. */
-  charge(key: string, cost: number): void {
-    this.#of(key).charge(cost)
+  spend(key: string, cost: number): void {
+    this.#of(key).spend(cost)
   }
 
   #of(key: string): TokenBucket {

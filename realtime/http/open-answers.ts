@@ -93,7 +93,7 @@ export function createOpenAnswers(
       }
       throw new Fault('unavailable')
     },
-    count: (owner, bytes) => owners.charge(owner, bytes),
+    count: (owner, bytes) => owners.spend(owner, bytes),
     stop: () => clearInterval(sweep),
   }
 }
