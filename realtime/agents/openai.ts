@@ -10,7 +10,7 @@ import { isObject } from '@lockstep/protocol/free-form'
 import { alternating } from './alternating-roles.ts'
 import { endingOf, finishReason, noteOf } from './finish-reasons.ts'
 import { readAnswer } from './openai-answer.ts'
-import { ChunkReader } from './openai-chunk.ts'
+import { choiceOf, ChunkReader, finishOf } from './openai-chunk.ts'
 import { ApiError, ConnectionError, mayRefuseUsage, toProviderFault } from './openai-faults.ts'
 import {
   ProviderFault,
@@ -126,8 +126,7 @@ export function createOpenAiProvider(
           done = true
           break
         }
-        const { choices, usage } = part.chunk
-        const choice: unknown = Array.isArray(choices) ? choices[0] : undefined
+        const choice = choiceOf(part.chunk)
         for (const event of reader.read(choice)) {
           if (finish !== undefined) hasFinishedEarly = true
           finish = undefined
@@ -135,14 +134,14 @@ export function createOpenAiProvider(
           hasText = event.kind === 'text' || (hasText && event.kind === 'thinking')
           yield event
         }
-        const reason = finishReason(isObject(choice) ? choice.finish_reason : undefined)
+        const reason = finishReason(choice && finishOf(choice))
         // an ordinary reason doesn't replace a more telling one (a limit, content rules) before it
         if (reason !== undefined && (finish === undefined || endingOf(reason) !== 'usual')) {
           finish = reason
           clearTimeout(silence)
           silence = setTimeout(() => connection.abort(), silenceMs)
         }
-        const counts = usageOf(usage)
+        const counts = usageOf(part.chunk.usage)
         if (counts) yield { kind: 'usage', usage: counts }
       }
     } catch (error) {

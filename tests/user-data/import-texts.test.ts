@@ -20,7 +20,17 @@ describe('thinking in a text', () => {
     ['<think>a</think><think>b</think>c', ['a', 'b'], 'c'],
     ['first\n<think>a</think>\nsecond', ['a'], 'first\n\nsecond'],
     ['<think>never closed', ['never closed'], ''],
-    ['<think></think>c', [], '<think></think>c'],
+    ['<think>\n\n</think>\n\nc', [], 'c'],
+    ['<think></think>', [], '<think></think>'],
+    ['<think>', [], '<think>'],
+    ['<thinking>a</thinking>\nb', ['a'], 'b'],
+    ['[THINK]a[/THINK]b', ['a'], 'b'],
+    ['a\n</thinking>\nb', ['a'], 'b'],
+    [
+      '<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>b',
+      ['a'],
+      'b',
+    ],
     ['a\n\n</think>\nc', ['a'], 'c'],
     [':::thinking\na\n:::\nc', ['a'], 'c'],
     [
@@ -53,6 +63,8 @@ describe('thinking in a text', () => {
     '<details><summary>More</summary>the author’s own</details>',
     '<details type="tool_calls" name="x">x</details>',
     'first\n<think>never closed',
+    'Write <thinking>, then </thinking> after it.',
+    '```\n[/THINK]\n```\nThat was code.',
     'no :::thinking here',
   ])('%j is text like any other', (text) => {
     expect(separateThinking(text)).toEqual({ text, thinking: [], ms: undefined })
