@@ -104,6 +104,9 @@ describe('citation markers', () => {
     ['cut off \ue200cite\ue202turn0search3', 'cut off'],
     ['cut \ue200cite\ue202turn0search3\ue200url\ue202words\ue202turn0search1\ue201', 'cutwords'],
     ['a\ue205b\ue206c', 'abc'],
+    ['Oaks live long 【12†source】. Very 【4:0†guide.pdf】', 'Oaks live long. Very'],
+    ['Oaks :contentReference[oaicite:3]{index=3}live', 'Oakslive'],
+    ['【12】 and 【note† more】 stay', '【12】 and 【note† more】 stay'],
   ])('%j', (text, expected) => {
     expect(withoutMarkers(text).text).toBe(expected)
   })
@@ -209,6 +212,8 @@ test.each<[things: unknown[], label: string | undefined]>([
     '[File: a.pdf] [Image: b.png]',
   ],
   [['text', null], undefined],
+  [[{ type: 'tool_use', name: 'draw' }, { type: 'token_budget' }], '[Tool: draw]'],
+  [[{ type: 'flag', helpline: { name: 'Help' } }], '[flag: Help]'],
 ])('a message with %j says %j', (things, label) => {
   expect(labelOf(things)).toBe(label)
 })
