@@ -1,5 +1,5 @@
-// Browsers say in their own language why a form can't be sent yet. The page says it in its language,
-// for each of its fields.
+// Browsers say in their own language why a form can't be sent yet. The page says it in its own, for
+// each of its fields.
 import { t } from './texts.ts'
 
 type Field = HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement
