@@ -7,6 +7,7 @@
 // some servers send one with each chunk, and text may follow it.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isObject } from '@lockstep/protocol/free-form'
+import { AnswerSources } from './answer-sources.ts'
 import { alternating } from './alternating-roles.ts'
 import { endingOf, finishReason, noteOf } from './finish-reasons.ts'
 import { readAnswer } from './openai-answer.ts'
@@ -112,6 +113,7 @@ export function createOpenAiProvider(
     const connection = new AbortController()
     const response = await ask(request, includeUsage, connection)
     const reader = new ChunkReader()
+    const sources = new AnswerSources()
     let finish: string | undefined
     /**
      * Text has followed a reason to finish, so this answer's reasons don't prove that it is whole.
@@ -127,6 +129,7 @@ export function createOpenAiProvider(
           break
         }
         const choice = choiceOf(part.chunk)
+        sources.note(part.chunk, choice)
         for (const event of reader.read(choice)) {
           if (finish !== undefined) hasFinishedEarly = true
           finish = undefined
@@ -156,6 +159,7 @@ export function createOpenAiProvider(
       hasText = event.kind === 'text' || (hasText && event.kind === 'thinking')
       yield event
     }
+    for (const part of sources.parts) yield { kind: 'part', part }
     // a dropped connection may look like the end of the body
     if (finish === undefined && !done) throw fault('closed_early', response, true)
     const ending = finish === undefined ? 'usual' : endingOf(finish)
