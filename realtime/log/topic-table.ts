@@ -1,6 +1,6 @@
 // What each topic is to the log, as one value: the state that its commands decide on, and how its
-// documents follow. `StateOf`, the caches, the projector and the deletion of accounts follow from
-// it. `protocol/topic-table.ts` has what the topic is on the wire.
+// documents follow. `StateOf`, the projector and the deletion of accounts follow from it.
+// `protocol/topic-table.ts` has what the topic is on the wire.
 import type { Topic } from '@lockstep/protocol/topics'
 import type { sealedFields } from '../store/sealing/sealed-fields.ts'
 import { projectConversations } from './projection/conversations.ts'
