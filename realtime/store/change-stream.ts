@@ -58,8 +58,8 @@ export function openChangeStream(
     database,
     // `before` is for rewind only, and may be large
     { range, events: [inserts], without: { 'fullDocument.before': 0 }, after },
-    ({ operationType, fullDocument }) => {
-      if (operationType !== 'insert') return undefined
+    ({ collection, fullDocument }) => {
+      if (collection !== 'changes') return undefined
       const entry = fullDocument as unknown as ChangeDocument
       return database.sealing ? database.sealing.openEntry(entry) : entry
     },

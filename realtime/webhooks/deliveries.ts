@@ -134,7 +134,7 @@ export class Deliveries {
   }
 
   async #run(): Promise<void> {
-    const { database, webhook, logger, now } = this.#deps
+    const { database, webhook, isHolder, logger, now } = this.#deps
     let hasBegun = false
     while (!this.#isStopped) {
       let waitMs: number
@@ -144,9 +144,11 @@ export class Deliveries {
           if (!(await findWebhook(database, webhook._id))) return
           this.#downSince = (await failingSince(database, webhook._id))?.getTime()
           await this.report()
+          // its secret is sealed anew, also while there is nothing to deliver
+          await this.#openPoster().catch(() => undefined)
           hasBegun = true
         }
-        waitMs = await this.#startDue(new Date(now()))
+        waitMs = isHolder() ? await this.#startDue(new Date(now())) : STATUS_MS
       } catch (error) {
         waitMs = STATUS_MS
         logger.debug({ err: error }, 'what is due could not be read')

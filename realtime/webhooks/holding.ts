@@ -65,6 +65,8 @@ export class Holding {
   /** Resolves when what was missed has been found. */
   #found: Promise<void> = Promise.resolve()
   #findIt: (() => void) | undefined
+  /** How often the stream has lost something. */
+  #losses = 0
   readonly #stopping = new AbortController()
   #position: WebhookPosition | undefined
   #tail: Tail | undefined
@@ -212,6 +214,7 @@ export class Holding {
 
   /** From now on nothing is noted until `#findMissed` is done. */
   #holdBack(): void {
+    this.#losses++
     if (this.#findIt) return
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#found = promise
@@ -220,11 +223,13 @@ export class Holding {
 
   #findMissed(): void {
     this.#holdBack()
+    const losses = this.#losses
     const { logger } = this.#deps
     void retryUntilDone('find what webhooks have missed', () => this.#lookBack(), {
       logger,
       signal: this.#stopping.signal,
     }).then(() => {
+      if (losses !== this.#losses) return // the stream was lost again meanwhile
       this.#findIt?.()
       this.#findIt = undefined
     })

@@ -56,13 +56,14 @@ test.each(['without Redis', 'with Redis'])(
   },
 )
 
-test('a position that the database has forgotten is made up for from the log', async () => {
+test('a forgotten position is made up for from the log, and a restore and a new SESSION_SECRET are survived', async () => {
   await using receiver = await Receiver.start()
   await using own = freshDatabase()
   const settings = { ...allowed, options: { webhooks: { settings: soon } } }
-  const first = await startNode(own, settings)
+  const [before, after] = ['an earlier secret of 32 characters', 'a later secret of 32 characters.']
+  const first = await startNode(own, { ...settings, sessionSecrets: [before] })
   const [alice, bob] = [await signUp(first, 'alice'), await signUp(first, 'bob')]
-  const { id } = await makeWebhook(first, receiver.url)
+  const { id, secret } = await makeWebhook(first, receiver.url)
   await write(alice, 'first')
   await eventually(() => receiver.of(alice.user).length === 1)
   const database = await openDatabase(own.url)
@@ -77,7 +78,7 @@ test('a position that the database has forgotten is made up for from the log', a
   const expires_at = new Date(Date.now() + 2_500)
   const taken = { $set: { owner: 'somebody', expires_at } }
   await database.feed.updateOne({ _id: 'lease:webhooks' }, taken)
-  await using second = await startNode(own, settings)
+  await using second = await startNode(own, { ...settings, sessionSecrets: [after, before] })
   await write(alice.at(second), 'second')
   await write(bob.at(second), 'first')
   await write(bob.at(second), 'second')
@@ -91,9 +92,12 @@ test('a position that the database has forgotten is made up for from the log', a
   await second.stop()
   const cursor = { user_id: alice.user.id, topic: 'conversations' as const }
   await database.webhook_cursors.updateOne(cursor, { $set: { delivered: 9, seen: 9 } })
-  await using third = await startNode(own, settings)
-  await write(alice.at(third), 'fourth')
+  await using third = await startNode(own, { ...settings, sessionSecrets: [after] })
+  const service = { 'lockstep-user': alice.user.id }
+  await operate(third, 'POST', '/conversations', { title: 'fourth' }, service)
   await eventually(() => receiver.seqs(alice.user, 'conversations').at(-1) === 4)
+  // the secret was sealed anew while both of SESSION_SECRET were known
+  expect(receiver.received.every((received) => isSigned(received, secret))).toBe(true)
   await database.close()
 })
 
