@@ -8,6 +8,7 @@ import { idParameters } from './tools/eslint-id-parameters.ts'
 import { importCircles } from './tools/eslint-import-circles.ts'
 import { layers } from './tools/eslint-layers.ts'
 import { packageBorders } from './tools/eslint-package-borders.ts'
+import { statedAssertions } from './tools/eslint-stated-assertions.ts'
 import { textsInCatalogues } from './tools/eslint-texts.ts'
 import svelteConfig from './svelte.config.js'
 
@@ -47,6 +48,7 @@ export default defineConfig(
           'import-circles': importCircles,
           'package-borders': packageBorders,
           'comment-width': commentWidth,
+          'stated-assertions': statedAssertions,
           'texts-in-catalogues': textsInCatalogues,
         },
       },
@@ -99,6 +101,16 @@ export default defineConfig(
     files: ['ui/**'],
     languageOptions: { globals: globals.browser },
     rules: { 'lockstep/texts-in-catalogues': 'error' },
+  },
+  {
+    files: [
+      'protocol/**',
+      'realtime/log/**',
+      'realtime/gateway/**',
+      'realtime/agents/**',
+      'clients/typescript/src/**',
+    ],
+    rules: { 'lockstep/stated-assertions': 'error' },
   },
   { files: ['deploy/*.js'], languageOptions: { globals: { db: false, quit: false, rs: false } } },
   { files: defaultExports, rules: { 'no-restricted-syntax': 'off' } },

@@ -41,5 +41,6 @@ export const errors = {
 
 export type ErrorCode = keyof typeof errors
 
-/** The keys of the table above; `Object.keys` types them as plain strings. */
-export const errorCodes = Object.keys(errors) as [ErrorCode, ...ErrorCode[]]
+const isErrorCode = (key: string): key is ErrorCode => Object.hasOwn(errors, key)
+
+export const errorCodes = Object.keys(errors).filter(isErrorCode)

@@ -11,13 +11,15 @@ interface Shape {
   optional?: Record<string, Check>
 }
 
-const isText: Check = (value) => typeof value === 'string' && value.isWellFormed()
-const isMessageText: Check = (value) => isText(value) && fitsMessage(value as string)
-const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0
+const isText = (value: unknown): value is string =>
+  typeof value === 'string' && value.isWellFormed()
+const isMessageText: Check = (value) => isText(value) && fitsMessage(value)
+const isCount: Check = (value) =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 const isWebAddress: Check = (value) =>
-  isText(value) && /^https?:\/\//i.test(value as string) && URL.canParse(value as string)
+  isText(value) && /^https?:\/\//i.test(value) && URL.canParse(value)
 const isId: Check = (value) =>
-  isText(value) && value !== '' && Array.from(value as string).length <= limits.partIdMax
+  isText(value) && value !== '' && Array.from(value).length <= limits.partIdMax
 /** Of a value that was read from JSON. */
 const isJson: Check = (value) =>
   value !== undefined && !isDeeperThan(limits.jsonDepth, value) && hasWholeTexts(value)

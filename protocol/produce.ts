@@ -35,8 +35,8 @@ export const ProducedPiece = z
 export type ProducedPiece = z.infer<typeof ProducedPiece>
 
 /** By its key: a union would report what is wrong for each of its forms. */
-const forms = new Map<string, z.ZodType>(
-  Object.entries(pieces).map(([key, piece]) => [key, z.strictObject({ [key]: piece })]),
+const forms = new Map<string, z.ZodType<ProducedPiece>>(
+  ProducedPiece.options.flatMap((form) => Object.keys(form.shape).map((key) => [key, form])),
 )
 
 /** Throws `invalid` or `too_large`. */
@@ -47,7 +47,7 @@ export function parsePiece(value: unknown): ProducedPiece {
     throw new Fault('invalid', {
       detail: `A piece must be an object with one of the keys ${Object.keys(pieces).join(', ')}`,
     })
-  return parse(form, value) as ProducedPiece
+  return parse(form, value)
 }
 
 /** What a program says of a reply that it begins, or goes on with. */

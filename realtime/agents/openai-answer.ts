@@ -1,8 +1,10 @@
 // Reads the body of a successful response to `/chat/completions`, whatever its content type says:
-// a stream of server-sent events, or one JSON document from a server that doesn't stream.
+// a stream of server-sent events, or JSON from a server that doesn't stream: one document, a list
+// of chunks, or a chunk in each line.
 import { isObject } from '@lockstep/protocol/free-form'
+import { choiceOf } from './openai-chunk.ts'
 import { ApiError } from './openai-faults.ts'
-import { serverSentEvents } from './server-sent-events.ts'
+import { linesOf, serverSentEvents } from './server-sent-events.ts'
 
 /** A larger document isn't an answer (UTF-16 units). */
 const MAX_DOCUMENT = 16 * 2 ** 20
@@ -14,35 +16,68 @@ export type AnswerPart =
 
 /**
  * Yields the chunks in order of arrival; a JSON document is one chunk. Throws `ApiError` if the
- * body names an error or is neither a stream nor JSON, `SyntaxError` for malformed JSON, and
- * whatever `fetch` throws when the body breaks off.
+ * body names an error or is neither a stream nor an answer in JSON, `SyntaxError` for malformed
+ * JSON, and whatever `fetch` throws when the body breaks off.
  */
 export async function* readAnswer(response: Response): AsyncGenerator<AnswerPart> {
   const text = textOf(response)
   const start = await firstText(text)
-  if (start.startsWith('{') || start.startsWith('[')) {
-    let document = start
-    for await (const piece of text) {
-      document += piece
-      if (document.length > MAX_DOCUMENT) throw new SyntaxError('the answer is too long')
-    }
-    const parsed: unknown = JSON.parse(document)
-    yield { kind: 'chunk', chunk: checked(Array.isArray(parsed) ? parsed[0] : parsed, response) }
-    yield { kind: 'done' }
-    return
-  }
+  if (start.startsWith('{') || start.startsWith('['))
+    return yield* readDocuments(joined(start, text), response)
   if (start.startsWith('<') || /^(text\/html|application\/xhtml)/.test(contentTypeOf(response)))
     throw new ApiError(response)
   let isStream = !contentTypeOf(response).startsWith('text/plain')
   for await (const { event, data } of serverSentEvents(joined(start, text))) {
     isStream = true
-    if (data.trim() === '[DONE]') return yield { kind: 'done' }
+    if (data.trim().toUpperCase() === '[DONE]') return yield { kind: 'done' }
+    if (event === 'error') throw new ApiError(response, parsedOf(data) ?? data)
     if (data.trim() === '') continue
     const parsed: unknown = JSON.parse(data)
-    if (event === 'error') throw new ApiError(response, parsed)
     if (isObject(parsed)) yield { kind: 'chunk', chunk: checked(parsed, response) }
   }
   if (!isStream) throw new ApiError(response)
+}
+
+/** One document over several lines, or one in each line, of which a reason to finish is the end. */
+async function* readDocuments(
+  text: AsyncIterable<string>,
+  response: Response,
+): AsyncGenerator<AnswerPart> {
+  let unfinished = ''
+  let documents = 0
+  for await (const line of linesOf(text)) {
+    const parsed = unfinished === '' ? parsedOf(line) : undefined
+    if (parsed !== undefined) {
+      for (const chunk of chunksOf(parsed, response)) yield { kind: 'chunk', chunk }
+      documents++
+    } else if (line.trim() !== '') unfinished += `${line}\n`
+    if (unfinished.length > MAX_DOCUMENT) throw new SyntaxError('the answer is too long')
+  }
+  if (unfinished !== '') {
+    const parsed: unknown = JSON.parse(unfinished)
+    for (const chunk of chunksOf(parsed, response)) yield { kind: 'chunk', chunk }
+    documents++
+  }
+  if (documents === 1) yield { kind: 'done' }
+}
+
+function* chunksOf(document: unknown, response: Response): Generator<Record<string, unknown>> {
+  for (const parsed of Array.isArray(document) ? document : [document]) {
+    const chunk = checked(parsed, response)
+    const isAnswer = 'choices' in chunk || 'usage' in chunk || choiceOf(chunk) !== undefined
+    if (!isAnswer) throw new ApiError(response, chunk)
+    yield chunk
+  }
+}
+
+/** undefined for a text that isn't JSON. */
+function parsedOf(text: string): unknown {
+  try {
+    const parsed: unknown = JSON.parse(text)
+    return parsed
+  } catch {
+    return undefined
+  }
 }
 
 const contentTypeOf = ({ headers }: Response): string =>

@@ -2,7 +2,7 @@
 // fields and shapes, and nothing guarantees the types:
 //
 //   choice.delta | choice.message | choice.text
-//     ├─ content            text, or a list of parts (text, thinking, …)
+//     ├─ content | text     text, or a list of parts (text, thinking, …)
 //     ├─ refusal            text
 //     └─ reasoning…         thinking, in one or several of `thinkingFields`
 import { isObject } from '@lockstep/protocol/free-form'
@@ -24,6 +24,24 @@ const thinkingFields = [
 const textTypes = ['text', 'output_text', 'text_delta', 'refusal']
 const thinkingType = /think|reason|thought/
 
+/**
+ * The choice of a chunk that the person is shown: the first one. A server that leaves out the list
+ * has the fields of the choice in the chunk itself.
+ */
+export function choiceOf(chunk: Fields): Fields | undefined {
+  const { choices, message, done, done_reason } = chunk
+  if (Array.isArray(choices))
+    return choices.filter(isObject).find(({ index }) => index == null || Number(index) === 0)
+  if (!isObject(message)) return undefined
+  return { message, finish_reason: done_reason ?? (done === true ? 'stop' : undefined) }
+}
+
+/** Why the answer ends, wherever the choice says it; it may be no reason at all. */
+export function finishOf({ finish_reason, finish_details, delta }: Fields): unknown {
+  const reason = finish_reason ?? finish_details ?? (isObject(delta) && delta.finish_reason)
+  return isObject(reason) ? (reason.type ?? reason.reason) : reason
+}
+
 export class ChunkReader {
   readonly #thinkTags = new ThinkTagParser()
   /** Some delta has had text or thinking: a `message` only repeats it. */
@@ -36,10 +54,11 @@ export class ChunkReader {
    */
   #withheld: Fields | undefined;
 
-  /** @param choice `choices[0]` of a chunk */
-  *read(choice: unknown): Generator<ProviderEvent> {
-    if (!isObject(choice)) return
-    const { delta, message, text } = choice
+  /** @param choice what `choiceOf` returned */
+  *read(choice: Fields | undefined): Generator<ProviderEvent> {
+    if (!choice) return
+    const { message, text } = choice
+    const delta = typeof choice.delta === 'string' ? { content: choice.delta } : choice.delta
     if (isObject(delta)) {
       const events = [...contentOf(delta)]
       this.#deltaCounts ||= events.length > 0
@@ -92,8 +111,8 @@ interface ContentEvent {
 function* contentOf(fields: Fields): Generator<ContentEvent> {
   const thinking = once(thinkingFields.map((name) => plainText(fields[name])))
   if (thinking !== '') yield { kind: 'thinking', text: thinking }
-  const { content, refusal } = fields
-  const parts = [...partsOf(content)]
+  const { content, text, refusal } = fields
+  const parts = [...partsOf(content ?? text)]
   yield* parts
   if (parts.length === 0) yield* partsOf(refusal)
 }

@@ -36,6 +36,7 @@ const byCode: Partial<Record<string, ReasonCode>> = {
   context_length_exceeded: 'too_long',
   exceed_context_size_error: 'too_long',
   request_too_large: 'too_long',
+  string_above_max_length: 'too_long',
   content_filter: 'filtered',
   invalid_api_key: 'unauthorized',
   authentication_error: 'unauthorized',
@@ -67,16 +68,28 @@ const tooLong = new RegExp(
     String.raw`\bprompt\b.{0,40}\btokens?\b.{0,60}\b(limit|maximum|at most)`,
     String.raw`too many (input |prompt )?tokens`,
     String.raw`\binputs?\W* tokens \+`,
-    String.raw`reduce the length of (the|your) (messages|prompt|input|conversation)`,
+    String.raw`\binputs?\W* must have (less|fewer) than \d+ tokens`,
+    String.raw`\brange of (input|prompt) length`,
+    String.raw`\bmaximum (prompt|input) length`,
+    String.raw`\b(prompt|input)\b.{0,20}\bexceed\w*\b.{0,30}\b(limit|maximum)`,
+    String.raw`\bexceed\w*\b.{0,20}\b(model|tokens?) (token )?limit`,
+    String.raw`\bstring too long\b`,
+    String.raw`reduce (the length of )?(the|your) (messages|prompt|input|conversation)`,
+    '超长|(上下文|输入|提示).{0,8}(过长|超)|超过.{0,12}(上下文|长度)',
   ].join('|'),
   'is',
 )
+/** A message that says that the account may ask for more only later; the thread may be short. */
+const tooMuchAtOnce = /\brate[ _-]?limit|\bper[ -](second|minute|min|hour|day)\b|\b[TR]P[MD]\b/i
 /** A message that says that the server isn't ready yet. */
 const loading =
-  /\b(load|download|pull|deploy|warm|start|boot|spinn|initiali[sz]|wak|provision)(s|e|ed|ing|ing up)?\b|\bnot (yet )?ready/i
+  /\b(load|download|pull|deploy|warm|start|boot|spinn|initiali[sz]|wak|provision|scal|prepar)(s|e|ed|ing|ing up)?\b|\bcold\b|\bnot (yet )?(ready|available)|\bavailable yet/i
+/** Servers say it with other statuses as well, where the words need to be surer. */
+const surelyLoading = /\bloading (the )?model\b|\bmodel\b.{0,40}\b(being|still|currently) load/i
+const hasFailed = /fail|could ?n[o’']t|cannot|unable|error/i
 /** A message that says that the address isn't that of the API. */
 const noSuchPath =
-  /(invalid|unknown|unexpected|unsupported|unrecognized) (request )?(url|path|route|endpoint)|cannot post|no (such )?route|(page|path|route|url|resource)( "?\/\S*)? not found|^(file )?not found\W*$/im
+  /(invalid|unknown|unexpected|unsupported|unrecognized) (request )?(url|path|route|endpoint)|cannot post|no (such )?route|(page|path|route|url|resource)( "?\/\S*)? not found|^(404 )?(file )?not[ _]found\W*$/im
 
 /** @param address the address that was asked, for the log */
 export function toProviderFault(error: unknown, address: string): ProviderFault {
@@ -107,8 +120,12 @@ function codeOfAnswer({ response, body }: ApiError): ReasonCode {
   const message = messageOf(body)
   const inBody = response.ok ? Number(code) : NaN
   const status = inBody >= 400 && inBody < 600 ? inBody : response.ok ? undefined : response.status
+  const isLimit = status === 400 || status === 413 || status === 422
+  if (isLimit && tooMuchAtOnce.test(message)) return 'busy'
   if (status !== 429 && status !== 401 && tooLong.test(message)) return 'too_long'
   if (status === 503 && (loading.test(message) || /(^|_)load/i.test(code))) return 'loading'
+  const isLoading = surelyLoading.test(message) && !hasFailed.test(message)
+  if (status !== undefined && status >= 500 && isLoading) return 'loading'
   const isElsewhere = noSuchPath.test(message) || (!response.ok && !isFromApi)
   if ((status === 404 || response.ok) && isElsewhere) return 'wrong_address'
   if (status === undefined || status >= 500) return 'broken'

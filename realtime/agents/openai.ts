@@ -7,10 +7,11 @@
 // some servers send one with each chunk, and text may follow it.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isObject } from '@lockstep/protocol/free-form'
+import { AnswerSources } from './answer-sources.ts'
 import { alternating } from './alternating-roles.ts'
 import { endingOf, finishReason, noteOf } from './finish-reasons.ts'
 import { readAnswer } from './openai-answer.ts'
-import { ChunkReader } from './openai-chunk.ts'
+import { choiceOf, ChunkReader, finishOf } from './openai-chunk.ts'
 import { ApiError, ConnectionError, mayRefuseUsage, toProviderFault } from './openai-faults.ts'
 import {
   ProviderFault,
@@ -112,6 +113,7 @@ export function createOpenAiProvider(
     const connection = new AbortController()
     const response = await ask(request, includeUsage, connection)
     const reader = new ChunkReader()
+    const sources = new AnswerSources()
     let finish: string | undefined
     /**
      * Text has followed a reason to finish, so this answer's reasons don't prove that it is whole.
@@ -126,8 +128,8 @@ export function createOpenAiProvider(
           done = true
           break
         }
-        const { choices, usage } = part.chunk
-        const choice: unknown = Array.isArray(choices) ? choices[0] : undefined
+        const choice = choiceOf(part.chunk)
+        sources.note(part.chunk, choice)
         for (const event of reader.read(choice)) {
           if (finish !== undefined) hasFinishedEarly = true
           finish = undefined
@@ -135,14 +137,14 @@ export function createOpenAiProvider(
           hasText = event.kind === 'text' || (hasText && event.kind === 'thinking')
           yield event
         }
-        const reason = finishReason(isObject(choice) ? choice.finish_reason : undefined)
+        const reason = finishReason(choice && finishOf(choice))
         // an ordinary reason doesn't replace a more telling one (a limit, content rules) before it
         if (reason !== undefined && (finish === undefined || endingOf(reason) !== 'usual')) {
           finish = reason
           clearTimeout(silence)
           silence = setTimeout(() => connection.abort(), silenceMs)
         }
-        const counts = usageOf(usage)
+        const counts = usageOf(part.chunk.usage)
         if (counts) yield { kind: 'usage', usage: counts }
       }
     } catch (error) {
@@ -157,6 +159,7 @@ export function createOpenAiProvider(
       hasText = event.kind === 'text' || (hasText && event.kind === 'thinking')
       yield event
     }
+    for (const part of sources.parts) yield { kind: 'part', part }
     // a dropped connection may look like the end of the body
     if (finish === undefined && !done) throw fault('closed_early', response, true)
     const ending = finish === undefined ? 'usual' : endingOf(finish)

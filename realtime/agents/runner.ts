@@ -2,7 +2,7 @@
 // node, and it ends here exactly when the log says that it has ended or when the lease is lost.
 import { Counter, Gauge, Histogram } from 'prom-client'
 import type { WireChange } from '@lockstep/protocol/change'
-import type { Message } from '@lockstep/protocol/message'
+import { isObject } from '@lockstep/protocol/free-form'
 import type { Part } from '@lockstep/protocol/parts'
 import { isServer } from '../log/entry.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -166,10 +166,14 @@ function endedBy({ topic, op, entity_id, data }: WireChange, job: ReplyJob): boo
 /** Another run goes on with the message. */
 function isResumed(messages: unknown, { message_id, run_id }: ReplyJob): boolean {
   if (!Array.isArray(messages)) return false
-  return (messages as Partial<Message>[]).some(
-    ({ id, status, metadata }) =>
-      id === message_id && status === 'streaming' && metadata?.run_id !== run_id,
-  )
+  return messages
+    .filter(isObject)
+    .some(
+      ({ id, status, metadata }) =>
+        id === message_id &&
+        status === 'streaming' &&
+        !(isObject(metadata) && metadata.run_id === run_id),
+    )
 }
 
 /**

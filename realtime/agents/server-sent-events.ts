@@ -1,5 +1,6 @@
 // Decodes a stream of server-sent events. It is lenient where servers are careless: any line break
-// counts, and the last event counts even if the blank line after it is missing.
+// counts, an event counts even if the blank line after it is missing, and a field `error` is an
+// event of that name.
 
 export interface ServerSentEvent {
   /** The name of the event; '' if it has none. */
@@ -24,13 +25,29 @@ export async function* serverSentEvents(
       continue
     }
     const [, field, value = ''] = /^([^:]*)(?:: ?(.*))?$/s.exec(line)!
-    if (field === 'data') data.push(value)
+    if (field === 'data') {
+      if (data.length === 1 && isDocument(data[0]!)) yield { event, data: data.pop()! }
+      data.push(value)
+    }
+    if (field === 'error') yield { event: 'error', data: value }
     if (field === 'event') event = value
   }
   if (data.length > 0) yield { event, data: data.join('\n') }
 }
 
-async function* linesOf(text: AsyncIterable<string>): AsyncGenerator<string> {
+/** Whether a line is JSON by itself, so that the next line is another event. */
+function isDocument(line: string): boolean {
+  if (!line.startsWith('{')) return false
+  try {
+    JSON.parse(line)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Throws a SyntaxError if a line is too long. */
+export async function* linesOf(text: AsyncIterable<string>): AsyncGenerator<string> {
   let unfinished: string[] = []
   let length = 0
   /** A carriage return ended the last piece: a line feed that follows belongs to it. */

@@ -1,13 +1,16 @@
 // Many local models write their reasoning into the answer. It is thinking and not text, wherever
 // the provider's chunks cut the tags:
-//   - `<think>…</think>` at the very beginning of the answer, or
+//   - `<think>…</think>`, or other tags of thinking, at the very beginning of the answer, or
 //   - everything before a line that is only `</think>`, because the server's template has already
 //     written the opening tag. Only this line shows that the text before it was thinking.
 // Any other tag, such as one in a code block or within a sentence, is ordinary text.
+import {
+  isClosingLine,
+  tagsAtStart,
+  thinkingTags,
+  type ThinkingTags,
+} from '@lockstep/protocol/thinking-tags'
 import type { ProviderEvent } from './provider.ts'
-
-const OPEN = '<think>'
-const CLOSE = '</think>'
 
 /**
  * Separates thinking from text in one answer. What may still become a tag is held back until the
@@ -16,6 +19,8 @@ const CLOSE = '</think>'
 export class ThinkTagParser {
   #state: 'start' | 'unopened' | 'thinking' | 'after thinking' | 'text' = 'start'
   #held = ''
+  /** The tags between which the thinking stands. Only used while 'thinking'. */
+  #tags: ThinkingTags = thinkingTags[0]!
   /** What is known of the line that isn't complete, without `#held`. Only used while 'unopened'. */
   #line = ''
   /** The marker that opened the code block in which the text is; '' outside of one. */
@@ -27,17 +32,21 @@ export class ThinkTagParser {
     this.#held = ''
     if (this.#state === 'start') {
       const start = text.trimStart()
-      if (start.length < OPEN.length && OPEN.startsWith(start)) return void (this.#held = text)
-      const thinks = start.startsWith(OPEN)
-      if (thinks) text = start.slice(OPEN.length)
-      this.#state = thinks ? 'thinking' : 'unopened'
+      const tags = tagsAtStart(start)
+      if (!tags && thinkingTags.some(({ open }) => open.startsWith(start)))
+        return void (this.#held = text)
+      if (tags) {
+        this.#tags = tags
+        text = start.slice(tags.open.length)
+      }
+      this.#state = tags ? 'thinking' : 'unopened'
     }
     if (this.#state === 'thinking') {
-      const close = text.indexOf(CLOSE)
-      const end = close < 0 ? text.length - partialCloseLength(text) : close
+      const close = text.indexOf(this.#tags.close)
+      const end = close < 0 ? text.length - partialLength(text, this.#tags.close) : close
       if (end > 0) yield { kind: 'thinking', text: text.slice(0, end) }
       if (close < 0) return void (this.#held = text.slice(end))
-      text = text.slice(end + CLOSE.length)
+      text = text.slice(end + this.#tags.close.length)
       this.#state = 'after thinking'
     }
     if (this.#state === 'unopened') {
@@ -74,7 +83,7 @@ export class ThinkTagParser {
       const line = this.#line + text.slice(at, end)
       if (this.#fence === '' && isClosingLine(line))
         return { before: text.slice(0, at), rest: text.slice(end + 1) }
-      if (this.#fence === '' && line.trimStart().startsWith(OPEN)) {
+      if (this.#fence === '' && tagsAtStart(line.trimStart())) {
         // the author writes about the tags: from here on, all of it is text
         this.#state = 'text'
         return { before: text }
@@ -98,17 +107,15 @@ export class ThinkTagParser {
   }
 }
 
-/** Four spaces would make the line code. */
-const isClosingLine = (line: string): boolean => /^ {0,3}<\/think>[ \t\r]*$/.test(line)
-
 function mayBecomeClosingLine(beginning: string): boolean {
   if (beginning === '' || /^( {4}| *\t)/.test(beginning)) return false
-  return CLOSE.startsWith(beginning.trimStart()) || isClosingLine(beginning)
+  const start = beginning.trimStart()
+  return thinkingTags.some(({ close }) => close.startsWith(start)) || isClosingLine(beginning)
 }
 
-/** The length of the longest end of `text` that is a beginning of the closing tag. */
-function partialCloseLength(text: string): number {
-  for (let length = CLOSE.length - 1; length > 0; length--)
-    if (text.endsWith(CLOSE.slice(0, length))) return length
+/** The length of the longest end of `text` that is a beginning of `tag`. */
+function partialLength(text: string, tag: string): number {
+  for (let length = tag.length - 1; length > 0; length--)
+    if (text.endsWith(tag.slice(0, length))) return length
   return 0
 }

@@ -29,6 +29,12 @@ export class TokenBucket {
     return 0
   }
 
+  /** Takes tokens, however few there are. */
+  spend(cost: number): void {
+    this.#refill()
+    this.#tokens -= cost
+  }
+
   /** Whether the bucket is in the state of a new one. */
   isFull(): boolean {
     this.#refill()
@@ -57,10 +63,19 @@ export class KeyedTokenBuckets {
 
   /** Takes tokens of this key and returns 0, or returns the time until there is one (ms). */
   take(key: string, cost = 1): number {
+    return this.#of(key).take(cost)
+  }
+
+  /** Takes tokens of this key, however few there are. */
+  spend(key: string, cost: number): void {
+    this.#of(key).spend(cost)
+  }
+
+  #of(key: string): TokenBucket {
     let bucket = this.#buckets.get(key)
     if (!bucket) this.#buckets.set(key, (bucket = new TokenBucket(this.#rate)))
     if (this.#buckets.size > this.#sweepSize) this.#sweep()
-    return bucket.take(cost)
+    return bucket
   }
 
   #sweep(): void {

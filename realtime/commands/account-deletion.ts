@@ -27,6 +27,8 @@ const SWEEP_AGAIN_MS = 60 * 60 * 1000
  */
 const FAREWELL_MS = 900
 
+const otherTopics = topics.filter((topic) => topic !== 'account')
+
 export interface AccountDeletion {
   /** Removes the account and all its content. */
   remove(user: UserDocument): Promise<void>
@@ -43,8 +45,8 @@ export function createAccountDeletion({
   devices,
 }: {
   database: Database
-  log: Log
-  devices: SessionSockets
+  log: Pick<Log, 'heads' | 'append' | 'projectToHead'>
+  devices: Pick<SessionSockets, 'disconnectSessions'>
 }): AccountDeletion {
   let hasLookedForRestored = false
 
@@ -85,7 +87,10 @@ export function createAccountDeletion({
     // an account that is older than a topic gets its log first: a log that doesn't exist can't be
     // closed, and another node could still create it
     await log.heads(topics.map((topic) => topicKey(user._id, topic)))
-    const closed = await Promise.allSettled(topics.map((topic) => close(user, topic)))
+    // LOG-7: a device of `account` is disconnected with all its topics as soon as it is told, so
+    // the others are told before
+    const closed = await Promise.allSettled(otherTopics.map((topic) => close(user, topic)))
+    closed.push(...(await Promise.allSettled([close(user, 'account')])))
     await endSessions(user._id)
     for (const each of closed) if (each.status === 'rejected') throw each.reason
     await eraseContent(database, user._id)

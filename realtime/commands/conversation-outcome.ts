@@ -8,8 +8,8 @@ import type { Message } from '@lockstep/protocol/message'
 import type { Produced } from '@lockstep/protocol/produce'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
 import type { ReplyIds } from '@lockstep/protocol/reply-ids'
-import { byteLength } from '@lockstep/protocol/text'
 import type { Appended } from '../log/append.ts'
+import { jsonBytes } from '../store/json-bytes.ts'
 import { outcomeOf, type Outcome } from './outcome.ts'
 
 /** A conversation with a window of its messages, and the head from which a client continues. */
@@ -62,7 +62,7 @@ function newestPage(messages: readonly Message[], limit: number): Message[] {
   for (const message of messages.toReversed()) {
     const [next] = page
     if (next && (page.length === limit || message.position !== next.position - 1)) break
-    bytes += byteLength(JSON.stringify(message))
+    bytes += jsonBytes(message)
     if (next && bytes > limits.answerBytes) break
     page.unshift(message)
   }

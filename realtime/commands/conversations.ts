@@ -14,11 +14,11 @@ import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
 import { isConversation, type HeldConversation } from '@lockstep/protocol/reduce/conversation'
 import { searchPattern } from '@lockstep/protocol/search-text'
-import { byteLength } from '@lockstep/protocol/text'
 import type { CommandContext } from '../log/entry.ts'
 import type { Log } from '../log/log.ts'
 import { listConversations, readConversation, toSummary } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
+import { jsonBytes } from '../store/json-bytes.ts'
 import { findConversationsWithText, findMatchingContents } from '../store/messages.ts'
 import { TimeBudget } from '../store/time-budget.ts'
 import {
@@ -246,7 +246,7 @@ function checkDeletion(
   const gone = held.messages.filter(({ id }) => wanted.has(id))
   const current = gone.find((message) => version !== undefined && message.version !== version)
   if (current) throw new Fault('version_conflict', { current })
-  if (byteLength(JSON.stringify(gone)) > limits.changeBytes)
+  if (jsonBytes(gone) > limits.changeBytes)
     throw new Fault('too_large', {
       detail: 'These messages are too much for one change: delete fewer at once',
       limit_bytes: limits.changeBytes,

@@ -2,7 +2,6 @@
 // and would otherwise ask for each conversation by itself.
 import type { Conversation } from '@lockstep/protocol/conversations'
 import { limits } from '@lockstep/protocol/limits'
-import { byteLength } from '@lockstep/protocol/text'
 import { conversationIdOf, readConversations, toSummary } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
 import type {
@@ -10,6 +9,7 @@ import type {
   LiveConversationDocument,
   MessageDocument,
 } from '../store/documents.ts'
+import { jsonBytes } from '../store/json-bytes.ts'
 import { readNewest, toMessage } from '../store/messages.ts'
 import { readWindowOf, type MessageWindow } from './message-window.ts'
 
@@ -36,7 +36,7 @@ export async function withNewestMessages(
     const found = await readTogether(database, user_id, next, newest)
     if (!found) together = Math.ceil(together / 4)
     for (const item of found ?? []) {
-      bytes += item ? byteLength(JSON.stringify(item)) : 0
+      bytes += item ? jsonBytes(item) : 0
       if (items.length > 0 && bytes > limits.answerBytes) return { items, read }
       if (item) items.push(item)
       read++

@@ -68,6 +68,9 @@ const unloggedHandlers = (deps: RequestDeps): UnloggedHandlers => ({
   },
 })
 
+/** An event of this size counts as one more, because parsing and checking it is what it costs. */
+const BYTES_OF_EVENT = 32 * 1024
+
 /** Serves all sockets alike. `idle` resolves when the requests that run now have been answered. */
 export function createRequests(deps: RequestDeps) {
   const running = new Set<Promise<void>>()
@@ -76,7 +79,7 @@ export function createRequests(deps: RequestDeps) {
 
   function serve(connection: Connection): void {
     const { events, inFlight: mostInFlight, refusals } = deps.settings
-    const { topic, socket } = connection
+    const { topic, socket, transport } = connection
     const { user_id, session_id } = connection.identity
     const bucket = new TokenBucket(events)
     let inFlight = 0
@@ -84,9 +87,10 @@ export function createRequests(deps: RequestDeps) {
     // each event waits for those before it: long ones can be divided, and all keep their order
     let turn = Promise.resolve()
     socket.onAny((event: string, ...args: unknown[]) => {
-      const wait = bucket.take() || users.take(user_id)
+      const cost = 1 + Math.floor(transport.takeReceivedBytes() / BYTES_OF_EVENT)
+      const wait = bucket.take() || users.take(user_id, cost)
       const refusal = wait > 0 ? wait : inFlight >= mostInFlight ? 1_000 : 0
-      refused = refusal > 0 ? refused + 1 : 0
+      refused = refusal > 0 ? refused + cost : 0
       if (refused > refusals) return deps.flooded(connection)
       const reply = args.at(-1)
       if (typeof reply !== 'function') {

@@ -5,6 +5,7 @@ import type { Socket as TcpSocket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Server, type Socket } from 'socket.io'
 import { Fault, toProblem } from '@lockstep/protocol/errors'
+import { isObject } from '@lockstep/protocol/free-form'
 import { limits } from '@lockstep/protocol/limits'
 import { NetworkBuckets } from '../auth/network-buckets.ts'
 import type { TopicServer } from './connection.ts'
@@ -88,20 +89,16 @@ export function openSocketServer(
   }
 }
 
-/** Members of the library `ws` that it doesn't make public. */
-interface WebSocketInternals {
-  _receiver?: { _maxPayload?: number }
-}
-
 /**
  * Lets a connection that has joined a namespace send frames of the full size. Throws if another
  * version of the library no longer has the member that says how large a frame may be.
  */
 export function admitLargeFrames({ transport }: Socket['conn']): void {
-  // Assertion: the member is private, so only the check below can prove it.
-  const { _receiver: receiver } = (transport as unknown as { socket: WebSocketInternals }).socket
-  if (!receiver) return // the connection has ended
-  if (typeof receiver._maxPayload !== 'number')
+  // Engine.IO keeps the WebSocket private, and `ws` its receiver.
+  const socket = 'socket' in transport && transport.socket
+  const receiver = isObject(socket) && socket._receiver
+  if (receiver === undefined) return // the connection has ended
+  if (!isObject(receiver) || typeof receiver._maxPayload !== 'number')
     throw new Error('ws has changed: the limit of frames must be adapted to it')
   receiver._maxPayload = limits.frameBytes
 }

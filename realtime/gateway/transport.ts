@@ -48,6 +48,8 @@ export class DeviceTransport {
   /** What the TCP socket had received when the newest packet was complete (bytes). */
   #receivedBytes = 0
   #bytesSinceLastPing = 0
+  /** Of packets for which no event has been counted. */
+  #uncountedBytes = 0
   /**
    * The first unanswered ping: when anything was last received, and how many bytes were sent
    * directly before the ping.
@@ -98,6 +100,13 @@ export class DeviceTransport {
     return this.#isClosed ? 0 : this.#tcp.bytesRead - this.#receivedBytes
   }
 
+  /** The bytes of the packets since the last call. */
+  takeReceivedBytes(): number {
+    const bytes = this.#uncountedBytes
+    this.#uncountedBytes = 0
+    return bytes
+  }
+
   /**
    * For how long the answer to a ping is overdue (ms), less the time that the slowest device needs
    * for the bytes before the ping.
@@ -127,7 +136,8 @@ export class DeviceTransport {
     if (this.backlogBytes() > this.#limits.maxBytes) this.terminate()
   }
 
-  #received({ type }: Packet): void {
+  #received({ type, data }: Packet): void {
+    this.#uncountedBytes += data?.length ?? 0
     this.#receivedBytes = this.#tcp.bytesRead
     if (type === 'pong') this.#ping = undefined
     else if (this.#ping) this.#ping.lastReceivedAt = performance.now()

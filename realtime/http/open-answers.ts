@@ -2,9 +2,11 @@
 // sign-in, has a few at a time; the others wait before their bodies are read. An answer that its
 // client doesn't read ends after a while, or as soon as unread answers fill their budget.
 import type { ServerResponse } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Socket } from 'node:net'
 import { Counter } from 'prom-client'
 import { Fault } from '@lockstep/protocol/errors'
+import { KeyedTokenBuckets } from '../auth/token-bucket.ts'
 import { KeyedSlots } from '../concurrency/keyed-slots.ts'
 import { toRelease, type Held } from '../concurrency/memory-budget.ts'
 import { TcpProgress } from '../observability/tcp-progress.ts'
@@ -14,15 +16,20 @@ import type { HttpSettings } from './settings.ts'
 /** An answer with less than this waiting in memory counts as being read. */
 const MIN_UNREAD_BYTES = 64 * 1024
 const SWEEP_MS = 1_000
+/** A request whose client has gone is noticed after this time. */
+const MAX_WAIT_MS = 1_000
 const RETRY_MS = 1_000
 
 export interface OpenAnswers {
   /**
-   * Resolves when it is this request's turn. Throws `rate_limited` if too many of the owner's
-   * requests wait, and `unavailable` if nobody waits for the answer any more.
+   * Resolves when it is this request's turn, and the owner's answers so far are not too much: to
+   * make a large answer is what it costs, read or not. Throws `rate_limited` if too many of the
+   * owner's requests wait, and `unavailable` if nobody waits for the answer any more.
    * @param owner the user or the address
    */
   enter(owner: string, response: ServerResponse, socket: Socket): Promise<void>
+  /** Counts an answer. */
+  count(owner: string, bytes: number): void
   stop(): void
 }
 
@@ -34,10 +41,11 @@ interface OpenAnswer extends Held {
 }
 
 export function createOpenAnswers(
-  { answers, unread, timings }: HttpSettings,
+  { answers, answerBytes, unread, timings }: HttpSettings,
   metrics: Metrics,
 ): OpenAnswers {
   const slots = new KeyedSlots(answers.running, answers.waiting)
+  const owners = new KeyedTokenBuckets(answerBytes)
   const open = new Set<OpenAnswer>()
   const ended = new Counter({
     name: 'lockstep_answers_ended_total',
@@ -78,8 +86,14 @@ export function createOpenAnswers(
       response.once('close', () => socket.off('close', leave))
       if (response.closed || socket.destroyed) leave()
       await slot.ready
-      if (response.closed || socket.destroyed) throw new Fault('unavailable')
+      while (!response.closed && !socket.destroyed) {
+        const wait = owners.take(owner, 0)
+        if (wait === 0) return
+        await sleep(Math.min(wait, MAX_WAIT_MS), undefined, { ref: false })
+      }
+      throw new Fault('unavailable')
     },
+    count: (owner, bytes) => owners.spend(owner, bytes),
     stop: () => clearInterval(sweep),
   }
 }

@@ -125,6 +125,11 @@ export function serveRoutes(app: FastifyInstance, deps: RoutesDeps): void {
         const owner = request.identity?.user_id ?? networkOf(request.ip)
         if (!isSpooled && !isStreamed) await openAnswers.enter(owner, reply.raw, request.raw.socket)
       },
+      onSend: (request, _reply, payload, done) => {
+        const owner = request.identity?.user_id ?? networkOf(request.ip)
+        if (typeof payload === 'string') openAnswers.count(owner, Buffer.byteLength(payload))
+        done(null, payload)
+      },
       preParsing: (request, reply, payload, done) => {
         if (spooledRoutes.has(name)) watchAccess(request, reply)
         if (!streamedRoutes.has(name))

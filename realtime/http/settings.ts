@@ -11,6 +11,8 @@ export interface HttpSettings {
   addressRate: TokenRate
   /** Requests of one user, or of one address without a sign-in, that are answered at a time. */
   answers: { running: number; waiting: number }
+  /** What the answers to one user, or to one address without a sign-in, have together (bytes). */
+  answerBytes: TokenRate
   /** What clients have not read of their answers (bytes). */
   unread: MemoryBudget
   /** Large bodies may occupy this much of the disk at the same time (bytes), one per user. */
@@ -44,6 +46,7 @@ export const httpSettings: HttpSettings = {
   userRate: { rate: 200, burst: 1_000 },
   addressRate: { rate: 200, burst: 1_000 },
   answers: { running: 8, waiting: 1_000 },
+  answerBytes: { rate: 16 * 1024 ** 2, burst: 64 * 1024 ** 2 },
   unread: { perOwner: 24 * 1024 ** 2, inAll: 128 * 1024 ** 2 },
   spooledBytes: 2 * 1024 ** 3,
   timings: {

@@ -5,10 +5,11 @@ import type { AnyDecision, WireChange } from '@lockstep/protocol/change'
 import { Fault } from '@lockstep/protocol/errors'
 import { isObject } from '@lockstep/protocol/free-form'
 import { limits } from '@lockstep/protocol/limits'
-import { byteLength, firstCharacters } from '@lockstep/protocol/text'
+import { firstCharacters } from '@lockstep/protocol/text'
 import type { Topic } from '@lockstep/protocol/topics'
 import { changeId, storedBytes, topicKey } from '../store/changes.ts'
 import type { ChangeDocument } from '../store/documents.ts'
+import { jsonBytes } from '../store/json-bytes.ts'
 import { packContent, unpackContent } from '../store/packed-parts.ts'
 
 /** Largest entry as it is stored. A document and an event of the change stream may have 16 MB. */
@@ -81,7 +82,7 @@ export function toEntry(
   identity: { mutation_id: string; fingerprint: string },
   decision: AnyDecision,
 ): ChangeDocument {
-  if (byteLength(JSON.stringify(decision.data)) > limits.changeBytes) throw tooLarge()
+  if (jsonBytes(decision.data) > limits.changeBytes) throw tooLarge()
   const entry: ChangeDocument = {
     _id: changeId(topicKey(caller.user_id, topic), seq),
     user_id: caller.user_id,

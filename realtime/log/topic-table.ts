@@ -1,7 +1,7 @@
 // What each topic is to the log, as one value: the state that its commands decide on, and how its
 // documents follow. `StateOf`, the caches, the projector and the deletion of accounts follow from
 // it. `protocol/topic-table.ts` has what the topic is on the wire.
-import { topics, type Topic } from '@lockstep/protocol/topics'
+import type { Topic } from '@lockstep/protocol/topics'
 import type { sealedFields } from '../store/sealing/sealed-fields.ts'
 import { projectConversations } from './projection/conversations.ts'
 import { projectPreferences } from './projection/preferences.ts'
@@ -78,8 +78,13 @@ export const logTopics: { [T in Topic]: LogTopic<StateOf[T], NeedsOf[T]> } = tab
 /** The states at the head that one log keeps. */
 export type StateCaches = { readonly [T in Topic]: EntityCache<StateOf[T]> }
 
-export const createStateCaches = (): StateCaches =>
-  Object.fromEntries(
-    topics.map((topic) => [topic, new EntityCache(logTopics[topic].cacheBytes)]),
-    // Assertion: `topics` has every topic, and an empty cache suits every state.
-  ) as StateCaches
+export const createStateCaches = (): StateCaches => ({
+  conversations: cacheOf('conversations'),
+  preferences: cacheOf('preferences'),
+  agents: cacheOf('agents'),
+  account: cacheOf('account'),
+  records: cacheOf('records'),
+})
+
+const cacheOf = <T extends Topic>(topic: T): EntityCache<StateOf[T]> =>
+  new EntityCache(logTopics[topic].cacheBytes)

@@ -21,6 +21,8 @@ export interface FileImport {
   stop: AbortSignal
   /** Called about once a second: how many items and bytes of `size` bytes have been read. */
   progress: (items: number, bytes: number, size: number) => void
+  /** Called with the names of the files in an archive that aren't imported, if there are any. */
+  leftOut: (names: readonly string[]) => void
 }
 
 const PROGRESS_MS = 1_000
@@ -30,11 +32,13 @@ const loadZip = () => import('@zip.js/zip.js/lib/zip-core-native.js')
 export async function importFile(
   imports: ImportUseCases,
   path: string,
-  { caller, source, dry_run, stop, progress }: FileImport,
+  { caller, source, dry_run, stop, progress, leftOut }: FileImport,
 ): Promise<Answer<'importMe'>> {
   // if a file can't be read, the error of `access` explains why better than that of `openAsBlob`
   await access(path)
-  const files = await exportFilesIn(await openAsBlob(path), 'The file', loadZip)
+  const found = await exportFilesIn(await openAsBlob(path), 'The file', loadZip)
+  const { files } = found
+  if (found.leftOut.length > 0) leftOut(found.leftOut)
   const size = files.reduce((sum, file) => sum + file.size, 0)
   let [items, bytes, lastProgress] = [0, 0, performance.now()]
   const reading = readItems(files, source, (read) => (bytes += read))

@@ -122,6 +122,8 @@ async function runImport(
         dry_run,
         stop: interrupt.signal,
         progress,
+        leftOut: (names) =>
+          terminal.tell(`${file}: only conversations are imported, not ${names.join(', ')}`),
       })
       await terminal.print(JSON.stringify({ file, ...result }))
       if (result.failed.length > 0) hasFailed = true

@@ -80,10 +80,14 @@ export const readChanges = (
     .sort({ _id: 1 })
     .limit(limit)
 
-/** The same without `before`, which only rewind needs and which may be larger than the rest. */
+/**
+ * The same without `before`, which only rewind needs and which may be larger than the rest, and
+ * without the fingerprint.
+ */
 export const readChangesWithoutBefore = (
   ...query: Parameters<typeof readChanges>
-): FindCursor<ChangeDocument> => readChanges(...query).project<ChangeDocument>({ before: 0 })
+): FindCursor<ChangeDocument> =>
+  readChanges(...query).project<ChangeDocument>({ before: 0, fingerprint: 0 })
 
 /** The size of an entry in BSON, where numbers and lists take more bytes than in JSON. */
 export const storedBytes = (entry: ChangeDocument): number =>

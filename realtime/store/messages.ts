@@ -4,11 +4,11 @@ import type { Link } from '@lockstep/protocol/branch'
 import { limits } from '@lockstep/protocol/limits'
 import type { Message, MessageStatus, RemovedMessage } from '@lockstep/protocol/message'
 import { whole } from '@lockstep/protocol/message-parts'
-import { byteLength } from '@lockstep/protocol/text'
 import type { Database } from './database.ts'
 import type { MessageDocument } from './documents.ts'
 import { eraseDeleted } from './erasure.ts'
 import { writeGuarded } from './guarded-writes.ts'
+import { jsonBytes } from './json-bytes.ts'
 import { packParts, unpackParts } from './packed-parts.ts'
 import { readPage } from './paging.ts'
 import { idsFilter, idFilter, idIndexHint } from './shard-key.ts'
@@ -176,7 +176,7 @@ export async function readNewest(
     ...{ user_id, conversation_id, position: { $gt: after }, ...present },
   }))
   for await (const message of messages.find({ $or: branches })) {
-    bytes += byteLength(JSON.stringify(message))
+    bytes += jsonBytes(message)
     if (bytes > limits.answerBytes) return undefined
     const { conversation_id } = message
     found.set(conversation_id, [...(found.get(conversation_id) ?? []), message])

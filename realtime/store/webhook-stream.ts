@@ -36,6 +36,7 @@ export const openWebhookStream = (
         'fullDocument.before': 0,
         'fullDocument.outline': 0,
         'fullDocument.fields': 0,
+        'fullDocument.fingerprint': 0,
       },
       after,
     },

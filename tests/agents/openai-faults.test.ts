@@ -44,6 +44,14 @@ const tooLong = [
   'Trying to keep the first 5000 tokens when context the overflows.',
   'Prompt contains 5000 tokens, too large for model with 4096 maximum context length',
   'input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000',
+  'Input validation error: `inputs` must have less than 4097 tokens. Given: 5000',
+  'Range of input length should be [1, 30720]',
+  "This model's maximum prompt length is 131072 but the request contains 200000 tokens.",
+  'Invalid request: Your request exceeded model token limit: 8192',
+  'Your input exceeds the limit of this model',
+  'total tokens (5000) exceed the model limit (4096)',
+  "Invalid 'messages[0].content': string too long. Expected a maximum length of 1048576",
+  'Prompt 超长',
 ]
 const otherwise = [
   'max_tokens is too large: 100000. This model supports at most 16384 completion tokens.',
@@ -70,11 +78,14 @@ describe('a refusal is understood by the words of its message', () => {
     }
   })
 
-  test('a limit of tokens per minute is not a thread that is too long', async () => {
-    const message = 'Request too large: limit 10000 input tokens per minute'
-    await using server = await OpenAiServer.start((answer) => answer.refuse(429, { message }))
-    expect((await answerOf(server)).fault?.code).toBe('busy')
-  })
+  test.each([429, 413, 400])(
+    '%d: a limit of tokens per minute is not a thread that is too long',
+    async (status) => {
+      const message = 'This request would exceed the limit of 10000 input tokens per minute'
+      await using server = await OpenAiServer.start((answer) => answer.refuse(status, { message }))
+      expect((await answerOf(server)).fault?.code).toBe('busy')
+    },
+  )
 })
 
 describe('what isn’t the answer of a chat API ends with a reason', () => {
@@ -100,6 +111,12 @@ describe('what isn’t the answer of a chat API ends with a reason', () => {
       'wrong_address',
       1,
       (answer) => answer.respond(200, { error: 'Unexpected endpoint or method. (POST /x)' }),
+    ],
+    [
+      'a document that is no answer',
+      'wrong_address',
+      1,
+      (answer) => answer.respond(200, { code: 500, msg: '404 NOT_FOUND', success: false }),
     ],
     ['another method', 'wrong_address', 1, (answer) => answer.respond(405, '')],
     [

@@ -8,6 +8,7 @@ import {
   type ProviderEvent,
   type ProviderRequest,
 } from '../../realtime/agents/provider.ts'
+import { thinkingTags } from '@lockstep/protocol/thinking-tags'
 import { ThinkTagParser } from '../../realtime/agents/think-tags.ts'
 import { freePort } from '../harness/free-port.ts'
 import { OpenAiServer, type Answer, type Script } from './openai-server.ts'
@@ -239,10 +240,12 @@ describe('a complete answer is complete, whatever happens to the connection', ()
 
 test('thinking in tags at the beginning is recognised however chunks cut it, and later tags are text', () => {
   const thoughts = fc.constantFrom('', 'Hm.', '\nSo </think or <think>?\n', '<')
-  const answers = fc.constantFrom('', 'Yes.', 'Say <think>no</think>.', '<th')
+  const answers = fc.constantFrom('', 'Yes.', 'Say <think>no</think>.', '<th', '[1] Yes.')
+  const pairs = fc.constantFrom(...thinkingTags)
+  const cutting = fc.array(fc.nat(20))
   fc.assert(
-    fc.property(fc.option(thoughts), answers, fc.array(fc.nat(20)), (thought, answer, cuts) => {
-      let rest = thought === null ? answer : ` \n<think>${thought}</think>\n\n${answer}`
+    fc.property(fc.option(thoughts), answers, pairs, cutting, (thought, answer, tag, cuts) => {
+      let rest = thought === null ? answer : ` \n${tag.open}${thought}${tag.close}\n\n${answer}`
       const tags = new ThinkTagParser()
       const pieces = cuts.flatMap((cut) => {
         const piece = rest.slice(0, cut)

@@ -12,6 +12,15 @@ const delta = (fields: object, finish_reason: unknown = null): Step =>
   choice({ delta: fields, finish_reason })
 const text = (content: string, finish?: unknown): Step => delta({ content }, finish)
 const stop = delta({}, 'stop')
+const textChoice = (content: string, finish_reason: unknown = null) => ({
+  choices: [{ index: 0, delta: { content }, finish_reason }],
+})
+/** A whole answer with one JSON document in each line. */
+const lines = (...documents: object[]): Step => ({
+  status: 200,
+  headers: { 'content-type': 'application/x-ndjson' },
+  body: documents.map((document) => `${JSON.stringify(document)}\n`).join(''),
+})
 const wait = (wait_ms: number): Step => ({ wait_ms })
 
 const messages = [{ role: 'user' as const, content: 'Hi' }]
@@ -152,9 +161,73 @@ const ways: Record<string, [Step[], Expected]> = {
     ],
     { text: 'b', thinking: 'a' },
   ],
+  'other tags of thinking': [
+    [text('[THI'), text('NK]Hm.[/TH'), text('INK]\nYes.', 'stop')],
+    { text: 'Yes.', thinking: 'Hm.' },
+  ],
   'a closing tag without an opening one': [
     [text('Two and two '), text('make four.\n</th'), text('ink>\n\n'), text('It is 4.', 'stop')],
     { text: 'It is 4.', thinking: 'Two and two make four.' },
+  ],
+  'a chunk in each line, without a stream': [
+    [lines(textChoice('All '), textChoice('of it.', 'stop'))],
+    { text: 'All of it.' },
+  ],
+  'a message in each line, without choices': [
+    [lines({ message: { content: 'All ' } }, { message: { content: 'of it.' }, done: true })],
+    { text: 'All of it.' },
+  ],
+  'a list of chunks in place of a stream': [
+    [{ status: 200, body: [textChoice('All '), textChoice('of it.', 'stop')] }],
+    { text: 'All of it.' },
+  ],
+  'events without blank lines between them': [
+    [
+      {
+        status: 200,
+        headers: { 'content-type': 'text/event-stream' },
+        body: [textChoice('All '), textChoice('of it.'), '[DONE]'].reduce<string>(
+          (body, data) =>
+            `${body}data: ${typeof data === 'string' ? data : JSON.stringify(data)}\n`,
+          '',
+        ),
+      },
+    ],
+    { text: 'All of it.' },
+  ],
+  'an error as a field of the stream': [
+    [
+      {
+        status: 200,
+        headers: { 'content-type': 'text/event-stream' },
+        body: 'error: {"code":400,"message":"the request exceeds the available context size"}\n\n',
+      },
+    ],
+    { text: '', status: 'failed', reason_code: 'too_long' },
+  ],
+  'text as the delta, or beside its usual name': [
+    [choice({ delta: 'All ' }), choice({ delta: { text: 'of it.' } }), stop],
+    { text: 'All of it.' },
+  ],
+  'several choices': [
+    [
+      { data: { choices: [{ index: 1, delta: { content: 'Another' } }] } },
+      text('All of it.'),
+      { data: { choices: [{ index: 1, delta: { content: ' one' }, finish_reason: 'stop' }] } },
+      stop,
+    ],
+    { text: 'All of it.' },
+  ],
+  'a reason to finish within the delta': [
+    [choice({ delta: { content: 'It ends in the mid', finish_reason: 'length' } })],
+    { text: 'It ends in the mid', reason_code: 'cut' },
+  ],
+  'a reason to finish as an object': [
+    [
+      choice({ delta: { content: 'It ends in the mid' } }),
+      choice({ delta: {}, finish_reason: null, finish_details: { type: 'max_tokens' } }),
+    ],
+    { text: 'It ends in the mid', reason_code: 'cut' },
   ],
   'a line that stays open after the end': [
     [text('All of it.', 'end_turn'), wait(3_000)],

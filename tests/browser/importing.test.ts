@@ -268,6 +268,7 @@ test('a large import shows its progress, can be stopped between two requests, an
     'conversations-000.json',
     new TextReader(JSON.stringify([chat(1), chat(2), { name: 'Broken' }])),
   )
+  await writer.add('projects.json', new TextReader('[]'))
   const buffer = Buffer.from(await (await writer.close()).arrayBuffer())
   await page.getByLabel('Source').selectOption('Claude')
   await page
@@ -275,6 +276,9 @@ test('a large import shows its progress, can be stopped between two requests, an
     .setInputFiles({ name: 'export.zip', mimeType: 'application/zip', buffer })
   await page.getByRole('button', { name: 'Preview import' }).click()
   await waitForVisible(page.getByText('3will be created'))
+  await waitForVisible(
+    page.getByText('Only chats are imported. Left out: projects.json in export.zip.'),
+  )
 
   const releaseSecond = Promise.withResolvers<void>()
   const secondIsHeld = Promise.withResolvers<void>()

@@ -36,7 +36,7 @@ test('G1: each text finds its own direction, and long words of any script stay i
         { role: 'user', content: 'ก'.repeat(3_000) },
         { role: 'assistant', content: `${'語'.repeat(2_000)}\n\n${'x'.repeat(2_000)}` },
         { role: 'user', content: `${hebrew}\nEnglish after it` },
-        { role: 'assistant', content: `${hebrew}\n\nEnglish paragraph\n\n- ${hebrew}` },
+        { role: 'assistant', content: `${hebrew} \`x = 1\`\n\nEnglish paragraph\n\n- ${hebrew}` },
       ],
     },
   })
@@ -49,6 +49,8 @@ test('G1: each text finds its own direction, and long words of any script stay i
       .first()
       .evaluate((element) => getComputedStyle(element).direction)
   await expect.poll(() => directionOf('English paragraph')).toBe('ltr')
+  // code within a text keeps its own order
+  await expect.poll(() => directionOf('x = 1')).toBe('ltr')
   expect(
     await messages
       .getByRole('listitem')

@@ -123,4 +123,18 @@ test('no page in Arabic is wider than its window', async () => {
 test('somebody who is signed out reads the first of the browser’s languages that has a catalogue', async () => {
   const page = await windows.open(shared.node.url, '/app/sign-in', { locale: 'ar-EG' })
   await waitForVisible(page.getByRole('button', { name: 'تسجيل الدخول' }))
+
+  // what a field lacks isn't told in the browser's own language
+  const username = page.locator('input[name=username]')
+  const told = () => username.evaluate((field: HTMLInputElement) => field.validationMessage)
+  await page.locator('a[href^="/app/sign-up"]').click()
+  const signUp = page.locator('form button')
+  await signUp.click()
+  await expect.poll(told).toBe('املأ هذا الحقل.')
+  await username.fill('al')
+  await expect.poll(told).not.toBe('املأ هذا الحقل.')
+  await username.pressSequentially('i')
+  await username.press('Backspace')
+  await signUp.click()
+  await expect.poll(told).toMatch(/^استخدم/)
 })

@@ -105,6 +105,22 @@ export const layoutFaults = (page: Page): Promise<string[]> =>
         }
       }
 
+      // Ways to other pages stand on one line, and times leave most of a row to its title.
+      for (const way of all.filter((element) => element.matches('nav > a'))) {
+        const words = document.createTreeWalker(way, NodeFilter.SHOW_TEXT)
+        const line = document.createRange()
+        while (words.nextNode()) {
+          line.selectNodeContents(words.currentNode)
+          const tops = [...line.getClientRects()].map(({ top }) => Math.round(top))
+          if (new Set(tops).size > 1) faults.add(`wraps: ${nameOf(way)}`)
+        }
+      }
+      for (const time of all.filter((element) => element.matches('[data-row] time'))) {
+        const row = time.closest('[data-row]')!.getBoundingClientRect()
+        if (time.getBoundingClientRect().width > row.width / 6)
+          faults.add(`takes much of its row: ${nameOf(time)}`)
+      }
+
       // A page says its title once.
       const headings = all.filter((element) => element.matches('main h1, main h2'))
       const titles = headings.map((heading) => heading.innerText.trim())

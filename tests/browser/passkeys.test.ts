@@ -40,7 +40,11 @@ async function sync(from: VirtualAuthenticator, to: VirtualAuthenticator): Promi
 test('a person adds a passkey, signs in with it on another device, and adds a second step', async () => {
   const alice = await signUp(node, 'alice')
   const security = '/app/settings/security'
-  const page = await windows.open(node.url, security, { person: alice })
+  const page = await windows.open(node.url, security, {
+    person: alice,
+    // the wrong code of the app
+    alsoExpected: /422 \(Unprocessable/,
+  })
   const other = await windows.open(node.url, security, { person: await alice.signIn() })
   const laptop = await addAuthenticator(page)
   await withoutAutofill(page)
@@ -71,10 +75,21 @@ test('a person adds a passkey, signs in with it on another device, and adds a se
   await waitForVisible(page.getByRole('img', { name: 'QR code for your authenticator app' }))
   const secret = fromBase32((await page.getByTestId('app-secret').innerText()).replace(/\s/g, ''))
   const code = page.getByLabel('Code from your app')
+  // also where little of the page is in view, a person sees what was wrong
+  const { width, height } = page.viewportSize()!
+  await page.setViewportSize({ width: 360, height: 480 })
+  await code.fill('111111')
+  await code.press('Enter')
+  const wrong = page.getByText('That code doesn’t match', { exact: false })
+  await expect
+    .poll(() => wrong.evaluate((element) => element.getBoundingClientRect().bottom))
+    .toBeLessThanOrEqual(480)
+  await page.setViewportSize({ width, height })
   await code.fill(totpCode(secret, totpStep(Date.now())))
   await page.getByRole('button', { name: 'Turn on' }).click()
   const codes = page.getByRole('group', { name: 'Your recovery codes' }).getByRole('listitem')
   await expect.poll(() => codes.count()).toBe(10)
+  await expect.poll(() => page.locator(':focus').innerText()).toBe('Your recovery codes')
   const recovery = await codes.first().innerText()
   expect(await violations(page)).toEqual([])
   await page.getByRole('button', { name: 'I’ve saved them' }).click()

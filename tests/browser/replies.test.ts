@@ -46,6 +46,9 @@ test('an interrupted reply shows its reason once, and can be continued', async (
   await page.getByRole('button', { name: 'Continue' }).click()
   await waitForVisible(threadText(page, 'Please continue.'))
   await waitForHidden(page.getByRole('button', { name: 'Continue' }))
+  // nothing is proposed that can't be done any more
+  const rest = 'Interrupted: The server was restarted while it was writing this. Try again.'
+  await waitForVisible(page.getByText(rest, { exact: true }))
   await expect
     .poll(async () => (await messagesOf(alice, id)).map(({ role }) => role))
     .toEqual(['user', 'assistant', 'user', 'assistant'])
@@ -77,6 +80,9 @@ test('a reply that a limit cut off says so, and can be continued', async () => {
   await expect.poll(() => page.getByRole('button', { name: 'Try again' }).count()).toBe(0)
   await page.getByRole('button', { name: 'Continue' }).click()
   await waitForVisible(threadText(page, 'Please continue.'))
+  await waitForVisible(
+    page.getByText('The reply reached the model’s length limit.', { exact: true }),
+  )
 })
 
 test('a reply that content rules ended early says so, and can’t be continued', async () => {
@@ -99,6 +105,7 @@ test('every device shows how long the model has been thinking, and what, also a 
   await waitForVisible(thinkingTime)
   expect(Number(/\d+/.exec((await thinkingTime.textContent())!)![0])).toBeGreaterThanOrEqual(3)
   for (const page of [left, right]) {
+    await waitForHidden(page.getByText('Thoughts', { exact: true }))
     const thoughts = page.getByTestId('thoughts')
     const before = (await thoughts.textContent())!
     expect(before).toMatch(/^They wrote/)

@@ -56,6 +56,32 @@ test.each([true, false])(
   },
 )
 
+test('large events count by their bytes, and end a socket that continues with them', async () => {
+  await using node = await startScriptedNode({
+    execute,
+    settings: { eventsPerUser: { rate: 0.1, burst: 25 }, refusals: 20 },
+  })
+  const { cookie } = node.sessions.signIn()
+  const [flooding, quiet] = [
+    await node.join('conversations', cookie),
+    await node.join('agents', cookie),
+  ]
+  const bytes = 10 * 32 * 1024
+  const large = (text: string) => flooding.request('delete', { text })
+  // eleven of 25, then 22, and the debt of the third is the user's
+  for (let n = 0; n < 3; n++)
+    expect(await large('x'.repeat(bytes))).toMatchObject({ error: { code: 'invalid' } })
+  expect(await ask(flooding)).toMatchObject(refused)
+  expect(await quiet.request('range', { from: 1, to: 1 })).toMatchObject(refused)
+  const other = await node.join('conversations', node.sessions.signIn().cookie)
+  expect(await ask(other)).toMatchObject({ ok: true })
+  // one small refusal, and these count eleven each
+  expect(await large('x'.repeat(bytes))).toMatchObject(refused)
+  flooding.socket.emit('delete', { text: '\u{1F600}'.repeat(bytes / 2) })
+  await flooding.next('disconnect')
+  expect(quiet.socket.connected).toBe(true)
+})
+
 test('refusals do not end a socket if a command is accepted between them', async () => {
   let proceed = (): void => undefined
   const slowly: Execute = async (...command) => {

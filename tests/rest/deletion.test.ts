@@ -1,7 +1,11 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
-import { topics } from '@lockstep/protocol/topics'
+import { topics, type Topic } from '@lockstep/protocol/topics'
+import { createAccountDeletion } from '../../realtime/commands/account-deletion.ts'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
+import type { UserDocument } from '../../realtime/store/documents.ts'
 import { eventually } from '../harness/eventually.ts'
 import { startNode } from '../harness/node.ts'
 import { request, signIn, signUp, type Person } from '../harness/person.ts'
@@ -132,6 +136,51 @@ describe('DELETE /users/me', () => {
     for (const { status } of replies) expect([201, 401, 404]).toContain(status)
     await expectGone(alice.user.id)
   })
+})
+
+test('LOG-7: `account` is closed after every other topic, however long each takes and whether it fails', async () => {
+  const fates = fc.record(
+    Object.fromEntries(
+      topics.map((topic) => [topic, fc.record({ turns: fc.nat(5), fails: fc.boolean() })]),
+    ) as Record<Topic, fc.Arbitrary<{ turns: number; fails: boolean }>>,
+  )
+  await fc.assert(
+    fc.asyncProperty(fates, async (fate) => {
+      const happened: string[] = []
+      const ended: string[] = []
+      const log: Parameters<typeof createAccountDeletion>[0]['log'] = {
+        heads: () => Promise.resolve(new Map()),
+        append: async ({ topic }) => {
+          happened.push(`begins ${topic}`)
+          for (let turn = 0; turn < fate[topic].turns; turn++) await nextTurn()
+          if (fate[topic].fails) throw new Error(topic)
+          return undefined as never
+        },
+        projectToHead: async (_user_id, topic) => {
+          await nextTurn()
+          happened.push(`closed ${topic}`)
+          return { epoch: '', seq: 0 }
+        },
+      }
+      const devices = { disconnectSessions: (ids: readonly string[]) => ended.push(...ids) }
+      const alice = { _id: newId(), version: 1 } as UserDocument
+      const removal = createAccountDeletion({ database, log, devices }).remove(alice)
+      const failed = topics.filter((topic) => fate[topic].fails)
+      if (failed.length > 0) await expect(removal).rejects.toThrow()
+      else await removal
+      const others = topics.filter((topic) => topic !== 'account')
+      const closed = others.filter((topic) => !fate[topic].fails)
+      expect(happened.slice(0, others.length).sort()).toEqual(
+        others.map((t) => `begins ${t}`).sort(),
+      )
+      const at = happened.indexOf('begins account')
+      expect(happened.slice(0, at)).toEqual(
+        expect.arrayContaining(closed.map((t) => `closed ${t}`)),
+      )
+      expect(happened.slice(at + 1)).toEqual(fate.account.fails ? [] : ['closed account'])
+    }),
+    { numRuns: 30 },
+  )
 })
 
 test('a purge strips the entries of its conversation, and not those of another entity with the same id', async () => {

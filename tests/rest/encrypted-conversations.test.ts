@@ -202,6 +202,65 @@ describe('a conversation that its clients have encrypted', () => {
   })
 })
 
+test('messages with encrypted parts are exported and imported as they are, however large, edited or deleted', async () => {
+  const [short, long] = [list(encrypted(9), encrypted(9)), list(encrypted(9), encrypted(90_000))]
+  const { id, made } = await begin({ messages: [say(encrypted(20)), short, long] })
+  const params = { id }
+  const edit = { id: made.messages[1]!.id, role: 'assistant' as const, content: encrypted(30) }
+  await alice.ask('putConversation', { params, body: { messages: [edit] } })
+  const more = list(encrypted(0), encrypted(9))
+  await alice.ask('appendMessages', {
+    params,
+    body: { messages: [more, list(encrypted(9), encrypted(9))] },
+  })
+  const { messages } = await alice.ask('getConversation', { params })
+  const [last] = messages.slice(-1)
+  await alice.ask('deleteMessage', { params: { id, message_id: last!.id } })
+  const exportOf = async (person: Person) => {
+    const { body } = await person.rest<{ conversations: { id: string; messages: object[] }[] }>(
+      ...(['GET', '/users/me/export'] as const),
+    )
+    return body
+  }
+  const exported = await exportOf(alice)
+  const hers = exported.conversations.find((one) => one.id === id)!
+  expect(hers.messages).toHaveLength(4)
+  expect(hers.messages.map((message) => 'parts' in message)).toEqual([false, true, true, true])
+  const carol = await signUp(shared.node, 'carol')
+  const into = (conversations: object[]) =>
+    carol.ask('importMe', { body: { source: 'lockstep', data: { conversations } } })
+  expect(await into([hers])).toMatchObject({ created: 1, failed: [] })
+  expect((await exportOf(carol)).conversations).toEqual([hers])
+  const texts = (person: Person) => person.ask('getConversation', { params })
+  const [of, from] = [await texts(carol), await texts(alice)]
+  const read = ({ role, content, parts }: (typeof of.messages)[0]) => ({ role, content, parts })
+  expect(of.messages.map(read)).toEqual(from.messages.map(read))
+  expect(await into([hers])).toMatchObject({ created: 0, skipped: 1, failed: [] })
+  // no part of an import is readable
+  const text = { id: 'text', type: 'text', text: encrypted(9) }
+  const broken: { role: 'assistant'; parts: object[] }[] = [
+    list(encrypted(9), 'plain'),
+    list('plain', encrypted(9)),
+    list(encrypted(9), encrypted(9), 'data-other'),
+    named('other'),
+    longer(),
+    { role: 'assistant', parts: [...short.parts].reverse() },
+    { role: 'assistant', parts: [text, { id: 'r', type: 'reasoning', text: 'plain' }] },
+  ]
+  const reason = expect.stringContaining('encrypted') as string
+  for (const { role, parts } of broken) {
+    const content = parts
+      .flatMap((part) => ('text' in part && !('id' in part && part.id === 'r') ? [part.text] : []))
+      .join('')
+    const item = { ...hers, id: newId(), messages: [{ ...hers.messages[0], role, content, parts }] }
+    expect(await into([item]), JSON.stringify(parts)).toMatchObject({
+      created: 0,
+      failed: [{ reason }],
+    })
+  }
+  expect((await exportOf(carol)).conversations).toEqual([hers])
+})
+
 test('in other conversations, the limits of encrypted texts don’t count', async () => {
   const { id } = await alice.ask('createConversation', { body: {} })
   const put = (body: object) => alice.rest('PUT', `/conversations/${id}`, body)

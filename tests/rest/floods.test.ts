@@ -13,14 +13,16 @@ import { alice, echo, expectProblem, serveHttp, sessionsFor, signedIn } from './
 
 const bob = { ...alice, user_id: newId(), username: 'bob' }
 const asBob = { cookie: 'bob' }
+const carol = { ...alice, user_id: newId(), username: 'carol' }
+const dave = { ...alice, user_id: newId(), username: 'dave' }
 const sessions: HttpDeps['sessions'] = {
   ...sessionsFor(alice),
-  identify: (cookie) => Promise.resolve({ alice, bob }[cookie ?? '']),
+  identify: (cookie) => Promise.resolve({ alice, bob, carol, dave }[cookie ?? '']),
 }
 const result = { created: 1, updated: 0, skipped: 0, failed: [] }
 const handlers: Handlers = { ...echo, importMe: () => Promise.resolve(result) }
-const serveWith = (settings: Partial<HttpSettings>) =>
-  serveHttp(handlers, {
+const serveWith = (settings: Partial<HttpSettings>, served = handlers) =>
+  serveHttp(served, {
     sessions,
     config: { publicOrigins: [], trustProxy: true },
     settings: {
@@ -74,6 +76,56 @@ describe('requests', () => {
     )
     for (const { status } of await Promise.all(asked)) expect(status).toBe(200)
   })
+})
+
+test('large answers of one user wait when they are too much, read or not, and nobody else’s do', async () => {
+  const gate = Promise.withResolvers<void>()
+  const asked = Promise.withResolvers<void>()
+  const left = Promise.withResolvers<void>()
+  const answer = { preferences: { note: 'x'.repeat(100_000) }, version: 1, epoch: '1', seq: 1 }
+  await using http = await serveWith(
+    { answerBytes: { rate: 1, burst: 150_000 } },
+    {
+      ...echo,
+      getPreferences: () => Promise.resolve(answer),
+      listSessions: async (_input, { response }) => {
+        response.abandoned().addEventListener('abort', () => left.resolve())
+        asked.resolve()
+        await gate.promise
+        return { items: [{ device: 'x'.repeat(300_000) }] } as never
+      },
+    },
+  )
+  const ask = (headers: Record<string, string>, signal?: AbortSignal) =>
+    fetch(`${http.url}/users/me/preferences`, { headers, ...(signal && { signal }) })
+  for (let n = 0; n < 2; n++)
+    expect((await (await ask(signedIn)).json()) as unknown).toEqual(answer)
+  const waiting = new AbortController()
+  const third = ask(signedIn, waiting.signal).then(
+    () => 'answered',
+    () => 'gave up',
+  )
+  for (let n = 0; n < 2; n++) expect((await ask(asBob)).status).toBe(200)
+  waiting.abort()
+  expect(await third).toBe('gave up')
+
+  // what is made for somebody who has left counts as well
+  const asCarol = { cookie: 'carol' }
+  const leaving = new AbortController()
+  const gone = fetch(`${http.url}/users/me/sessions`, { headers: asCarol, signal: leaving.signal })
+  const ended = gone.catch(() => undefined)
+  await asked.promise
+  leaving.abort()
+  await Promise.all([ended, left.promise])
+  gate.resolve()
+  const later = new AbortController()
+  const next = ask(asCarol, later.signal).then(
+    () => 'answered',
+    () => 'gave up',
+  )
+  for (let n = 0; n < 2; n++) expect((await ask({ cookie: 'dave' })).status).toBe(200)
+  later.abort()
+  expect(await next).toBe('gave up')
 })
 
 describe('large bodies', () => {

@@ -9,7 +9,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
 import { deleteDraft, readDraft, writeDraft } from '../../realtime/store/drafts.ts'
 import { DataKeys } from '../../realtime/store/sealing/data-keys.ts'
-import { isSealed, open, seal } from '../../realtime/store/sealing/envelope.ts'
+import { fromPlain, isSealed, open, seal, toPlain } from '../../realtime/store/sealing/envelope.ts'
+import { OpenedValues } from '../../realtime/store/sealing/opened-values.ts'
 import { sealExisting } from '../../realtime/store/sealing/seal-existing.ts'
 import { findSealedText } from '../../realtime/store/sealing/find-sealed-text.ts'
 import { TimeBudget, TimeOver } from '../../realtime/store/time-budget.ts'
@@ -43,10 +44,10 @@ describe('A sealed value', () => {
     const key = createSecretKey(Buffer.alloc(32, 1))
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
-        const sealed = seal(key, place, value)
+        const sealed = seal(key, place, toPlain(value))
         expect(isSealed(sealed)).toBe(true)
-        expect(open(key, place, sealed)).toEqual(value)
-        expect(seal(key, place, value).value()).not.toEqual(sealed.value())
+        expect(fromPlain(open(key, place, sealed))).toEqual(value)
+        expect(seal(key, place, toPlain(value)).value()).not.toEqual(sealed.value())
       }),
       { numRuns: 200 },
     )
@@ -87,6 +88,69 @@ describe('A sealed value', () => {
     await expect(readDraft(database, bob, his.id)).rejects.toThrow(/authenticate/)
     expect(await readDraft(database, alice, hers.id)).toEqual(hers)
     await deleteDraft(database, bob, his.id)
+  })
+})
+
+describe('What was opened lately', () => {
+  const place = (user: string, n = 0) => ({
+    collection: 'records',
+    id: `${user}:${n}`,
+    field: 'data',
+  })
+
+  test('opens again without the key, as what it was, in its place and unchanged only', () => {
+    const key = createSecretKey(Buffer.alloc(32, 1))
+    const user = randomUUID()
+    const opened = new OpenedValues()
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.jsonValue(), (value, other) => {
+        const [sealed, next] = [value, other].map((each) => seal(key, place(user), toPlain(each)))
+        opened.keep(place(user), sealed!, toPlain(value))
+        for (let time = 0; time < 2; time++) {
+          const again = fromPlain(opened.find(place(user), sealed!)!)
+          expect(again).toEqual(value)
+          // whoever gets it may change it
+          if (typeof again === 'object' && again !== null) Object.assign(again, { changed: true })
+        }
+        expect(opened.find(place(user), next!)).toBeUndefined()
+        for (const elsewhere of [
+          place(user, 1),
+          place(randomUUID()),
+          { ...place(user), field: 'a' },
+        ])
+          expect(opened.find(elsewhere, sealed!)).toBeUndefined()
+      }),
+    )
+  })
+
+  test('is bounded, keeps what is used, and goes with the user’s key', async () => {
+    const key = createSecretKey(Buffer.alloc(32, 1))
+    const [often, other] = [randomUUID(), randomUUID()]
+    const opened = new OpenedValues()
+    const sealed = seal(key, place(often), 'a text')
+    const isKept = (user: string, n = 0) => opened.find(place(user, n), sealed) !== undefined
+    opened.keep(place(often), sealed, 'a text')
+    for (let n = 0; n < 6_000; n++) {
+      opened.keep(place(other, n), sealed, 'x'.repeat(4_000))
+      expect(isKept(often)).toBe(true)
+    }
+    const kept = Array.from({ length: 6_000 }, (_, n) => n).filter((n) => isKept(other, n))
+    expect(kept.length).toBeLessThan(4_000)
+    expect(kept).toContain(5_999)
+    opened.keep(place(other), sealed, 'x'.repeat(4_097))
+    expect(isKept(other)).toBe(false)
+    opened.forget(other)
+    expect([isKept(other, 5_999), isKept(often)]).toEqual([false, true])
+
+    const user = randomUUID()
+    const written = draft('a text')
+    await writeDraft(database, user, undefined, written)
+    const { keys } = database.sealing!
+    const its = { collection: 'drafts', id: `${user}:${written.id}`, field: 'text' }
+    const raw = await database.db.collection('drafts').findOne({ user_id: user })
+    expect(keys.opened.find(its, raw!.text as Binary)).toBe('a text')
+    keys.destroy(user)
+    expect(keys.opened.find(its, raw!.text as Binary)).toBeUndefined()
   })
 })
 
@@ -138,7 +202,7 @@ describe('A user’s key', () => {
     await expect(readDraft(later, damaged, texts.get(damaged)!.id)).rejects.toThrow(/damaged/)
     const entry = {
       _id: `${missing}:account:000000000001`,
-      data: seal(createSecretKey(Buffer.alloc(32)), placeOf(missing), 1),
+      data: seal(createSecretKey(Buffer.alloc(32)), placeOf(missing), toPlain(1)),
     }
     // the feed goes on for everybody else
     expect(later.sealing!.openEntry(entry as never)).toEqual({ _id: entry._id, stripped: true })

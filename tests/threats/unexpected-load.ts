@@ -186,11 +186,25 @@ export const unexpectedLoad: readonly Row[] = [
     edits: [
       {
         file: 'realtime/gateway/requests.ts',
-        old: 'const wait = bucket.take() || users.take(user_id)',
-        now: 'const wait = users.take(user_id)',
+        old: 'const wait = bucket.take() || users.take(user_id, cost)',
+        now: 'const wait = users.take(user_id, cost)',
       },
     ],
     test: ['tests/gateway/flooding.test.ts', 'events without an ack count like others'],
+  },
+  {
+    row: 'Few requests and events, but large ones',
+    edits: [
+      {
+        file: 'realtime/http/open-answers.ts',
+        old: 'if (wait === 0) return',
+        now: 'if (wait >= 0) return',
+      },
+    ],
+    test: [
+      'tests/rest/floods.test.ts',
+      'large answers of one user wait when they are too much, read or not, and nobody else’s do',
+    ],
   },
   {
     row: 'Many devices that tell each other things',

@@ -6,7 +6,7 @@ import { exportFilesIn } from '@lockstep/imports/cutting/export-files'
 const loadZip = () => import('@zip.js/zip.js/lib/zip-core-native.js')
 const read = async (file: Blob) =>
   Promise.all(
-    (await exportFilesIn(file, 'export.zip', loadZip)).map(async ({ name, size, stream }) => {
+    (await exportFilesIn(file, 'export.zip', loadZip)).files.map(async ({ name, size, stream }) => {
       const text = await new Response(stream()).text()
       expect(size).toBe(new Blob([text]).size)
       return [name, text]
@@ -96,6 +96,22 @@ test('an archive within an archive is opened, as the privacy portal of ChatGPT n
   await expect(read(cut)).rejects.toThrow(
     'x/conversations.zip in export.zip is not a complete ZIP archive',
   )
+})
+
+test('what an archive holds beside conversations is named, also in archives within it', async () => {
+  const leftOutOf = async (files: Record<string, string | Blob>) =>
+    (await exportFilesIn(await archive(files), 'export.zip', loadZip)).leftOut
+  const rest = { 'projects.json': '[]', 'pictures/a.png': 'x', '__MACOSX/._a.png': 'x' }
+  expect(await leftOutOf({ 'conversations.json': '[1]', ...rest })).toEqual([
+    'projects.json in export.zip',
+    'pictures/a.png in export.zip',
+  ])
+  const inner = await archive({ 'conversations.json': '[1]', 'memories.json': '[]' })
+  expect(await leftOutOf({ 'conversations.zip': inner, 'files.zip': inner })).toEqual([
+    'memories.json in conversations.zip in export.zip',
+    'files.zip in export.zip',
+  ])
+  expect(await leftOutOf({ 'a.json': chat, 'b.json': '{"a":1}' })).toEqual(['b.json in export.zip'])
 })
 
 const chat = JSON.stringify([{ id: 'c', title: 'A', chat: { history: { messages: {} } } }])

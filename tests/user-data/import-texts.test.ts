@@ -20,7 +20,17 @@ describe('thinking in a text', () => {
     ['<think>a</think><think>b</think>c', ['a', 'b'], 'c'],
     ['first\n<think>a</think>\nsecond', ['a'], 'first\n\nsecond'],
     ['<think>never closed', ['never closed'], ''],
-    ['<think></think>c', [], '<think></think>c'],
+    ['<think>\n\n</think>\n\nc', [], 'c'],
+    ['<think></think>', [], '<think></think>'],
+    ['<think>', [], '<think>'],
+    ['<thinking>a</thinking>\nb', ['a'], 'b'],
+    ['[THINK]a[/THINK]b', ['a'], 'b'],
+    ['a\n</thinking>\nb', ['a'], 'b'],
+    [
+      '<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>b',
+      ['a'],
+      'b',
+    ],
     ['a\n\n</think>\nc', ['a'], 'c'],
     [':::thinking\na\n:::\nc', ['a'], 'c'],
     [
@@ -53,6 +63,8 @@ describe('thinking in a text', () => {
     '<details><summary>More</summary>the author’s own</details>',
     '<details type="tool_calls" name="x">x</details>',
     'first\n<think>never closed',
+    'Write <thinking>, then </thinking> after it.',
+    '```\n[/THINK]\n```\nThat was code.',
     'no :::thinking here',
   ])('%j is text like any other', (text) => {
     expect(separateThinking(text)).toEqual({ text, thinking: [], ms: undefined })
@@ -92,6 +104,9 @@ describe('citation markers', () => {
     ['cut off \ue200cite\ue202turn0search3', 'cut off'],
     ['cut \ue200cite\ue202turn0search3\ue200url\ue202words\ue202turn0search1\ue201', 'cutwords'],
     ['a\ue205b\ue206c', 'abc'],
+    ['Oaks live long 【12†source】. Very 【4:0†guide.pdf】', 'Oaks live long. Very'],
+    ['Oaks :contentReference[oaicite:3]{index=3}live', 'Oakslive'],
+    ['【12】 and 【note† more】 stay', '【12】 and 【note† more】 stay'],
   ])('%j', (text, expected) => {
     expect(withoutMarkers(text).text).toBe(expected)
   })
@@ -197,6 +212,8 @@ test.each<[things: unknown[], label: string | undefined]>([
     '[File: a.pdf] [Image: b.png]',
   ],
   [['text', null], undefined],
+  [[{ type: 'tool_use', name: 'draw' }, { type: 'token_budget' }], '[Tool: draw]'],
+  [[{ type: 'flag', helpline: { name: 'Help' } }], '[flag: Help]'],
 ])('a message with %j says %j', (things, label) => {
   expect(labelOf(things)).toBe(label)
 })

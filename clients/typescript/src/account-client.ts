@@ -12,7 +12,7 @@ import type { WireChange } from '@lockstep/protocol/change'
 import { isKnown, isKnownOf } from '@lockstep/protocol/known-change'
 import { reduceAccount, type HeldAccount } from '@lockstep/protocol/reduce/account'
 import type { Presence } from '@lockstep/protocol/sync'
-import type { KeptCommand } from './command-keeper.ts'
+import type { KeptOf } from './command-keeper.ts'
 import { Memo } from './memo.ts'
 import { createCommand, type OutgoingCommand } from './outgoing-command.ts'
 import { getMe, listSessions } from './rest/account.ts'
@@ -40,7 +40,10 @@ export interface SignedInUser {
   session: Session
 }
 
-export class AccountClient extends TopicClient<HeldAccount> implements AccountTopic {
+export class AccountClient
+  extends TopicClient<HeldAccount, AccountCommands>
+  implements AccountTopic
+{
   protected readonly topic: TopicReplica<HeldAccount>
   #signedIn: SignedInUser | undefined
   #presence: ReadonlyMap<string, Presence> = new Map()
@@ -108,8 +111,8 @@ export class AccountClient extends TopicClient<HeldAccount> implements AccountTo
     )
   }
 
-  protected override rebuild({ payload }: KeptCommand): OutgoingCommand<HeldAccount> {
-    return revokeCommand(payload as AccountCommands['revoke']) // an engine's own, as it was kept
+  protected override rebuild({ payload }: KeptOf<AccountCommands>): OutgoingCommand<HeldAccount> {
+    return revokeCommand(payload)
   }
 
   revoke(session_id: string): IssuedCommand {

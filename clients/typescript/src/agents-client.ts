@@ -4,7 +4,7 @@ import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import { isRun, reduceRun, type RunTombstone } from '@lockstep/protocol/reduce/run'
 import type { Delta } from '@lockstep/protocol/sync'
-import type { KeptCommand } from './command-keeper.ts'
+import type { KeptOf } from './command-keeper.ts'
 import { deliveryOf } from './conversation-view.ts'
 import { createCommand, type OutgoingCommand } from './outgoing-command.ts'
 import { PagedLists } from './paged-lists.ts'
@@ -25,7 +25,7 @@ import {
 
 type RunState = Run | RunTombstone
 
-export class AgentsClient extends TopicClient<RunState> implements AgentsTopic {
+export class AgentsClient extends TopicClient<RunState, AgentCommands> implements AgentsTopic {
   protected readonly topic: TopicReplica<RunState>
   readonly #streamedText = new StreamedText()
   readonly #views = new Map<string, RunView | undefined>()
@@ -104,11 +104,10 @@ export class AgentsClient extends TopicClient<RunState> implements AgentsTopic {
     return this.topic.send(deleteCommand({ run_id }))
   }
 
-  protected override rebuild({ name, payload }: KeptCommand): OutgoingCommand<RunState> {
-    // an engine's own payloads, as they were kept
-    if (name === 'run') return runCommand(payload as AgentCommands['run'] & { id: string })
-    if (name === 'stop') return stopCommand(payload as AgentCommands['stop'])
-    return deleteCommand(payload as AgentCommands['delete'])
+  protected override rebuild(kept: KeptOf<AgentCommands>): OutgoingCommand<RunState> {
+    if (kept.name === 'run') return runCommand({ ...kept.payload, id: kept.entity_id })
+    if (kept.name === 'stop') return stopCommand(kept.payload)
+    return deleteCommand(kept.payload)
   }
 
   #model(call: Call): TopicModel<RunState> {

@@ -28,6 +28,11 @@ export interface KeptCommand {
   readonly at: string
 }
 
+/** A kept command of the topic that has these commands. */
+export type KeptOf<Commands> = {
+  [Name in keyof Commands]: KeptCommand & { name: Name; payload: Commands[Name] }
+}[keyof Commands]
+
 /** In the store. `nth`: commands of the same millisecond are in this order. */
 type Entry = KeptCommand & { nth: number }
 
@@ -74,7 +79,8 @@ async function readCommands(store: Store, prefix: string): Promise<KeptCommand[]
   const found: Entry[] = []
   try {
     for (const [key, text] of await store.entries())
-      if (key.startsWith(prefix)) found.push(JSON.parse(text) as Entry) // an engine wrote it
+      // Assertion: an engine wrote it.
+      if (key.startsWith(prefix)) found.push(JSON.parse(text) as Entry)
   } catch {
     // the same: what can't be read isn't there
   }

@@ -10,7 +10,7 @@ import { Fault, toProblem } from '@lockstep/protocol/errors'
 import type { MessageInput } from '@lockstep/protocol/message'
 import type { Problem } from '@lockstep/protocol/problem'
 import { isConversation, reduceConversation } from '@lockstep/protocol/reduce/conversation'
-import type { KeptCommand } from './command-keeper.ts'
+import type { KeptOf } from './command-keeper.ts'
 import type { ConversationState } from './conversation-model.ts'
 import { createCommand, type OutgoingCommand } from './outgoing-command.ts'
 import { predictedChange } from './predicted-change.ts'
@@ -18,6 +18,7 @@ import { predictedChange } from './predicted-change.ts'
 type Command = OutgoingCommand<ConversationState>
 type Payload<Name extends keyof ConversationCommands> = ConversationCommands[Name]
 type Update = Payload<'update'>
+type Kept<Name extends keyof ConversationCommands> = KeptOf<Pick<ConversationCommands, Name>>
 
 /** A command whose effect follows from the conversation and the payload. */
 export function decidedCommand<Name extends Exclude<DecidedConversationCommand, 'update'>>(
@@ -64,13 +65,20 @@ export function updateCommand(payload: Update): Command {
 }
 
 /** The command that an earlier engine has kept. */
-export function keptCommand({ name, payload, entity_id, message_ids }: KeptCommand): Command {
-  // The payload is an engine's own, as it was kept: it belongs to the name.
-  if (name === 'update') return updateCommand(payload as Update)
-  const messages = message_ids.map((id) => ({ id }))
-  if (Object.hasOwn(decideConversations, name))
-    return decidedCommand(name as 'append', payload as Payload<'append'>, entity_id, messages)
-  return undecidedCommand(name as 'rewind', payload as Payload<'rewind'>)
+export function keptCommand(kept: Kept<keyof ConversationCommands>): Command {
+  if (kept.name === 'update') return updateCommand(kept.payload)
+  return isDecided(kept) ? keptDecidedCommand(kept) : undecidedCommand(kept.name, kept.payload)
+}
+
+const isDecided = <Name extends keyof ConversationCommands>(
+  kept: Kept<Name>,
+): kept is Kept<Name & DecidedConversationCommand> => Object.hasOwn(decideConversations, kept.name)
+
+function keptDecidedCommand<Name extends Exclude<DecidedConversationCommand, 'update'>>(
+  kept: Kept<Name>,
+): Command {
+  const messages = kept.message_ids.map((id) => ({ id }))
+  return decidedCommand(kept.name, kept.payload, kept.entity_id, messages)
 }
 
 function predict<Name extends DecidedConversationCommand>(

@@ -1,6 +1,6 @@
 // Topic `conversations` as programs use it.
 import type { WireChange } from '@lockstep/protocol/change'
-import type { Conversation, Summary } from '@lockstep/protocol/conversations'
+import type { Conversation, ConversationCommands, Summary } from '@lockstep/protocol/conversations'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import { isKnownOf } from '@lockstep/protocol/known-change'
@@ -8,7 +8,7 @@ import type { MessageInput } from '@lockstep/protocol/message'
 import { replaceTexts } from '@lockstep/protocol/message-parts'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
 import type { Delta } from '@lockstep/protocol/sync'
-import type { KeptCommand } from './command-keeper.ts'
+import type { KeptOf } from './command-keeper.ts'
 import {
   decidedCommand,
   keptCommand,
@@ -47,7 +47,7 @@ import type {
 } from './views.ts'
 
 export class ConversationsClient
-  extends TopicClient<ConversationState>
+  extends TopicClient<ConversationState, ConversationCommands>
   implements ConversationsTopic
 {
   protected readonly topic: TopicReplica<ConversationState>
@@ -289,7 +289,9 @@ export class ConversationsClient
     return this.#send(undecidedCommand('stop', { conversation_id: id, message_id }))
   }
 
-  protected override rebuild(kept: KeptCommand): OutgoingCommand<ConversationState> {
+  protected override rebuild(
+    kept: KeptOf<ConversationCommands>,
+  ): OutgoingCommand<ConversationState> {
     return keptCommand(kept)
   }
 

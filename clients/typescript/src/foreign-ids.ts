@@ -18,6 +18,8 @@ export function idOf(foreign: string): string {
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }
 
+type Sha1State = [number, number, number, number, number]
+
 /** The Web's own SHA-1 answers later, and only on pages that were served over https. */
 function sha1(message: Uint8Array): Uint8Array {
   const padded = new Uint8Array((((message.length + 8) >> 6) << 6) + 64)
@@ -25,7 +27,7 @@ function sha1(message: Uint8Array): Uint8Array {
   padded[message.length] = 0x80
   const view = new DataView(padded.buffer)
   view.setUint32(padded.length - 4, message.length * 8)
-  const state = Uint32Array.of(0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0)
+  const state: Sha1State = [0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0]
   for (let block = 0; block < padded.length; block += 64) {
     const words = new Uint32Array(80)
     for (let i = 0; i < 80; i++)
@@ -33,13 +35,13 @@ function sha1(message: Uint8Array): Uint8Array {
         i < 16
           ? view.getUint32(block + i * 4)
           : rotate(words[i - 3]! ^ words[i - 8]! ^ words[i - 14]! ^ words[i - 16]!, 1)
-    let [a, b, c, d, e] = state as unknown as [number, number, number, number, number]
+    let [a, b, c, d, e] = state
     for (const [i, word] of words.entries()) {
       const [mix, constant] = round(i, b, c, d)
       const next = (rotate(a, 5) + mix + e + constant + word) | 0
       ;[a, b, c, d, e] = [next, a, rotate(b, 30), c, d]
     }
-    for (const [i, value] of [a, b, c, d, e].entries()) state[i] = state[i]! + value
+    for (const [i, value] of [a, b, c, d, e].entries()) state[i] = (state[i]! + value) | 0
   }
   const digest = new DataView(new ArrayBuffer(20))
   state.forEach((value, i) => digest.setUint32(i * 4, value))

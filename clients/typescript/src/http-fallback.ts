@@ -75,7 +75,7 @@ class FallbackSocket implements SocketLike {
   constructor(namespace: string, auth: () => Handshake, connect: Connect, deps: HttpFallbackDeps) {
     this.#deps = deps
     this.#webSocket = connect(namespace, auth)
-    // The engine opens the topics' namespaces and no others.
+    // Assertion: the engine opens the topics' namespaces and no others.
     this.#topic = namespace.slice(1) as Topic
     this.#auth = auth
     for (const event of ['change', 'head', 'delta', 'presence', 'draft', 'draining', 'disconnect'])

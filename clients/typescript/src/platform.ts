@@ -55,7 +55,7 @@ export interface Clock {
 
 export const systemClock: Clock = {
   setTimeout: (callback, ms) => setTimeout(callback, ms),
-  // `unknown`, because each platform has its own type; it comes from the line above.
+  // Assertion: it comes from the line above; each platform has its own type.
   clearTimeout: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
   elapsed: () => performance.now(),
 }

@@ -3,7 +3,7 @@ import { decidePreferences } from '@lockstep/protocol/decide/preferences'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Preferences, PreferencesCommands } from '@lockstep/protocol/preferences'
 import { noPreferences, reducePreferences } from '@lockstep/protocol/reduce/preferences'
-import type { KeptCommand } from './command-keeper.ts'
+import type { KeptOf } from './command-keeper.ts'
 import { createCommand, type OutgoingCommand } from './outgoing-command.ts'
 import { predictedChange } from './predicted-change.ts'
 import type { Call } from './rest/call.ts'
@@ -16,7 +16,10 @@ import type { IssuedCommand, PreferencesTopic } from './views.ts'
 /** The only entity. */
 const KEY = 'preferences'
 
-export class PreferencesClient extends TopicClient<Preferences> implements PreferencesTopic {
+export class PreferencesClient
+  extends TopicClient<Preferences, PreferencesCommands>
+  implements PreferencesTopic
+{
   protected readonly topic: TopicReplica<Preferences>
 
   constructor(call: Call, changed: () => void) {
@@ -31,9 +34,10 @@ export class PreferencesClient extends TopicClient<Preferences> implements Prefe
     return (this.topic.view(KEY) ?? noPreferences).version
   }
 
-  protected override rebuild({ payload }: KeptCommand): OutgoingCommand<Preferences> {
-    // an engine's own, as it was kept
-    return updateCommand(payload as PreferencesCommands['update'])
+  protected override rebuild({
+    payload,
+  }: KeptOf<PreferencesCommands>): OutgoingCommand<Preferences> {
+    return updateCommand(payload)
   }
 
   update(patch: JsonObject, { if_version }: { if_version?: number } = {}): IssuedCommand {

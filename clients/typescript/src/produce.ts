@@ -8,8 +8,8 @@
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import type { Produced, ProducedPiece } from '@lockstep/protocol/produce'
-import type { Answer } from '@lockstep/protocol/rest'
 import { unitsWithoutSpace } from '@lockstep/protocol/text'
+import { createDeferred } from './deferred.ts'
 import { PieceQueue } from './piece-queue.ts'
 import { baseOf, type Credentials, type CredentialsMode, type ServerAddress } from './platform.ts'
 import { createCall, faultFromProblem, isRetryable } from './rest/call.ts'
@@ -136,8 +136,7 @@ function streamed(server: ProducerOptions, reply: Reply, queue: PieceQueue): Att
       })
     const answer = parsed(text)
     if (status !== 200 || answer === undefined) throw faultFromProblem(answer, status)
-    // The server answers as its table of routes says; its own tests check that.
-    return answer as Produced
+    return toProduced(answer)
   }
 }
 
@@ -172,8 +171,7 @@ function inBatches(server: ProducerOptions, reply: Reply, queue: PieceQueue): At
       thinking_offset = afterThinking(thinking_offset, unanswered.pieces)
       unanswered = undefined
       again()
-      const { message_id, run_id, status, length, stopped_by } = answer as Answer<'sendCommand'> &
-        Produced
+      const { message_id, run_id, status, length, stopped_by } = toProduced(answer)
       if (status !== 'streaming')
         return { message_id, run_id, status, length, ...(stopped_by && { stopped_by }) }
     }
@@ -216,19 +214,20 @@ function parsed(text: string): unknown {
   }
 }
 
+// Assertion: the server answers as its table of routes says; its own tests check that.
+const toProduced = (answer: unknown): Produced => answer as Produced
+
 const isBrowser = (): boolean => 'document' in globalThis || 'WorkerGlobalScope' in globalThis
 
-function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const give = () => {
-      clearTimeout(timer)
-      reject(signal?.reason as Error)
-    }
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', give)
-      resolve()
-    }, ms)
-    signal?.addEventListener('abort', give, { once: true })
-    if (signal?.aborted) give()
-  })
+/** Rejects with the signal's reason once it has been aborted. */
+async function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  signal?.throwIfAborted()
+  const { promise, resolve } = createDeferred<void>()
+  const wake = () => resolve()
+  const timer = setTimeout(wake, ms)
+  signal?.addEventListener('abort', wake, { once: true })
+  await promise
+  clearTimeout(timer)
+  signal?.removeEventListener('abort', wake)
+  signal?.throwIfAborted()
 }

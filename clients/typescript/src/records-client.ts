@@ -10,7 +10,7 @@ import type { JsonObject } from '@lockstep/protocol/free-form'
 import { newId } from '@lockstep/protocol/ids'
 import type { RecordCommands, StoredRecord } from '@lockstep/protocol/records'
 import { isRecord, reduceRecord, type RecordTombstone } from '@lockstep/protocol/reduce/record'
-import type { KeptCommand } from './command-keeper.ts'
+import type { KeptOf } from './command-keeper.ts'
 import { deliveryOf } from './conversation-view.ts'
 import { createCommand, type OutgoingCommand } from './outgoing-command.ts'
 import { predictedChange } from './predicted-change.ts'
@@ -28,7 +28,10 @@ interface Condition {
   if_version?: number
 }
 
-export class RecordsClient extends TopicClient<RecordState> implements RecordsTopic {
+export class RecordsClient
+  extends TopicClient<RecordState, RecordCommands>
+  implements RecordsTopic
+{
   protected readonly topic: TopicReplica<RecordState>
   readonly #views = new Map<string, RecordView | undefined>()
   readonly #lists = new Map<string, readonly RecordView[]>()
@@ -79,11 +82,10 @@ export class RecordsClient extends TopicClient<RecordState> implements RecordsTo
     return this.topic.send(commands.delete({ kind, id, ...condition }))
   }
 
-  protected override rebuild({ name, payload }: KeptCommand): OutgoingCommand<RecordState> {
-    // an engine's own payloads, as they were kept
-    if (name === 'put') return commands.put(payload as RecordCommands['put'])
-    if (name === 'patch') return commands.patch(payload as RecordCommands['patch'])
-    return commands.delete(payload as RecordCommands['delete'])
+  protected override rebuild(kept: KeptOf<RecordCommands>): OutgoingCommand<RecordState> {
+    if (kept.name === 'put') return commands.put(kept.payload)
+    if (kept.name === 'patch') return commands.patch(kept.payload)
+    return commands.delete(kept.payload)
   }
 
   #view(id: string): RecordView | undefined {
@@ -110,7 +112,6 @@ function commandOf<Payload extends Condition & { id: string }>(
   decide: Decide<Payload>,
 ): (payload: Payload) => OutgoingCommand<RecordState> {
   return function create(payload): OutgoingCommand<RecordState> {
-    const { if_version: _version, ...anyVersion } = payload
     return createCommand<RecordState>({
       name,
       payload,
@@ -119,8 +120,7 @@ function commandOf<Payload extends Condition & { id: string }>(
         const decision = decide(held, payload)
         return decision ? reduceRecord(held, predictedChange('records', decision, context)) : held
       },
-      // Assertion: only an optional field is gone.
-      withoutVersionCheck: () => create(anyVersion as Payload),
+      withoutVersionCheck: () => create({ ...payload, if_version: undefined }),
     })
   }
 }

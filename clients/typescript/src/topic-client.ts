@@ -1,11 +1,12 @@
 // What the public interfaces of all topics have in common.
 import type { Cursor } from '@lockstep/protocol/cursor'
-import type { KeptCommand } from './command-keeper.ts'
+import type { KeptCommand, KeptOf } from './command-keeper.ts'
 import type { OutgoingCommand } from './outgoing-command.ts'
 import type { EngineSession, TopicReplica } from './topic-replica.ts'
 import type { OutboxItem, TopicView } from './views.ts'
 
-export abstract class TopicClient<State extends object> implements TopicView {
+/** `State`: what the topic holds of one entity. `Commands`: payloads by name. */
+export abstract class TopicClient<State extends object, Commands> implements TopicView {
   protected abstract readonly topic: TopicReplica<State>
 
   get loaded(): boolean {
@@ -34,11 +35,12 @@ export abstract class TopicClient<State extends object> implements TopicView {
     for (const kept of commands) {
       if (kept.topic !== this.topic.name) continue
       const { entity_id, mutation_id } = kept
-      this.topic.send(this.rebuild(kept), entity_id, mutation_id)
+      // Assertion: this topic's client of an earlier engine has issued it.
+      this.topic.send(this.rebuild(kept as KeptOf<Commands>), entity_id, mutation_id)
     }
   }
   /** The command that a kept one was. */
-  protected abstract rebuild(kept: KeptCommand): OutgoingCommand<State>
+  protected abstract rebuild(kept: KeptOf<Commands>): OutgoingCommand<State>
 
   /** Somebody has signed in. */
   begin(session: EngineSession): void {

@@ -123,7 +123,8 @@ export class TopicConnection {
     this.#unanswered.add(lose)
     this.#socket.emit(event, payload, (ack) => {
       this.#owner.acked(this.#lifetime.elapsed() - sentAt)
-      settle(() => resolve(ack as Ack)) // trusted, like all payloads of the server
+      // Assertion: trusted, like all payloads of the server.
+      settle(() => resolve(ack as Ack))
     })
     return promise
   }
@@ -134,7 +135,7 @@ export class TopicConnection {
   }
 
   #on<Event extends keyof ServerEvents>(event: Event, handle: ServerEvents[Event]): void {
-    // The server's payloads are what the contract says: pages don't load a validator for them.
+    // Assertion: the server's payloads are what the contract says; pages don't load a validator.
     this.#socket.on(event, handle as (payload: unknown) => void)
   }
 

@@ -121,7 +121,7 @@ export class TopicReplica<State extends object> {
         range: async (range) => {
           const ack = await request('range', range)
           if (!ack.ok) throw faultFromProblem(ack.error)
-          // What the contract's table of commands says of the ack's `data`.
+          // Assertion: so says the contract's table of commands of the ack's `data`.
           return ack.data as RangeAnswer
         },
         loaded: (before) => this.#loaded(before),

@@ -42,24 +42,28 @@ const MAX_INNER_ARCHIVE_BYTES = 2 * 1024 ** 3
 /** A larger file lists more than the files of an export (bytes). */
 const MAX_INDEX_BYTES = 1_000_000
 
-/**
- * Returns the file itself, or the files with conversations in an archive, ordered by name. Throws
- * an `UnreadableFile` if there are none, and if an archive is damaged.
- */
+export interface FoundExport {
+  /** The file itself, or the files with conversations in an archive, ordered by name. */
+  files: ExportFile[]
+  /** The names of the archive's other files, which nothing is read from. */
+  leftOut: string[]
+}
+
+/** Throws an `UnreadableFile` if there are no conversations, and if an archive is damaged. */
 export async function exportFilesIn(
   file: Blob,
   name: string,
   loadZip: () => Promise<ZipLibrary>,
-): Promise<ExportFile[]> {
+): Promise<FoundExport> {
   if (!(await isArchive(file))) {
     const own = { name, size: file.size, stream: () => file.stream() }
     if (await isIndex(own)) throw new UnreadableFile('index_only', name)
-    return [own]
+    return { files: [own], leftOut: [] }
   }
-  const { named, others } = await filesIn(file, name, await loadZip(), MAX_ARCHIVE_DEPTH)
-  if (named.length > 0) return named
-  const recognized = await filesWithConversations(others)
-  if (recognized.length > 0) return recognized
+  const { named, others, unread } = await filesIn(file, name, await loadZip(), MAX_ARCHIVE_DEPTH)
+  const files = named.length > 0 ? named : await filesWithConversations(others)
+  const left = others.filter((other) => !files.includes(other))
+  if (files.length > 0) return { files, leftOut: [...left.map(({ name }) => name), ...unread] }
   for (const other of others)
     if (await isIndex(other)) throw new UnreadableFile('index_only', other.name)
   throw new UnreadableFile('no_conversations', name)
@@ -75,6 +79,8 @@ interface FoundFiles {
   named: ExportFile[]
   /** All other JSON files. */
   others: ExportFile[]
+  /** The names of files that are neither JSON nor an archive that is opened. */
+  unread: string[]
 }
 
 async function filesIn(
@@ -89,29 +95,33 @@ async function filesIn(
       throw new UnreadableFile('not_zip', name, error)
     })
   entries.sort((a, b) => a.filename.localeCompare(b.filename, 'en', { numeric: true }))
-  const files = entries
-    .filter(({ filename }) => /\.json$/i.test(filename) && !filename.startsWith('__MACOSX/'))
-    .map((entry) => ({
-      name: `${entry.filename} in ${name}`,
-      size: entry.uncompressedSize,
-      stream: () => unpack(entry),
-      isNamed: conversationFileName.test(entry.filename),
-    }))
+  const own = entries.filter(({ filename }) => !/^__MACOSX\/|\/$/.test(filename))
+  const inner = depth === 0 ? [] : innerArchives(own)
+  const isJson = ({ filename }: ZipEntry): boolean => /\.json$/i.test(filename)
+  const files = own.filter(isJson).map((entry) => ({
+    name: `${entry.filename} in ${name}`,
+    size: entry.uncompressedSize,
+    stream: () => unpack(entry),
+    isNamed: conversationFileName.test(entry.filename),
+  }))
   const found: FoundFiles = {
     named: files.filter(({ isNamed }) => isNamed),
     others: files.filter(({ isNamed }) => !isNamed),
+    unread: own
+      .filter((entry) => !isJson(entry) && !inner.includes(entry))
+      .map(({ filename }) => `${filename} in ${name}`),
   }
-  if (depth === 0) return found
-  for (const entry of innerArchives(entries)) {
+  for (const entry of inner) {
     const innerName = `${entry.filename} in ${name}`
     if (entry.uncompressedSize > MAX_INNER_ARCHIVE_BYTES)
       throw new UnreadableFile('archive_too_large', innerName)
-    const inner = await new Response(unpack(entry)).blob().catch((error: unknown) => {
+    const archive = await new Response(unpack(entry)).blob().catch((error: unknown) => {
       throw new UnreadableFile('damaged', innerName, error)
     })
-    const { named, others } = await filesIn(inner, innerName, zip, depth - 1)
+    const { named, others, unread } = await filesIn(archive, innerName, zip, depth - 1)
     found.named.push(...named)
     found.others.push(...others)
+    found.unread.push(...unread)
   }
   return found
 }

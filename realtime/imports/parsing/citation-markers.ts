@@ -1,10 +1,15 @@
 // ChatGPT and LibreChat mark citations in a text with characters for private use:
 //   U+E200 kind U+E202 argument U+E202 argument … U+E201   a marker; U+E202 alone is a short one
 //   U+E203 … U+E204                                        the words that a citation is about
+//   【12†source】, 【4:0†guide.pdf】                         a marker of earlier years
+//   :contentReference[oaicite:0]{index=0}                  a marker that lost its source
 // What is meant for people stays: the name of an entity, the label of an address. The sources
 // themselves are kept as the product lists them.
 
-const anyMarker = /[\ue200-\ue206]/
+const anyMarker = /[\ue200-\ue206]|【\d|oaicite:/
+/** A number, a cross and a place within a source, in brackets that no language puts around them. */
+const plainMarker =
+  /[ \t]?(?:【\d+(?::\d+)*†[^【】\n]*】|【oaicite:\d+】|:contentReference\[oaicite:\d+\](?:\{index=\d+\})?)/g
 const marker = /[ \t]?\ue200([^\ue200\ue201]*)\ue201/g
 /** A short marker, or one that was cut off. Only names of sources are sure to belong to it. */
 const shortMarker = /[ \t]?(?:\ue200[a-z_]*)?(?:\ue202(?:turn\d+[a-z_]+\d*)?)+|\ue200[a-z_]*$/gi
@@ -25,7 +30,11 @@ export function withoutMarkers(content: string): UnmarkedText {
     const said = wordsIn(inner)
     return said === '' ? '' : `${/^[ \t]/.exec(whole)?.[0] ?? ''}${said}`
   })
-  const text = words.replaceAll(shortMarker, '').replaceAll(/[\ue200-\ue206]/g, '')
+  const unmarked = words.replaceAll(plainMarker, (whole) => {
+    markers.push(whole.trim())
+    return ''
+  })
+  const text = unmarked.replaceAll(shortMarker, '').replaceAll(/[\ue200-\ue206]/g, '')
   return { text, markers }
 }
 

@@ -9,10 +9,13 @@ const MAX_NAME = 80
 
 /** Undefined if there is nothing to name. */
 export function labelOf(...things: readonly unknown[]): string | undefined {
+  const objects = things.flatMap(listOf).filter(isObject)
+  // what has nothing but a type is named only if there is nothing else
+  const telling = objects.filter((thing) => Object.keys(thing).some((key) => key !== 'type'))
   const labels = new Set<string>()
-  for (const thing of things.flatMap(listOf)) {
+  for (const thing of telling.length > 0 ? telling : objects) {
     if (labels.size === MAX_LABELS) break
-    if (isObject(thing)) labels.add(labelOfOne(thing))
+    labels.add(labelOfOne(thing))
   }
   return labels.size > 0 ? [...labels].join(' ') : undefined
 }
@@ -31,7 +34,7 @@ const nameNames = ['name', 'filename', 'file_name', 'title']
 function labelOfOne(thing: Fields): string {
   const types = typeNames.map((name) => textOf(thing[name]) ?? '').join(' ')
   const name = nameIn(thing) ?? Object.values(thing).map(nameIn).find(Boolean)
-  const kind = kindOf(types, name)
+  const kind = kindOf(types, name, textOf(thing.type))
   return name === undefined ? `[${kind}]` : `[${kind}: ${name}]`
 }
 
@@ -41,12 +44,13 @@ function nameIn(value: unknown): string | undefined {
   return name && firstCharacters(name.replaceAll(/\s+/g, ' ').trim(), MAX_NAME)
 }
 
-function kindOf(types: string, name: string | undefined): string {
+function kindOf(types: string, name: string | undefined, type = 'file'): string {
   if (/image|picture|photo/i.test(types)) return 'Image'
   if (/audio|voice/i.test(types)) return 'Audio'
   if (/video/i.test(types)) return 'Video'
   if (/tool|function/i.test(types)) return 'Tool'
-  if (name !== undefined) return 'File'
+  const isFile = /file|document|attachment|hash|base64|\//i.test(type)
+  if (name !== undefined && isFile) return 'File'
   const words = types.trim().replaceAll(/[_/\s-]+/g, ' ')
   return words === '' ? 'Attachment' : firstCharacters(words, MAX_NAME)
 }

@@ -1,9 +1,15 @@
 // Finds thinking that a product wrote into the text of an answer:
-//   - `<think>…</think>`, at the beginning of a line
+//   - `<think>…</think>`, or other tags of thinking, at the beginning of a line
 //   - everything before a line that is only `</think>`, if nothing opened it
 //   - Open WebUI's `<details type="reasoning" duration="3">…</details>`, with escaped text
 //   - LibreChat's `:::thinking` … `:::`, at the beginning of the text
 // In code or within a sentence, the same words are text. Each part of the text is read once.
+import {
+  isClosingLine,
+  tagsAtStart,
+  thinkingTags,
+  type ThinkingTags,
+} from '@lockstep/protocol/thinking-tags'
 
 export interface ThoughtfulText {
   /** The answer without its thinking. */
@@ -14,8 +20,9 @@ export interface ThoughtfulText {
 }
 
 export function separateThinking(content: string): ThoughtfulText {
-  if (!/<\/?think>|<details|:::thinking/.test(content))
-    return { text: content, thinking: [], ms: undefined }
+  const marks = ['<details', ':::thinking', ...thinkingTags.map(({ close }) => close)]
+  const mayThink = marks.some((mark) => content.includes(mark)) || tagsAtStart(content.trimStart())
+  if (!mayThink) return { text: content, thinking: [], ms: undefined }
   return new ThinkingReader(content).read()
 }
 
@@ -28,45 +35,54 @@ class ThinkingReader {
   #ms: number | undefined
   /** The marker that opened the code block at `#at`. */
   #fence: string | undefined
-  readonly #lastThinkEnd: number
+  /** Whether something was taken out of the text; thinking may be empty. */
+  #isChanged = false
+  /** Where the last closing tag of each kind is. */
+  readonly #lastEnds: ReadonlyMap<ThinkingTags, number>
 
   constructor(content: string) {
     this.#content = content
-    this.#lastThinkEnd = content.lastIndexOf('</think>')
+    this.#lastEnds = new Map(thinkingTags.map((tags) => [tags, content.lastIndexOf(tags.close)]))
   }
 
   read(): ThoughtfulText {
     this.#readBeginning()
     while (this.#at < this.#content.length) this.#readLine()
-    const hasThinking = this.#thinking.length > 0
+    const text = this.#text.trim()
+    const isOnlyTags = text === '' && this.#thinking.length === 0
     return {
-      text: hasThinking ? this.#text.trim() : this.#content,
+      text: this.#isChanged && !isOnlyTags ? text : this.#content,
       thinking: this.#thinking,
       ms: this.#ms,
     }
   }
 
   #readBeginning(): void {
-    const start = /^\s*(?::::thinking[^\n]*|<think>)/.exec(this.#content)?.[0]
+    const from = this.#content.length - this.#content.trimStart().length
+    const labelled = /^:::thinking[^\n]*/.exec(this.#content.slice(from))?.[0]
+    const tags = tagsAtStart(this.#content.slice(from, from + 50))
+    const start = labelled ?? tags?.open
     if (start === undefined) return this.#readUnopened()
-    const isThink = start.endsWith('>') && !start.includes(':::')
-    const end = isThink ? '</think>' : '\n:::'
-    const from = start.length
-    const to = this.#content.indexOf(end, from)
-    // an answer that was stopped while it was thinking
-    this.#addThinking(this.#content.slice(from, to < 0 ? undefined : to))
-    this.#at = to < 0 ? this.#content.length : to + end.length
-    return undefined
+    // an answer may have been stopped while it was thinking
+    return this.#takeThinking(from + start.length, tags?.close ?? '\n:::')
   }
 
   /** The template of some servers writes the opening tag, which the answer then lacks. */
   #readUnopened(): void {
-    const end = /^[ \t]*<\/think>[ \t]*$/m.exec(this.#content)
-    if (!end) return
-    const before = this.#content.slice(0, end.index)
-    if (before.includes('<think>') || isWithinFence(before)) return
-    this.#addThinking(before)
-    this.#at = end.index + end[0].length
+    let fence: string | undefined
+    for (let at = 0; at < this.#content.length;) {
+      const newline = this.#content.indexOf('\n', at)
+      const end = newline < 0 ? this.#content.length : newline
+      const line = this.#content.slice(at, end)
+      if (tagsAtStart(line.trimStart())) return
+      fence = fenceAfter(line, fence)
+      if (fence === undefined && isClosingLine(line)) {
+        this.#addThinking(this.#content.slice(0, at))
+        this.#at = end
+        return
+      }
+      at = end + 1
+    }
   }
 
   #readLine(): void {
@@ -83,13 +99,19 @@ class ThinkingReader {
   }
 
   #readThink(line: string): boolean {
-    const open = /^[ \t]*<think>/.exec(line)
-    const from = this.#at + (open?.[0].length ?? 0)
-    if (!open || this.#lastThinkEnd < from) return false
-    const to = this.#content.indexOf('</think>', from)
-    this.#addThinking(this.#content.slice(from, to))
-    this.#at = to + '</think>'.length
+    const indent = /^[ \t]*/.exec(line)![0].length
+    const tags = tagsAtStart(line.slice(indent))
+    const from = this.#at + indent + (tags?.open.length ?? 0)
+    if (!tags || this.#lastEnds.get(tags)! < from) return false
+    this.#takeThinking(from, tags.close)
     return true
+  }
+
+  /** Everything from there to the closing mark, or to the end of the text without one. */
+  #takeThinking(from: number, close: string): void {
+    const to = this.#content.indexOf(close, from)
+    this.#addThinking(this.#content.slice(from, to < 0 ? undefined : to))
+    this.#at = to < 0 ? this.#content.length : to + close.length
   }
 
   #readDetails(line: string): boolean {
@@ -110,6 +132,7 @@ class ThinkingReader {
   }
 
   #addThinking(thinking: string): void {
+    this.#isChanged = true
     if (thinking.trim() !== '') this.#thinking.push(thinking.trim())
   }
 }
@@ -121,12 +144,6 @@ function fenceAfter(line: string, open: string | undefined): string | undefined 
   if (open === undefined) return marker
   const isEnd = marker.startsWith(open) && line.trim() === marker
   return isEnd ? undefined : open
-}
-
-function isWithinFence(text: string): boolean {
-  let fence: string | undefined
-  for (const line of text.split('\n')) fence = fenceAfter(line, fence)
-  return fence !== undefined
 }
 
 const entities = new Map([

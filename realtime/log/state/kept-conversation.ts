@@ -4,6 +4,7 @@
 // A message that isn't kept is untouched by the log's tail, so its document is as new as the head.
 // Therefore messages that the tail touches are always kept; the projector writes them from here.
 import type { Conversation } from '@lockstep/protocol/conversations'
+import { isObject } from '@lockstep/protocol/free-form'
 import type { Message, RemovedMessage } from '@lockstep/protocol/message'
 import {
   isConversation,
@@ -144,22 +145,20 @@ export function keptOf(
 
 /** The ids of the messages that an entry wrote. */
 export function touchedBy(entry: ChangeDocument): string[] {
-  if (!entry.data) return []
-  // Assertion: this version knows the entry's op, and so the messages in its data.
-  const { messages = [] } = entry.data as { messages?: Message[] }
-  return [...messages.map(({ id }) => id), ...changedInPart(entry)]
+  const messages = listIn(entry, 'messages').filter(isObject)
+  return [...messages.map(({ id }) => id).filter(isString), ...changedInPart(entry)]
 }
 
 /** The ids of the messages that an entry changed without containing them as a whole. */
-export function changedInPart({ data }: ChangeDocument): string[] {
-  if (!data) return []
-  // Assertion: as in `touchedBy`.
-  const { message_id, removed_messages = [] } = data as {
-    message_id?: unknown
-    removed_messages?: string[]
-  }
-  return [...removed_messages, ...(typeof message_id === 'string' ? [message_id] : [])]
+export const changedInPart = (entry: ChangeDocument): string[] =>
+  [...listIn(entry, 'removed_messages'), entry.data?.message_id].filter(isString)
+
+function listIn({ data }: ChangeDocument, field: string): unknown[] {
+  const list = data?.[field]
+  return Array.isArray(list) ? list : []
 }
+
+const isString = (value: unknown): value is string => typeof value === 'string'
 
 const sizes = new WeakMap<Message, number>()
 

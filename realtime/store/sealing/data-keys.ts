@@ -17,6 +17,8 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 
+import { OpenedValues } from './opened-values.ts'
+
 const KEY_BYTES = 32
 /** Keys that are kept in memory. */
 const MAX_KEPT = 20_000
@@ -30,6 +32,8 @@ export type FoundKey = { is: 'key'; key: KeyObject } | { is: 'destroyed' } | { i
 
 /** The keys in one folder. */
 export class DataKeys {
+  /** What the keys have opened: it is forgotten with the key. */
+  readonly opened = new OpenedValues()
   readonly #folder: string
   readonly #kept = new Map<string, { key: KeyObject; until: number }>()
 
@@ -49,9 +53,12 @@ export class DataKeys {
     const kept = this.#kept.get(user_id)
     if (kept && kept.until > Date.now()) return { is: 'key', key: kept.key }
     const path = this.#pathOf(user_id)
-    if (existsSync(path + DESTROYED)) return { is: 'destroyed' }
-    const key = readKey(path)
-    if (!key) return { is: 'missing' }
+    const isDestroyed = existsSync(path + DESTROYED)
+    const key = isDestroyed ? undefined : readKey(path)
+    if (!key) {
+      if (kept) this.#forget(user_id)
+      return { is: isDestroyed ? 'destroyed' : 'missing' }
+    }
     this.#kept.delete(user_id)
     this.#kept.set(user_id, { key, until: Date.now() + KEPT_MS })
     for (const oldest of this.#kept.keys()) {
@@ -81,7 +88,12 @@ export class DataKeys {
       rmSync(path, { force: true })
       flush(dirname(path))
     }
+    this.#forget(user_id)
+  }
+
+  #forget(user_id: string): void {
     this.#kept.delete(user_id)
+    this.opened.forget(user_id)
   }
 
   /** The users whose keys were destroyed. */

@@ -37,10 +37,16 @@ function nextNonce(): Buffer {
   return pool.subarray(used - NONCE_BYTES, used)
 }
 
-export function seal(key: KeyObject, place: SealedPlace, value: unknown): Binary {
-  const isText = typeof value === 'string'
-  const form = isText ? TEXT : DOCUMENT
-  const plain = isText ? value : BSON.serialize({ v: value }, { ignoreUndefined: true })
+/** A value as it is sealed: a text, or the BSON of anything else. */
+export type Plain = string | Uint8Array
+
+export const toPlain = (value: unknown): Plain =>
+  typeof value === 'string' ? value : BSON.serialize({ v: value }, { ignoreUndefined: true })
+export const fromPlain = (plain: Plain): unknown =>
+  typeof plain === 'string' ? plain : BSON.deserialize(plain).v
+
+export function seal(key: KeyObject, place: SealedPlace, plain: Plain): Binary {
+  const form = typeof plain === 'string' ? TEXT : DOCUMENT
   const nonce = nextNonce()
   const cipher = createCipheriv('aes-256-gcm', key, nonce, options).setAAD(aadOf(place, form))
   const sealed = typeof plain === 'string' ? cipher.update(plain, 'utf8') : cipher.update(plain)
@@ -52,8 +58,12 @@ export function seal(key: KeyObject, place: SealedPlace, value: unknown): Binary
 export const isSealed = (value: unknown): value is Binary =>
   value instanceof Binary && value.sub_type === Binary.SUBTYPE_USER_DEFINED
 
+/** Tells any two sealed values apart. */
+export const tagOf = ({ buffer, position }: Binary): string =>
+  Buffer.prototype.latin1Slice.call(buffer, Math.max(0, position - TAG_BYTES), position)
+
 /** Throws if the value was sealed with another key or for another place, or was changed. */
-export function open(key: KeyObject, place: SealedPlace, { buffer, position }: Binary): unknown {
+export function open(key: KeyObject, place: SealedPlace, { buffer, position }: Binary): Plain {
   const bytes = buffer.subarray(0, position)
   const [version, form] = bytes
   if (version !== VERSION || (form !== TEXT && form !== DOCUMENT))
@@ -64,5 +74,5 @@ export function open(key: KeyObject, place: SealedPlace, { buffer, position }: B
     .setAuthTag(bytes.subarray(end))
   const opened = decipher.update(bytes.subarray(HEADER_BYTES, end))
   decipher.final()
-  return form === TEXT ? opened.toString('utf8') : BSON.deserialize(opened).v
+  return form === TEXT ? opened.toString('utf8') : opened
 }

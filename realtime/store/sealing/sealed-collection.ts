@@ -1,11 +1,19 @@
 // A collection whose documents are sealed when they are written and opened when they are read. This
 // is the only way to them: an operation that isn't listed here fails, so none can write unsealed
 // content or compare what is sealed.
-import { createSecretKey, randomBytes } from 'node:crypto'
-import type { AnyBulkWriteOperation, Collection, Document, Filter } from 'mongodb'
+import { createSecretKey, randomBytes, type KeyObject } from 'node:crypto'
+import type { AnyBulkWriteOperation, Binary, Collection, Document, Filter } from 'mongodb'
 import { userIdOf } from '../shard-key.ts'
 import type { DataKeys } from './data-keys.ts'
-import { isSealed, open, seal } from './envelope.ts'
+import {
+  fromPlain,
+  isSealed,
+  open,
+  seal,
+  toPlain,
+  type Plain,
+  type SealedPlace,
+} from './envelope.ts'
 import type { SealedFields } from './sealed-fields.ts'
 
 /** Operations that neither write content nor read it. */
@@ -25,46 +33,65 @@ export class Sealer {
   readonly #keys: DataKeys
   readonly #spec: SealedFields
 
+  readonly #fields: readonly string[]
+
   constructor(keys: DataKeys, spec: SealedFields) {
     this.#keys = keys
     this.#spec = spec
+    this.#fields = Object.keys(spec.fields)
   }
 
   /** The document with its fields sealed. What is sealed already, and what is empty, stays. */
   seal(document: Document, id: string): Document {
-    const { collection, fields, outline } = this.#spec
-    const unsealed = Object.keys(fields).filter((field) => hasContent(document[field]))
+    const { collection, outline } = this.#spec
+    const unsealed = this.#fields.filter((field) => hasContent(document[field]))
     if (unsealed.length === 0) return document
-    // A node that missed the end of the account may still write. A random key makes that
-    // unreadable.
-    const key = this.#keys.findOrMake(ownerOf(id)) ?? createSecretKey(randomBytes(32))
-    const sealed = unsealed.map((field) => [
-      field,
-      seal(key, { collection, id, field }, document[field]),
-    ])
     const about = 'data' in document && hasContent(document.data) ? outline?.(document) : undefined
-    return { ...document, ...about, ...Object.fromEntries(sealed) }
+    const sealed: Document = { ...document, ...about }
+    const key = this.#keys.findOrMake(ownerOf(id))
+    for (const field of unsealed)
+      sealed[field] = this.#sealValue(key, { collection, id, field }, toPlain(document[field]))
+    return sealed
+  }
+
+  /** Without a key, because it was destroyed, nobody can open the value. */
+  #sealValue(key: KeyObject | undefined, place: SealedPlace, plain: Plain): Binary {
+    // a node that missed the end of the account may still write
+    if (!key) return seal(createSecretKey(randomBytes(32)), place, plain)
+    const sealed = seal(key, place, plain)
+    this.#keys.opened.keep(place, sealed, plain)
+    return sealed
+  }
+
+  #openValue(key: KeyObject, place: SealedPlace, sealed: Binary): unknown {
+    const kept = this.#keys.opened.find(place, sealed)
+    if (kept !== undefined) return fromPlain(kept)
+    const plain = open(key, place, sealed)
+    this.#keys.opened.keep(place, sealed, plain)
+    return fromPlain(plain)
   }
 
   /**
-   * The document with its fields opened. If the user's key was destroyed, they are as if they were
-   * empty, and an entry is as if it were stripped. Throws `KeyMissing`.
+   * The document, which the driver has just made, with its fields opened. If the user's key was
+   * destroyed, they are as if they were empty, and an entry is as if it were stripped. Throws
+   * `KeyMissing`.
    */
   open(document: Document): Document {
-    const { collection, fields } = this.#spec
-    const sealed = Object.keys(fields).filter((field) => isSealed(document[field]))
-    const { outline: _outline, ...opened } = document
-    if (sealed.length === 0) return opened
+    const { collection, outline } = this.#spec
+    if (outline) delete document.outline
+    const sealed = this.#fields.filter((field) => isSealed(document[field]))
+    if (sealed.length === 0) return document
     // Assertion: every document has a text as its id, and `project` leaves it out nowhere.
     const id = document._id as string
     const found = this.#keys.find(ownerOf(id))
     if (found.is === 'missing') throw new KeyMissing()
-    if (found.is === 'destroyed') return { ...opened, ...this.#withoutContent(sealed) }
+    if (found.is === 'destroyed') return Object.assign(document, this.#withoutContent(sealed))
     for (const field of sealed) {
-      const value: unknown = document[field]
-      if (isSealed(value)) opened[field] = open(found.key, { collection, id, field }, value)
+      // Assertion: `sealed` has the names of those that are.
+      const value = document[field] as Binary
+      document[field] = this.#openValue(found.key, { collection, id, field }, value)
     }
-    return opened
+    return document
   }
 
   #withoutContent(sealed: readonly string[]): Document {

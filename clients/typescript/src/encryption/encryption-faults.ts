@@ -2,9 +2,11 @@
 import { Fault } from '@lockstep/protocol/errors'
 
 /** Whether this page or program can encrypt. */
-export const canEncrypt = (): boolean =>
+export function canEncrypt(): boolean {
   // Browsers leave it out of pages over plain http, whatever the types say.
-  (globalThis.crypto as { subtle?: unknown } | undefined)?.subtle !== undefined
+  const { crypto }: { crypto?: { subtle?: unknown } } = globalThis
+  return crypto?.subtle !== undefined
+}
 
 export const cannotEncrypt = (): Fault =>
   new Fault('invalid', {

@@ -165,11 +165,13 @@ class Encryption implements EncryptionHooks, EncryptedConversations {
   /** The command with encrypted texts. It is one of those that `hasTexts` names. */
   async #encrypted({ name, payload, entity_id: id }: OutgoingCommand<ConversationState>) {
     if (name === 'append') {
+      // Assertion: `decidedCommand` made it.
       const { message } = payload as { message: MessageInput & { id: string } }
       const encrypted = await encryptMessage(this.#keys, id, message)
       const append = { conversation_id: id, message: encrypted }
       return decidedCommand('append', append, id, [encrypted])
     }
+    // Assertion: `updateCommand` made it.
     const update = { ...(payload as ConversationCommands['update']) }
     const { title, metadata, messages } = update
     if (title !== undefined) update.title = await this.#keys.encrypt(id, id, 'title', title)

@@ -212,7 +212,7 @@ export class KeyRing {
     const { [ENCRYPTED_METADATA]: text } = metadata
     if (typeof text !== 'string') return {}
     const json = this.#look(unlocked, id, subject, 'metadata', text)
-    // Somebody who has the key has made it, from an object.
+    // Assertion: somebody who has the key has made it, from an object.
     return json ? (JSON.parse(json) as JsonObject) : {}
   }
 

@@ -150,7 +150,7 @@ export async function openEncryption(
   conversation_id: string,
   passphrase: string,
 ): Promise<OpenedKey | undefined> {
-  const { version, derivation, iterations, owner } = encryption as Record<keyof Encryption, unknown>
+  const { version, derivation, iterations, owner }: Record<keyof Encryption, unknown> = encryption
   const isKnown = version === 1 && derivation === 'PBKDF2-SHA-256' && typeof owner === 'string'
   if (!isKnown || typeof iterations !== 'number' || iterations > MAX_ITERATIONS)
     throw new Fault('invalid', {

@@ -77,7 +77,7 @@ export function createCall(deps: CallDeps): Call {
       })
       const text = await silence.readText(response)
       if (!response.ok) throw faultFromProblem(parseProblem(text), response.status)
-      // The server answers as its table of routes says; its own tests check that.
+      // Assertion: the server answers as its table of routes says; its own tests check that.
       return (text === '' ? undefined : JSON.parse(text)) as Answer<typeof route>
     } catch (error) {
       if (error instanceof Fault) throw error
@@ -96,8 +96,9 @@ function unanswered(base: string, error: unknown): string {
   const cause = error instanceof Error ? error.cause : undefined
   if (cause instanceof Error)
     return `The server does not answer: ${cause.message || String(Object(cause).code)}`
-  // Only browsers have it.
-  const page = (globalThis as { location?: { origin: string } }).location?.origin
+  // Only browsers have a location. The type names `fetch`, because it must name what all have.
+  const { location }: { location?: { origin: string }; fetch: unknown } = globalThis
+  const page = location?.origin
   return page === undefined || base === '' || `${base}/`.startsWith(`${page}/`)
     ? 'The server does not answer'
     : `${base} does not answer, or its PUBLIC_ORIGIN doesn’t name ${page}`
@@ -129,7 +130,8 @@ function parseProblem(text: string): unknown {
  * page, for example) becomes `unavailable` or `internal`, by its status.
  */
 export function faultFromProblem(problem: unknown, status = 500): Fault {
-  // An object of another shape has no code that the table knows, so nothing else of it is used.
+  // Assertion: an object of another shape has no code that the table knows, so nothing else of it
+  // is used.
   const { code, title: _title, type: _type, ...extra } = (problem ?? {}) as Partial<Problem>
   // the session goes on under a new cookie, which this browser has or is about to get
   if (code === 'unauthenticated' && extra.retry_after_ms !== undefined)

@@ -13,6 +13,8 @@ export interface ChosenFiles {
   files: ExportFile[]
   /** The chosen files that hold no conversations. */
   leftOut: UnreadableFile[]
+  /** The names of files in chosen archives that aren't conversations. */
+  unread: string[]
 }
 
 /**
@@ -22,15 +24,18 @@ export interface ChosenFiles {
 export async function exportFilesOf(chosen: readonly File[]): Promise<ChosenFiles> {
   const files: ExportFile[] = []
   const leftOut: UnreadableFile[] = []
+  const unread: string[] = []
   for (const file of chosen)
     try {
-      files.push(...(await exportFilesIn(file, file.name, loadZip)))
+      const found = await exportFilesIn(file, file.name, loadZip)
+      files.push(...found.files)
+      unread.push(...found.leftOut)
     } catch (error) {
       if (!(error instanceof UnreadableFile && error.isEmpty)) throw error
       leftOut.push(error)
     }
   if (files.length === 0 && leftOut[0]) throw leftOut[0]
-  return { files, leftOut }
+  return { files, leftOut, unread }
 }
 
 export function toExportFile(name: string, value: unknown): ExportFile {

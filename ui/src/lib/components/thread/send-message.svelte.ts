@@ -39,8 +39,8 @@ export function sendMessage(conversation_id: string, sent: SentMessage): Promise
   const issued = commands.append(conversation_id, message)
   requestReplyWhenSent(id, { conversation_id, agent, content })
   if (conversation.encryption && isUntitled(conversation))
-    void import('../conversations/title-of.ts')
-      .then(({ titleOf }) => commands.rename(conversation_id, titleOf(content)))
+    void import('../conversations/name-after-message.ts')
+      .then(({ nameAfter }) => nameAfter(conversation_id, content))
       .catch(() => undefined)
   return whenSent(issued, id)
 }
