@@ -56,7 +56,8 @@ export function openChangeStream(
   if (buckets) inserts['fullDocument.bucket'] = { $gte: buckets[0], $lt: buckets[1] }
   return openStream(
     database,
-    // `before` is for rewind only, and may be large; a fingerprint is for commands that are repeated
+    // `before` is for rewind only, and may be large; a fingerprint is for commands that are
+    // repeated
     {
       ...{ range, events: [inserts], after },
       without: { 'fullDocument.before': 0, 'fullDocument.fingerprint': 0 },

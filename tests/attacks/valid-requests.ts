@@ -20,7 +20,7 @@ export const SECRET = 'known-to-its-owner-alone'
 const words = `/demo silent rate 0.1 ${SECRET}`
 
 /** Nobody listens there; the nodes must allow the address. */
-export const WEBHOOK_URL = 'http://127.0.0.1:9/hook'
+const WEBHOOK_URL = 'http://127.0.0.1:9/hook'
 
 export const owner = (node: { url: string }): Promise<Person> => signUp(node, SECRET)
 
