@@ -33,6 +33,8 @@ export const limits = {
   draftsReserveBytes: 512 * 1024,
   passkeysPerUser: 30,
   passkeyNameMax: 80,
+  webhooks: 20,
+  webhookUrlMax: 2_000,
   frameBytes: 2 * 1024 * 1024,
   handshakeBytes: 16 * 1024,
   changeBytes: 4 * 1024 * 1024,

@@ -18,6 +18,7 @@ import { Accepted, Sync } from './sync.ts'
 import { tokenRoutes } from './token-routes.ts'
 import { Topic } from './topics.ts'
 import { Usage } from './usage.ts'
+import { webhookRoutes } from './webhook-routes.ts'
 
 export interface Route {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -46,6 +47,7 @@ export interface Route {
 export const routes = {
   ...accountRoutes,
   ...tokenRoutes,
+  ...webhookRoutes,
   ...securityRoutes,
 
   getPreferences: {

@@ -81,6 +81,10 @@ export const routePaths = {
 /** What only programs ask for, so that pages don't load it. */
 export const programPaths = {
   produceReply: { method: 'POST', path: '/conversations/{id}/produce' },
+  listWebhooks: { method: 'GET', path: '/webhooks' },
+  createWebhook: { method: 'POST', path: '/webhooks' },
+  deleteWebhook: { method: 'DELETE', path: '/webhooks/{id}' },
+  replayWebhook: { method: 'POST', path: '/webhooks/{id}/replay' },
 } as const satisfies Record<string, Place>
 
 export type RouteName = keyof typeof routePaths | keyof typeof programPaths

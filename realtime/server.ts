@@ -60,6 +60,7 @@ import { recordHandlers } from './http/record-handlers.ts'
 import { socketlessHandlers } from './http/socketless-handlers.ts'
 import { tokenHandlers } from './http/token-handlers.ts'
 import { userDataHandlers } from './http/user-data-handlers.ts'
+import { webhookHandlers } from './http/webhook-handlers.ts'
 import type { HttpSettings } from './http/settings.ts'
 import { createShutdown, shutdownTimings } from './lifecycle/shutdown.ts'
 import { repeatEvery } from './concurrency/repeat.ts'
@@ -76,6 +77,7 @@ import { toServerFault } from './store/faults.ts'
 import { readDeployment } from './store/feed.ts'
 import { migrateSchema } from './store/migrations.ts'
 import { findPageFile, insertPageFiles, renewPageFiles } from './store/page-files.ts'
+import { startWebhooks, type WebhooksDeps } from './webhooks/webhooks.ts'
 
 const FINISH_DELETIONS_MS = 300_000
 /** How long running replies have to write their last text when the node stops (ms). */
@@ -103,6 +105,7 @@ export interface ServerOptions {
   /** The folder of the built UI. Default: the one of this checkout. */
   uiRoot?: string
   agents?: Pick<AgentsDeps, 'demo' | 'timings'>
+  webhooks?: Pick<WebhooksDeps, 'settings' | 'now'>
 }
 
 export interface RunningServer {
@@ -246,6 +249,12 @@ export async function startServer(
       }),
     )
 
+    const webhooks = startWebhooks({
+      ...{ database, log, trail, logger, metrics, ...options.webhooks },
+      ...{ secrets: config.sessionSecrets, allow: config.webhookAllow },
+    })
+    stops.add('webhooks', () => webhooks.stop())
+
     const diskWatch = startDiskWatch({
       read: () => readFreeSpace(database, options.databaseFolder),
       ...{ logger, metrics },
@@ -290,6 +299,7 @@ export async function startServer(
         ...conversationHandlers(commands.conversations, conversations, rewind, agents.produce),
         ...agentHandlers(agents.useCases),
         ...recordHandlers(records),
+        ...webhookHandlers(webhooks.useCases),
         ...socketlessHandlers({ execute, log, logger }),
         ...userDataHandlers({
           activity: createActivity(database),
@@ -380,13 +390,6 @@ export async function startServer(
   async function linkTo(url: string, database: Database) {
     const { startClusterLink } = await import('./redis/cluster-link.ts')
     const { name: deployment, messageKey } = await readDeployment(database)
-    return startClusterLink({
-      url,
-      deployment,
-      messageKey,
-      node: newId(),
-      logger,
-      metrics,
-    })
+    return startClusterLink({ url, deployment, messageKey, node: newId(), logger, metrics })
   }
 }

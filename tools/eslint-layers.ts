@@ -34,6 +34,7 @@ const mayImport = new Map<string, string[]>([
     agents: ['store', 'log', 'commands'],
     operator: ['store', 'log', 'imports', 'commands'],
     feed: ['store', 'log', 'redis'],
+    webhooks: ['store', 'log', 'auth', 'commands', 'feed'],
     gateway: ['log', 'auth', 'commands', 'redis'],
     http: ['log', 'auth', 'commands'],
   }).map(([layer, below]): [string, string[]] => [

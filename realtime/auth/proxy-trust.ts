@@ -5,6 +5,7 @@
 // long as the proxy that wrote them is trusted.
 import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP, SocketAddress } from 'node:net'
+import { addRange } from './address-ranges.ts'
 
 /**
  * The value of TRUST_PROXY: one proxy, nobody, a number of proxies in a row, or a comma-separated
@@ -66,15 +67,6 @@ function trustsOf(setting: TrustSetting): ProxyTrust['trusts'] {
     const version = isIP(plain)
     return version !== 0 && trusted.check(plain, version === 4 ? 'ipv4' : 'ipv6')
   }
-}
-
-function addRange(list: BlockList, range: string): void {
-  const [address = '', bits] = range.split('/')
-  const version = isIP(address)
-  if (version === 0) throw new Error(`${range} is not an address`)
-  const family = version === 4 ? 'ipv4' : 'ipv6'
-  if (bits === undefined) list.addAddress(address, family)
-  else list.addSubnet(address, Number(bits), family)
 }
 
 /**

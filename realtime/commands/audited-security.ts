@@ -1,5 +1,5 @@
 // Writes to the security log what changes how somebody can sign in, and every use of it: passkeys,
-// the second step, and tokens.
+// the second step, and tokens. So does what changes where everybody's changes are sent.
 import type { Database } from '../store/database.ts'
 import { findPasskey } from '../store/passkeys.ts'
 import { ofResult, ofVisitor, type AuditTrail } from './audit-trail.ts'
@@ -7,6 +7,7 @@ import type { OtherSignIn } from './other-sign-in.ts'
 import type { SecondStepTickets } from './second-step-tickets.ts'
 import type { SecurityUseCases } from './security.ts'
 import type { TokenUseCases } from './tokens.ts'
+import type { WebhookUseCases } from './webhooks.ts'
 
 export function auditSecurity(security: SecurityUseCases, trail: AuditTrail): SecurityUseCases {
   const { byCaller, unlessRefused } = trail
@@ -136,3 +137,31 @@ export const auditTokens = (
       }),
     ),
 })
+
+export const auditWebhooks = (
+  webhooks: WebhookUseCases,
+  { noted }: AuditTrail,
+): WebhookUseCases => {
+  const way = 'service key'
+  return {
+    list: webhooks.list,
+    create: (visitor, wanted) =>
+      noted(
+        ['webhook_made', 'webhook_refused'],
+        () => webhooks.create(visitor, wanted),
+        (made) => ({ ...ofVisitor(visitor), way, target: made?.id }),
+      ),
+    remove: (visitor, id) =>
+      noted(
+        ['webhook_removed', 'webhook_removal_refused'],
+        () => webhooks.remove(visitor, id),
+        () => ({ ...ofVisitor(visitor), way, target: id }),
+      ),
+    replay: (visitor, id, wanted) =>
+      noted(
+        ['webhook_replayed', 'webhook_replay_refused'],
+        () => webhooks.replay(visitor, id, wanted),
+        () => ({ ...ofVisitor(visitor), way, target: id }),
+      ),
+  }
+}

@@ -53,6 +53,8 @@ export interface Config extends HostConfig {
   sessionMaxDays?: number
   /** SHA-256 digests of the keys with which the operator's other servers act for users. */
   serviceKeys?: readonly string[]
+  /** Addresses and ranges of the own network that webhooks may reach. Default: none. */
+  webhookAllow?: readonly string[]
 }
 
 export interface Quotas {
@@ -86,15 +88,19 @@ const addressRanges: ReadonlySet<string> = new Set(['loopback', 'linklocal', 'un
 /** A number of proxies in a row. */
 const isHops = (value: string): boolean => /^[1-9]\d?$/.test(value)
 
+/** An address, or a range such as 10.0.0.0/8. */
+function isAddressRange(item: string): boolean {
+  const [address = '', bits, ...rest] = item.split('/')
+  const version = isIP(address)
+  const isRange =
+    bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
+  return version !== 0 && isRange && rest.length === 0
+}
+
 function isTrustSetting(value: string): boolean {
   if (value === 'true' || value === 'false' || isHops(value)) return true
-  return value.split(',').every((item) => {
-    const [address = '', bits, ...rest] = item.trim().split('/')
-    const version = isIP(address)
-    const isRange =
-      bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
-    return addressRanges.has(item.trim()) || (version !== 0 && isRange && rest.length === 0)
-  })
+  const items = value.split(',').map((item) => item.trim())
+  return items.every((item) => addressRanges.has(item) || isAddressRange(item))
 }
 
 function toTrustSetting(value: string): Config['trustProxy'] {
@@ -160,6 +166,9 @@ const Environment = z.object({
           .regex(/^[0-9a-f]{64}$/, 'must be SHA-256 digests of service keys, in lower-case hex'),
       ),
     )
+    .default([]),
+  WEBHOOK_ALLOW: list
+    .pipe(z.array(z.string().refine(isAddressRange, 'must be addresses or ranges: 10.0.0.0/8')))
     .default([]),
   LOG_RETENTION_DAYS: z.coerce
     .number({ error: 'must be a number of days' })
@@ -262,6 +271,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     sessionMaxDays: settings.SESSION_MAX_DAYS,
     signUp: settings.SIGN_UP,
     serviceKeys: settings.SERVICE_KEYS,
+    webhookAllow: settings.WEBHOOK_ALLOW,
     logRetentionDays: settings.LOG_RETENTION_DAYS,
     ...toHostConfig(settings),
   }

@@ -42,13 +42,13 @@ export const tailTimings: TailTimings = {
 /** `resumed`: opened after the last token; the others: opened from now. */
 export type StreamFailure = 'resumed' | 'restarted' | 'mute'
 
-export interface TailDeps {
+export interface TailDeps<Entry = ChangeDocument> {
   /** Opens a stream after the token, or from now. */
-  openStream(after: ResumeToken | undefined): ChangeStreamReader
+  openStream(after: ResumeToken | undefined): ChangeStreamReader<Entry>
   isResumable(error: unknown): boolean
   writeCanary(): Promise<void>
   /** Receives the changes in order. Must not wait. */
-  deliver(entry: ChangeDocument): void
+  deliver(entry: Entry): void
   /** Everything up to the token has been delivered. */
   saveToken(token: ResumeToken): Promise<void>
   /**
@@ -73,9 +73,9 @@ class StreamLostError extends Error {
 }
 
 /** @param token resume after this position; undefined: begin now */
-export function startTail(
+export function startTail<Entry>(
   token: ResumeToken | undefined,
-  deps: TailDeps,
+  deps: TailDeps<Entry>,
   logger: Logger,
   timings = tailTimings,
 ): Tail {
@@ -100,7 +100,7 @@ export function startTail(
       promise.then(resolve, reject)
     })
 
-  async function follow(stream: ChangeStreamReader, onEvent: () => void): Promise<void> {
+  async function follow(stream: ChangeStreamReader<Entry>, onEvent: () => void): Promise<void> {
     const save = createTokenSaver(deps, timings.saveMs, logger)
     stream.onOpen(() => {
       deps.writeCanary().catch((error: unknown) => {
@@ -179,7 +179,11 @@ export function startTail(
 }
 
 /** Writes the canary when the stream is silent. Calls `onMute` if the stream does not show it. */
-function watchForMuteness(deps: TailDeps, timings: TailTimings, onMute: () => void) {
+function watchForMuteness(
+  deps: Pick<TailDeps, 'writeCanary'>,
+  timings: TailTimings,
+  onMute: () => void,
+) {
   let lastEventAt = performance.now()
   let canaryWrittenAt: number | undefined
   let isWriting = false
@@ -217,7 +221,7 @@ function watchForMuteness(deps: TailDeps, timings: TailTimings, onMute: () => vo
  * Saves tokens one at a time and at most once per `everyMs`. If a token is not saved, the next tail
  * replays more, which is harmless.
  */
-function createTokenSaver(deps: TailDeps, everyMs: number, logger: Logger) {
+function createTokenSaver(deps: Pick<TailDeps, 'saveToken'>, everyMs: number, logger: Logger) {
   let saved: ResumeToken | undefined
   let isSaving = false
   let nextAt = 0

@@ -3,6 +3,7 @@ import * as z from 'zod'
 import { errors } from '@lockstep/protocol/error-codes'
 import { Problem } from '@lockstep/protocol/problem'
 import { routes, type Route } from '@lockstep/protocol/rest'
+import { WebhookDelivery } from '@lockstep/protocol/webhooks'
 import { SESSION_COOKIE } from '../auth/session-cookie.ts'
 import { SchemaComponents } from './schema-components.ts'
 
@@ -31,6 +32,7 @@ function describe(): object {
         'Keeps the conversations, preferences and agent runs of a user in step on all devices. Changes are pushed over Socket.IO.',
     },
     paths,
+    webhooks: { change: { post: delivery(components) } },
     components: {
       schemas: components.schemas,
       securitySchemes: {
@@ -119,6 +121,26 @@ function operation(name: string, route: Route, components: SchemaComponents): ob
     },
   }
 }
+
+/** What this server sends to the addresses of `POST /webhooks`. */
+const delivery = (components: SchemaComponents): object => ({
+  operationId: 'receiveChange',
+  summary: 'A change of a user, in order per user and topic, at least once',
+  parameters: [
+    {
+      ...header(
+        'Lockstep-Signature',
+        '`t=<Unix seconds>,v1=<HMAC-SHA256 of t, a point and the body>`',
+      ),
+      required: true,
+    },
+  ],
+  requestBody: {
+    required: true,
+    content: { 'application/json': { schema: components.add(WebhookDelivery, 'output') } },
+  },
+  responses: { '2XX': { description: 'Taken. Anything else is tried again' } },
+})
 
 function parameters(
   location: 'path' | 'query',

@@ -14,7 +14,7 @@ export interface SecurityEvent {
   device?: string
   /** By what somebody signed in: such as `password`, `passkey` or `service key`. */
   way?: string
-  /** The id of the session, token or passkey that was changed. */
+  /** The id of the session, token, passkey or webhook that was changed. */
   target?: string
   /** Why something was refused: the code of the error, or why the account can't sign in. */
   reason?: string

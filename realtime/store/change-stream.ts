@@ -10,7 +10,6 @@ import type { Database } from './database.ts'
 import type { ChangeDocument, ResumeToken } from './documents.ts'
 import { toServerFault } from './faults.ts'
 import { canaryId } from './feed.ts'
-import type { Sealing } from './sealing/sealing.ts'
 
 /** How long MongoDB waits for an event before it answers that there is none (ms). */
 const AWAIT_MS = 1_000
@@ -27,10 +26,10 @@ export interface ChangeStreamOptions {
  * `lost`: the stream may have missed changes, because the collection was dropped or renamed, or the
  * stream was invalidated.
  */
-export type StreamEvent =
-  { kind: 'change'; entry: ChangeDocument } | { kind: 'canary' } | { kind: 'lost'; what: string }
+export type StreamEvent<Entry = ChangeDocument> =
+  { kind: 'change'; entry: Entry } | { kind: 'canary' } | { kind: 'lost'; what: string }
 
-export interface ChangeStreamReader {
+export interface ChangeStreamReader<Entry = ChangeDocument> {
   /**
    * Calls back once, when the server has opened the stream. Everything written from then on will be
    * seen.
@@ -40,7 +39,7 @@ export interface ChangeStreamReader {
    * The next event, or undefined if none came for a while. The first call opens the stream. Rejects
    * if the stream fails or is closed.
    */
-  next(): Promise<StreamEvent | undefined>
+  next(): Promise<StreamEvent<Entry> | undefined>
   /**
    * Points after the event that `next` returned last, or further if the server has sent a later
    * token.
@@ -55,6 +54,47 @@ export function openChangeStream(
 ): ChangeStreamReader {
   const inserts: Document = { 'ns.coll': 'changes', operationType: 'insert' }
   if (buckets) inserts['fullDocument.bucket'] = { $gte: buckets[0], $lt: buckets[1] }
+  return openStream(
+    database,
+    // `before` is for rewind only, and may be large; a fingerprint is for commands that are
+    // repeated
+    {
+      ...{ range, events: [inserts], after },
+      without: { 'fullDocument.before': 0, 'fullDocument.fingerprint': 0 },
+    },
+    ({ collection, fullDocument }) => {
+      if (collection !== 'changes') return undefined
+      const entry = fullDocument as unknown as ChangeDocument
+      return database.sealing ? database.sealing.openEntry(entry) : entry
+    },
+  )
+}
+
+/** An event about one of the collections of a stream. */
+export interface CollectionEvent {
+  collection: string
+  operationType: 'insert' | 'update' | 'replace' | 'delete'
+  id: string
+  /** Of an insert. */
+  fullDocument: Document | undefined
+}
+
+export interface StreamOptions {
+  /** Names the canary. */
+  range: string
+  /** What is to be seen of `changes` and other collections, as filters. */
+  events: readonly Document[]
+  /** The fields that are left out. */
+  without: Record<string, 0>
+  after: ResumeToken | undefined
+}
+
+/** @param toEntry undefined for an event that was seen only because it is a canary's */
+export function openStream<Entry>(
+  database: Database,
+  { range, events, without, after }: StreamOptions,
+  toEntry: (event: CollectionEvent) => Entry | undefined,
+): ChangeStreamReader<Entry> {
   const canary = {
     'ns.coll': 'feed',
     'documentKey._id': canaryId(range),
@@ -62,10 +102,9 @@ export function openChangeStream(
   }
   const ends = { 'ns.coll': 'changes', operationType: { $in: ['drop', 'rename'] } }
   const invalidated = { operationType: { $in: ['dropDatabase', 'invalidate'] } }
-  // `before` is for rewind only, and may be large; a fingerprint is for commands that are repeated
   const stages = [
-    { $match: { $or: [inserts, canary, ends, invalidated] } },
-    { $project: { 'fullDocument.before': 0, 'fullDocument.fingerprint': 0 } },
+    { $match: { $or: [...events, canary, ends, invalidated] } },
+    { $project: without },
   ]
   const stream: ChangeStream = database.dbWithoutTimeout.watch(stages, {
     maxAwaitTimeMS: AWAIT_MS,
@@ -80,25 +119,32 @@ export function openChangeStream(
     next: async () => {
       const event = await stream.tryNext()
       opened.resolve()
-      return event ? toEvent(event, database.sealing) : undefined
+      return event ? toEvent(event, toEntry) : undefined
     },
     token: () => stream.resumeToken ?? undefined,
     close: () => stream.close(),
   }
 }
 
-function toEvent(event: ChangeStreamDocument, sealing: Sealing | undefined): StreamEvent {
-  if (event.operationType === 'insert' && event.ns.coll === 'changes') {
-    const entry = event.fullDocument as unknown as ChangeDocument
-    return { kind: 'change', entry: sealing ? sealing.openEntry(entry) : entry }
-  }
+function toEvent<Entry>(
+  event: ChangeStreamDocument,
+  toEntry: (event: CollectionEvent) => Entry | undefined,
+): StreamEvent<Entry> {
+  const { operationType } = event
   if (
-    event.operationType === 'insert' ||
-    event.operationType === 'update' ||
-    event.operationType === 'replace'
+    operationType !== 'insert' &&
+    operationType !== 'update' &&
+    operationType !== 'replace' &&
+    operationType !== 'delete'
   )
-    return { kind: 'canary' }
-  return { kind: 'lost', what: event.operationType }
+    return { kind: 'lost', what: operationType }
+  const entry = toEntry({
+    collection: event.ns.coll,
+    operationType,
+    id: String(event.documentKey._id),
+    fullDocument: operationType === 'insert' ? event.fullDocument : undefined,
+  })
+  return entry === undefined ? { kind: 'canary' } : { kind: 'change', entry }
 }
 
 /**

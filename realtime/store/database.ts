@@ -30,6 +30,11 @@ import type {
 import type { DataKeys } from './sealing/data-keys.ts'
 import type { sealedFields } from './sealing/sealed-fields.ts'
 import { checkKeys, createSealing, type Sealing } from './sealing/sealing.ts'
+import type {
+  WebhookCursorDocument,
+  WebhookDocument,
+  WebhookReplayDocument,
+} from './webhook-documents.ts'
 
 /**
  * How long requests wait for a database that is unreachable or doesn't answer (ms). The driver has
@@ -77,6 +82,9 @@ export interface Database {
   invitations: Collection<InvitationDocument>
   operations: Collection<OperationDocument>
   tokens: Collection<TokenDocument>
+  webhooks: Collection<WebhookDocument>
+  webhook_cursors: Collection<WebhookCursorDocument>
+  webhook_replays: Collection<WebhookReplayDocument>
   close(): Promise<void>
 }
 
@@ -141,6 +149,9 @@ export async function openDatabase(url: string, keys?: DataKeys): Promise<Databa
     invitations: db.collection('invitations'),
     operations: db.collection('operations'),
     tokens: db.collection('tokens'),
+    webhooks: db.collection('webhooks'),
+    webhook_cursors: db.collection('webhook_cursors'),
+    webhook_replays: db.collection('webhook_replays'),
     close,
   }
 }
@@ -227,6 +238,14 @@ export async function ensureIndexes({ dbWithoutTimeout }: Database): Promise<voi
       { key: { hash: 1 }, unique: true, name: 'hash' },
       { key: { user_id: 1 }, name: 'user' },
       { key: { expires_at: 1 }, expireAfterSeconds: 0, name: 'expiry' },
+    ]),
+    create('webhook_cursors', [
+      { key: { webhook_id: 1, failing: 1, due_at: 1 }, name: 'due' },
+      {
+        key: { webhook_id: 1, failing_since: 1 },
+        partialFilterExpression: { failing_since: { $exists: true } },
+        name: 'failing',
+      },
     ]),
   ])
 }

@@ -363,11 +363,11 @@ export type ResumeToken = MongoResumeToken
 
 /** State of the feed. Which fields a document has depends on its `_id`. */
 export interface FeedDocument {
-  /** `tail:<range>`, `canary:<range>`, `leases` or `deployment` */
+  /** `tail:<range>`, `canary:<range>`, `lease:webhooks`, `leases` or `deployment` */
   _id: string
   /** Of a tail: where its change stream stands. */
   token?: ResumeToken
-  /** Of a tail: the generation of the lease under which the token was saved. */
+  /** Of a lease: its generation. Of a tail: that of the lease under which the token was saved. */
   generation?: number
   /** Of a canary: how often it was written. */
   beat?: number
@@ -376,6 +376,11 @@ export interface FeedDocument {
   /** Of `deployment`: its name. */
   name?: string
   message_key?: string
+  /** Of the tail of webhooks: those that it had seen. */
+  webhook_ids?: string[]
+  /** Of the lease of webhooks: the process that delivers, and until when. */
+  owner?: string
+  expires_at?: Date
   at?: Date
 }
 

@@ -100,3 +100,7 @@ export async function usersWithLogs(
     .toArray()
   return [...new Set(found.map(({ user_id }) => user_id))].slice(0, limit)
 }
+
+/** Whether a user has logs, also after the account was closed. */
+export const hasLogs = async ({ heads }: Database, user_id: string): Promise<boolean> =>
+  (await heads.findOne({ user_id }, { projection: { _id: 1 } })) !== null

@@ -28,6 +28,7 @@ const migrations: readonly SchemaMigration[] = [
   { name: 'tokens of programs', run: ensureIndexes },
   { name: 'invitations and what operators did', run: ensureIndexes },
   { name: 'records', run: ensureIndexes },
+  { name: 'webhooks', run: ensureIndexes },
 ]
 
 interface SchemaDocument {

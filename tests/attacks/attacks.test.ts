@@ -38,6 +38,7 @@ const often = { rate: 1e6, burst: 1e6 }
 const serviceKey = `lsk_${randomBytes(32).toString('base64url')}`
 const shared = sharedNodes(1, {
   serviceKeys: [createHash('sha256').update(serviceKey).digest('hex')],
+  webhookAllow: ['127.0.0.1'],
   sessionSecrets: [SEALED_WITH],
   options: {
     http: { ...httpSettings, userRate: often, addressRate: often },
@@ -62,6 +63,11 @@ const all = topics.flatMap((topic) =>
   [...wireCommands[topic].keys()].map((name) => [topic, name] as const),
 )
 async function askOf(name: RouteName, of: Person): Promise<Asked> {
+  if (name === 'deleteWebhook' || name === 'replayWebhook') {
+    const { body } = (await routeRequests.createWebhook(of)) as Asked
+    const made = await send('createWebhook', { body }, { authorization: `Bearer ${serviceKey}` })
+    return { ...((await routeRequests[name](of)) as Asked), params: { id: String(made.body.id) } }
+  }
   if (name !== 'resetPassword') return (await routeRequests[name](of)) as Asked
   const ask = await routeRequests.resetPassword(of)
   const hash = hashOf(ask.body!.token.split('.')[1]!)

@@ -23,6 +23,7 @@ logger.level = 'error'
 const serviceKey = `lsk_${randomBytes(32).toString('base64url')}`
 const shared = sharedNodes(1, {
   serviceKeys: [createHash('sha256').update(serviceKey).digest('hex')],
+  webhookAllow: ['127.0.0.1'],
   options: { logger },
 })
 let database: Database
@@ -76,6 +77,10 @@ const events: Record<RouteName, string | null> = {
   createToken: 'token_made',
   deleteToken: 'token_revoked',
   createUserToken: 'token_made',
+  listWebhooks: null,
+  createWebhook: 'webhook_made',
+  deleteWebhook: 'webhook_removed',
+  replayWebhook: 'webhook_replayed',
   listConversations: null,
   createConversation: null,
   getConversation: null,
@@ -128,12 +133,13 @@ const securityLines = (from: number): Line[] =>
 
 /** Everything that decides who may do something, in all accounts. */
 async function rights(): Promise<string> {
-  const [users, sessions, tokens, passkeys, invitations] = await Promise.all([
+  const [users, sessions, tokens, passkeys, invitations, webhooks] = await Promise.all([
     database.users.find().sort({ _id: 1 }).toArray(),
     database.sessions.find().sort({ _id: 1 }).toArray(),
     database.tokens.find().sort({ _id: 1 }).toArray(),
     database.passkeys.find().sort({ _id: 1 }).toArray(),
     database.invitations.find().sort({ _id: 1 }).toArray(),
+    database.webhooks.find().sort({ _id: 1 }).toArray(),
   ])
   return JSON.stringify([
     users.map(({ preferences: _p, preferences_seq: _s, preferences_version: _v, ...user }) => user),
@@ -141,6 +147,7 @@ async function rights(): Promise<string> {
     tokens.map(({ last_used_at: _l, ...token }) => token),
     passkeys.map(({ last_used_at: _l, counter: _c, ...passkey }) => passkey),
     invitations,
+    webhooks.map(({ _id, url, topics }) => ({ _id, url, topics })),
   ])
 }
 
@@ -150,6 +157,12 @@ interface Asked {
   body?: unknown
 }
 async function askOf(name: RouteName, of: Person): Promise<Asked> {
+  if (name === 'deleteWebhook' || name === 'replayWebhook') {
+    const made = await send('createWebhook', (await routeRequests.createWebhook(of)) as Asked, {
+      authorization: `Bearer ${serviceKey}`,
+    })
+    return { ...((await routeRequests[name](of)) as Asked), params: { id: String(made.body.id) } }
+  }
   const asked = (await routeRequests[name](of)) as Asked
   if (name === 'resetPassword') {
     const [, secret] = (asked.body as { token: string }).token.split('.')
@@ -190,8 +203,12 @@ describe('the security log', () => {
         continue
       }
       const line = left.find((each) => each.event === event)
-      const account = expect.stringMatching(/\w/) as string
-      expect(line, name).toMatchObject({ account, user_id: account, address: '127.0.0.1' })
+      const known = expect.stringMatching(/\w/) as string
+      // a webhook is of all accounts
+      const whose = name.endsWith('Webhook')
+        ? { target: known }
+        : { account: known, user_id: known }
+      expect(line, name).toMatchObject({ ...whose, address: '127.0.0.1' })
     }
   }, 60_000)
 
@@ -226,6 +243,7 @@ describe('the security log', () => {
     const signed = { clientDataJSON: 'AAAA', authenticatorData: 'AAAA', signature: 'AAAA' }
     const wrong = 'a wrong guess'
     const own = { cookie: her.cookie }
+    const service = { authorization: `Bearer ${serviceKey}` }
     const asks: [event: string, name: RouteName, asked: Asked, headers?: object][] = [
       ['sign_up_refused', 'register', { body: { username: her.user.username, password: newId() } }],
       ['sign_in_refused', 'login', { body: { username: her.user.username, password: wrong } }],
@@ -273,6 +291,20 @@ describe('the security log', () => {
       ],
       ['token_refused', 'createToken', { body: { name: 'x' } }, own],
       ['request_refused', 'createUserToken', { body: { user: 'somebody' } }, own],
+      ['request_refused', 'createWebhook', await routeRequests.createWebhook(her), own],
+      [
+        'webhook_refused',
+        'createWebhook',
+        { body: { url: 'http://10.0.0.1/', topics: ['records'] } },
+        service,
+      ],
+      ['webhook_removal_refused', 'deleteWebhook', { params: { id: newId() } }, service],
+      [
+        'webhook_replay_refused',
+        'replayWebhook',
+        { params: { id: newId() }, body: { from: { seq: 1 } } },
+        service,
+      ],
       ['request_refused', 'getMe', {}, { cookie: 'lockstep_session=junk' }],
       ['request_refused', 'getMe', {}, { authorization: 'Bearer junk' }],
       [

@@ -19,6 +19,9 @@ export const SECRET = 'known-to-its-owner-alone'
 /** The demo agent answers only after the tests have ended, so that it writes nothing meanwhile. */
 const words = `/demo silent rate 0.1 ${SECRET}`
 
+/** Nobody listens there; the nodes must allow the address. */
+const WEBHOOK_URL = 'http://127.0.0.1:9/hook'
+
 export const owner = (node: { url: string }): Promise<Person> => signUp(node, SECRET)
 
 const conversation = (of: Person) =>
@@ -121,6 +124,16 @@ export const routeRequests: { [Name in RouteName]: (of: Person) => Promise<Route
     return { params: { id } }
   },
   createUserToken: async () => ({ body: { user: 'somebody', ttl_s: 60 } }),
+  listWebhooks: async () => ({}),
+  createWebhook: async () => ({
+    body: { url: WEBHOOK_URL, topics: ['records'], secret: 'a secret of the host' },
+  }),
+  // whoever sends these makes the webhook first
+  deleteWebhook: async () => on(newId()),
+  replayWebhook: async (of) => ({
+    ...(await on(newId())),
+    body: { from: { user: of.user.id, seq: 1 } },
+  }),
   listConversations: async () => ({ query: { limit: 5, q: 'x', state: 'active' } }),
   createConversation: async () => ({
     body: { id: newId(), title: 'New', messages: [message], metadata: { note: 'a' } },
@@ -304,6 +317,10 @@ export const strangers: {
     createToken: 'own',
     deleteToken: 'not_found',
     createUserToken: 'forbidden_scope',
+    listWebhooks: 'forbidden_scope',
+    createWebhook: 'forbidden_scope',
+    deleteWebhook: 'forbidden_scope',
+    replayWebhook: 'forbidden_scope',
     listConversations: 'own',
     createConversation: 'own',
     getConversation: 'not_found',

@@ -54,8 +54,10 @@ describe('settings', () => {
       QUOTA_BYTES: 'many',
       QUOTA_RUNS_DAY: '0',
       QUOTA_CONVERSATIONS: '100001',
+      WEBHOOK_ALLOW: '10.0.0.0/8,intranet.example.org',
     })
     for (const name of [
+      'WEBHOOK_ALLOW',
       'PORT',
       'PUBLIC_ORIGIN',
       'MONGODB_URL',

@@ -9,6 +9,7 @@ import { otherSite } from './other-site.ts'
 import { reader } from './reader.ts'
 import type { Row } from './row.ts'
 import { token } from './token.ts'
+import { webhook } from './webhook.ts'
 import { unexpected } from './unexpected.ts'
 import { unexpectedLoad } from './unexpected-load.ts'
 
@@ -18,6 +19,7 @@ export const rows: readonly Row[] = [
   ...noAccountSessions,
   ...hostApp,
   ...token,
+  ...webhook,
   ...otherSite,
   ...unexpected,
   ...unexpectedLoad,

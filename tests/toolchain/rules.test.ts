@@ -7,7 +7,7 @@ import { expect, it } from 'vitest'
 
 const root = path.resolve(import.meta.dirname, '../..')
 const pages = ['protocol/SPEC.md', 'ARCHITECTURE.md']
-const id = /\b(?:API|LOG|FEED|GATE|CLIENT|PRODUCE|RECORD)-\d+\b|\bP[1-9]\b/g
+const id = /\b(?:API|LOG|FEED|GATE|CLIENT|PRODUCE|RECORD|WEBHOOK)-\d+\b|\bP[1-9]\b/g
 
 const read = (file: string): string => readFileSync(path.join(root, file), 'utf8')
 const idsIn = (text: string): string[] => text.match(id) ?? []

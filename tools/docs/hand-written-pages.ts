@@ -13,6 +13,8 @@ const groups: [group: string, files: string[]][] = [
       'docs/under-your-app.md',
       'docs/using-the-api.md',
       'docs/own-agent-loop.md',
+      'docs/webhooks.md',
+      'docs/records.md',
       'docs/ai-sdk.md',
       'docs/python.md',
       'docs/host-users.md',
