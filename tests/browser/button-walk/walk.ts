@@ -145,14 +145,18 @@ class PageWalk {
     const pattern = patternOf(row.control)
     if (scene !== this.#scene) await this.#open(scene)
     else await this.#dismissNotices(row)
-    if ((await this.#match(pattern)) === undefined) await this.#open(scene)
+    let found = await this.#match(pattern)
+    const isHere = found !== undefined
+    if (!isHere) await this.#open(scene)
     await row.before?.(this.#page)
+    // Reading the tree is the dearest part of a step; what was just found is there still.
+    if (!isHere || row.before) found = await this.#match(pattern)
     for (const end = Date.now() + patienceMs; Date.now() < end;) {
-      const found = await this.#match(pattern)
       // A page that has just drawn it anew doesn't know the found element any more.
       const element = found && (await this.#tree.locate(found).catch(() => undefined))
       if (element && !found?.isDisabled) return element
       await this.#page.waitForTimeout(100)
+      found = await this.#match(pattern)
     }
     return undefined
   }
