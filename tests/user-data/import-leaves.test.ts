@@ -60,8 +60,16 @@ function* lostIn(document: unknown, conversation: Conversation): Iterable<Leaf> 
   }
   const isNamed = ({ path }: Leaf): boolean =>
     path.some((key) => names.some((name) => name.includes(key) || name.includes(asStored(key))))
-  for (const leaf of leavesIn(document)) if (!isSaid(leaf) && !isNamed(leaf)) yield leaf
+  for (const leaf of leavesIn(document))
+    if (!isSaid(leaf) && !isNamed(leaf) && !isLink(document, leaf)) yield leaf
 }
+
+/** ChatGPT's messages name their parents: that is the order, which a thread has without names. */
+const isLink = (document: unknown, { path, value }: Leaf): boolean =>
+  path.at(-1) === 'parent' &&
+  [document]
+    .flat()
+    .some((item) => isObject(item) && isObject(item.mapping) && Object.hasOwn(item.mapping, value))
 
 test.each(Object.entries(generatedExports) as [ImportSource, fc.Arbitrary<unknown>][])(
   '%s: every value of an export is found in what an import makes of it, or is named there',
@@ -80,6 +88,30 @@ test.each(Object.entries(generatedExports) as [ImportSource, fc.Arbitrary<unknow
   },
   60_000,
 )
+
+// Seed 634512754: the metadata is so large that the ids of hidden messages are named, not kept.
+test('the parent of a message is its place, also if the parent has nothing that is imported', () => {
+  const long = (word: string, times: number) => `${word}${' ü'.repeat(times)} ${word}`
+  const node = (id: string, parent: string | null, metadata?: object) => ({
+    [id]: { id, message: { id, ...(metadata && { metadata }) }, parent, children: [] },
+  })
+  const metadata = {
+    note: { note: { note: [long('w1000000', 20_000)] } },
+    ...{ model_slug: 'w1000000 w1000000', is_visually_hidden_from_conversation: true },
+    attachments: [{ name: 'w1000000 w1000000', file_name: 'w1000000', type: 'image' }],
+    ...{ search_result_groups: 'w1000000 w1000000 w1000000', finished_duration_sec: 100_000 },
+  }
+  const document = {
+    note: { note: { note: long('w1000001', 20_102) } },
+    ...{ hidden_messages: 'w1000001', pinned_time: 1_600_000_000, current_node: 'w1000003' },
+    mapping: {
+      ...node('w1000001', 'w1000000'),
+      ...node('w1000002', null, metadata),
+      ...node('w1000000', null),
+    },
+  }
+  expect([...lostIn(document, firstConversationIn('chatgpt', document))]).toEqual([])
+})
 
 /**
  * The value with its fields in another order, and with one more field, which no product has, in
