@@ -4,6 +4,7 @@ import * as z from 'zod'
 import { limits } from './limits.ts'
 import { PasskeyProof, SecondStepCode, SecurityChange } from './passkeys.ts'
 import { shortText, Text, Time, Uuid } from './scalars.ts'
+import { hasAtMost } from './text.ts'
 
 /** Converted to lower case. */
 export const Username = z
@@ -15,7 +16,7 @@ export const Username = z
   .describe('The name to sign in with; unique, compared in lower case')
 export const Password = shortText(limits.passwordMax)
   .refine(
-    (value) => Array.from(value).length >= limits.passwordMin,
+    (value) => !hasAtMost(value, limits.passwordMin - 1),
     `must have at least ${limits.passwordMin} characters`,
   )
   .describe('The new password, as text')

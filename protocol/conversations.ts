@@ -9,6 +9,7 @@ import { Message, MessageInput, MessageInputs, MessageStatus, RemovedMessage } f
 import { Part } from './parts.ts'
 import { PIECES_MAX, ProducedPiece, produceOptions } from './produce.ts'
 import { FreeForm, MessageMetadata, Text, Time, Uuid } from './scalars.ts'
+import { hasAtMost } from './text.ts'
 
 /**
  * An encrypted title may be longer than its plain text. decide/encryption.ts says where it may
@@ -16,10 +17,8 @@ import { FreeForm, MessageMetadata, Text, Time, Uuid } from './scalars.ts'
  */
 const Title = Text.refine(
   (title) =>
-    title.length <= limits.titleMax ||
-    (isEncryptedText(title)
-      ? title.length <= limits.encryptedTitleMax
-      : Array.from(title).length <= limits.titleMax),
+    hasAtMost(title, limits.titleMax) ||
+    (title.length <= limits.encryptedTitleMax && isEncryptedText(title)),
   `must have at most ${limits.titleMax} characters`,
 ).describe('The title of the conversation')
 

@@ -4,6 +4,7 @@ import { fitsMessage } from './encrypted-text.ts'
 import { isDeeperThan, isObject } from './free-form.ts'
 import { limits } from './limits.ts'
 import type { Part } from './parts.ts'
+import { hasAtMost } from './text.ts'
 
 type Check = (value: unknown) => boolean
 interface Shape {
@@ -18,8 +19,7 @@ const isCount: Check = (value) =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 const isWebAddress: Check = (value) =>
   isText(value) && /^https?:\/\//i.test(value) && URL.canParse(value)
-const isId: Check = (value) =>
-  isText(value) && value !== '' && Array.from(value).length <= limits.partIdMax
+const isId: Check = (value) => isText(value) && value !== '' && hasAtMost(value, limits.partIdMax)
 /** Of a value that was read from JSON. */
 const isJson: Check = (value) =>
   value !== undefined && !isDeeperThan(limits.jsonDepth, value) && hasWholeTexts(value)

@@ -11,7 +11,7 @@ import {
   type JsonObject,
 } from './free-form.ts'
 import { limits } from './limits.ts'
-import { byteLength } from './text.ts'
+import { byteLength, hasAtMost } from './text.ts'
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
@@ -30,14 +30,11 @@ export const Text = z
 
 /** Text of at most `max` characters. */
 export const shortText = (max: number) =>
-  Text.refine(
-    (value) => value.length <= max || Array.from(value).length <= max,
-    `must have at most ${max} characters`,
-  )
+  Text.refine((value) => hasAtMost(value, max), `must have at most ${max} characters`)
 
 /** Text of at most `max` bytes; more is `too_large`. */
 export const sizedText = (max: number) =>
-  Text.refine((value) => byteLength(value) <= max, {
+  Text.refine((value) => value.length <= max && byteLength(value) <= max, {
     message: `must have at most ${max} bytes`,
     params: { limit_bytes: max },
   })

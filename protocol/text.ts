@@ -14,6 +14,10 @@ export function byteLength(text: string): number {
   return bytes
 }
 
+/** Whether `text` has at most `max` characters. A longer one isn't read to its end. */
+export const hasAtMost = (text: string, max: number): boolean =>
+  text.length <= max || (text.length <= 2 * max && Array.from(text).length <= max)
+
 /** The first `max` characters (code points). */
 export function firstCharacters(text: string, max: number): string {
   if (text.length <= max) return text

@@ -12,7 +12,7 @@ export interface Shape {
   bytes: number
 }
 
-const forms = ['keys', 'objects', 'lists', 'numbers', 'texts', 'escapes', 'nested'] as const
+const forms = ['keys', 'objects', 'lists', 'numbers', 'texts', 'text', 'escapes', 'nested'] as const
 
 const repeated = (bytes: number, each: (n: number) => string): string => {
   const parts: string[] = []
@@ -35,6 +35,7 @@ export function written({ field, form, key, bytes }: Shape, around: object = {})
     lists: () => `[${repeated(bytes, () => '[]')}]`,
     numbers: () => `[${repeated(bytes, (n) => `1e${n % 300}`)}]`,
     texts: () => `[${repeated(bytes, () => '""')}]`,
+    text: () => `"${'x'.repeat(bytes)}"`,
     escapes: () => `"${'\\u00e4'.repeat(bytes / 6)}"`,
     nested: () =>
       `{${repeated(bytes, (n) => `"${keyOf(n, key)}":${'['.repeat(15)}${']'.repeat(15)}`)}}`,

@@ -2,6 +2,7 @@
 // input that a search finds, valid or not, and nobody's turn of the event loop is held longer than
 // MAX_TURN_MS of processor time.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import * as z from 'zod'
 import { wireCommands } from '@lockstep/protocol/commands'
 import { parse } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
@@ -90,6 +91,16 @@ describe('judging a text', () => {
       const ms = costOf(() => judge(routes.createConversation.body, text))
       expect(ms, field).toBeLessThan(MAX_TURN_MS)
     }
+  })
+
+  test('does not count a text that is far too long to its end, whichever field it is in', () => {
+    const long = 'x'.repeat(1_900_000)
+    const read = costOf(() => JSON.parse(JSON.stringify({ long })))
+    for (const [name, schema] of schemas)
+      for (const field of schema instanceof z.ZodObject ? Object.keys(schema.shape) : []) {
+        const ms = costOf(() => schema.safeParse({ [field]: long }))
+        expect(ms, `${name}: ${field}`).toBeLessThan(3 * read)
+      }
   })
 
   test('accepts what a free-form object may hold, and refuses more by its keys, values or depth', () => {

@@ -4,7 +4,7 @@ import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
 import { MessageInput, MessageInputs } from '@lockstep/protocol/message'
 import { shortText, sizedText, Time, Uuid } from '@lockstep/protocol/scalars'
-import { byteLength, firstCharacters, previewOf } from '@lockstep/protocol/text'
+import { byteLength, firstCharacters, hasAtMost, previewOf } from '@lockstep/protocol/text'
 import { inForm } from '../harness/long-form.ts'
 import { messageId } from './one-conversation.ts'
 
@@ -22,6 +22,14 @@ describe('text', () => {
       }),
     )
     expect(previewOf('😀'.repeat(200))).toBe('😀'.repeat(140))
+  })
+
+  test('is counted in characters, and no further than its limit', () => {
+    fc.assert(
+      fc.property(anyText, fc.nat({ max: 20 }), (text, max) => {
+        expect(hasAtMost(text, max)).toBe(Array.from(text).length <= max)
+      }),
+    )
   })
 
   test('is measured in characters or bytes as its limit says', () => {
