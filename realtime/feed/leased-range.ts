@@ -148,7 +148,7 @@ export class LeasedRange {
       return lease.release()
     }
     if (!link.isConnected() || now < this.#standBackUntil || !mayHold()) return
-    const generation = await lease.acquire(await this.#deps.keptGeneration())
+    const generation = await lease.acquire(() => this.#deps.keptGeneration())
     if (generation === undefined) return
     this.#readyAt = performance.now()
     this.#justAcquired = true

@@ -90,6 +90,8 @@ export interface ClusterLinkDeps {
   logger: Logger
   metrics: Metrics
   timings?: ClusterLinkTimings
+  /** Default: connects to the Redis at `url`. */
+  connect?: typeof connectRedis
 }
 
 /**
@@ -98,7 +100,8 @@ export interface ClusterLinkDeps {
  */
 export async function startClusterLink(deps: ClusterLinkDeps): Promise<ClusterLink> {
   const { url, deployment, messageKey, node, logger, metrics, timings = defaultTimings } = deps
-  const { commands, subscriber, reconnect, stop } = connectRedis(url, logger)
+  const { connect = connectRedis } = deps
+  const { commands, subscriber, reconnect, stop } = connect(url, logger)
   const prefix = `lockstep:${deployment}`
   const channelPrefix = `${prefix}:sealed`
   const seals = createMessageSeals(messageKey)

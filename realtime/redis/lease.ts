@@ -5,10 +5,11 @@ import type { Redis } from 'ioredis'
 
 /**
  * KEYS: lease, generation. ARGV: node, time to live (ms), the highest generation known elsewhere.
- * Returns the new generation, or 0 if another node holds the lease.
+ * Returns the new generation, or 0 if the node has lost the key that it has just set.
  */
 const ACQUIRE = `
-if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 0 end
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
 local generation = math.max(tonumber(redis.call('GET', KEYS[2]) or '0'), tonumber(ARGV[3])) + 1
 redis.call('SET', KEYS[2], generation)
 return generation`
@@ -29,9 +30,10 @@ export interface RedisLease {
    * Takes the lease if it is free and returns its generation, otherwise undefined. Rejects if Redis
    * does not answer.
    *
-   * @param floor the new generation is higher than this one
+   * @param readFloor The new generation is higher than this one. It is read only if the lease is
+   *   free, because all nodes try all leases again and again. If it rejects, so does `acquire`.
    */
-  acquire(floor: number): Promise<number | undefined>
+  acquire(readFloor: () => Promise<number>): Promise<number | undefined>
   /**
    * Prolongs the lease. Returns false if this node no longer holds it. Rejects if Redis does not
    * answer.
@@ -56,9 +58,16 @@ export function createRedisLease(
   let generation: number | undefined
   /** Counted from before each request, so that this node never believes in its lease too long. */
   let heldUntil = 0
+  const giveUp = () => redis.eval(RELEASE, 1, key, node).catch(() => undefined)
   return {
     heldGeneration: () => (performance.now() < heldUntil ? generation : undefined),
-    async acquire(floor) {
+    async acquire(readFloor) {
+      // Nobody else can take the lease meanwhile, and this node doesn't act on it yet.
+      if ((await redis.set(key, node, 'PX', ttlMs, 'NX')) === null) return undefined
+      const floor = await readFloor().catch(async (error: unknown) => {
+        await giveUp()
+        throw error
+      })
       const askedAt = performance.now()
       const answer = Number(await redis.eval(ACQUIRE, 2, key, generationKey, node, ttlMs, floor))
       if (answer === 0) return undefined
@@ -73,7 +82,7 @@ export function createRedisLease(
     },
     async release() {
       heldUntil = 0
-      await redis.eval(RELEASE, 1, key, node).catch(() => undefined)
+      await giveUp()
     },
   }
 }

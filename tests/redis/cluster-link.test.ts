@@ -225,12 +225,14 @@ describe('the link follows a failover to another address, because it resolves th
     await using redis = await startPair()
     using a = await linkTo(redis.url, 'a')
     const lease = createRedisLease(a.link.commands, '{it}', 'a', 60_000)
-    await eventually(async () => (await lease.acquire(0)) === 1)
+    await eventually(async () => (await lease.acquire(() => Promise.resolve(0))) === 1)
     await ask(redis.first, 'REPLICAOF', redis.second.host, String(redis.second.port))
     redis.fail()
     await expect(lease.renew()).rejects.toThrow('READONLY')
     const heir = createRedisLease(a.link.commands, '{it}', 'a', 60_000)
-    await eventually(async () => (await heir.acquire(41)) === 42, { within: 10_000 })
+    await eventually(async () => (await heir.acquire(() => Promise.resolve(41))) === 42, {
+      within: 10_000,
+    })
     expect(await ask(redis.second, 'GET', '{it}')).toBe('a')
     await eventually(() => a.link.isConnected(), { within: 10_000 })
   })

@@ -7,6 +7,8 @@ import { createSharedLimiter } from '../../realtime/redis/shared-limiter.ts'
 import { eventually } from '../harness/eventually.ts'
 import { TestRedis } from '../harness/redis.ts'
 
+const above = (generation: number) => () => Promise.resolve(generation)
+
 let server: TestRedis
 let redis: Redis
 beforeAll(async () => {
@@ -23,9 +25,9 @@ test('one node holds a lease; after its release, another node gets it under a hi
     createRedisLease(redis, 'one', 'a', 5_000),
     createRedisLease(redis, 'one', 'b', 5_000),
   ]
-  const generation = (await a.acquire(0))!
+  const generation = (await a.acquire(above(0)))!
   expect(generation).toBeGreaterThan(0)
-  expect(await b.acquire(0)).toBeUndefined()
+  expect(await b.acquire(above(0))).toBeUndefined()
   expect(await a.renew()).toBe(true)
   expect(await b.renew()).toBe(false)
   expect([a.heldGeneration(), b.heldGeneration()]).toEqual([generation, undefined])
@@ -33,7 +35,19 @@ test('one node holds a lease; after its release, another node gets it under a hi
   expect(await a.renew()).toBe(true)
   await a.release()
   expect(a.heldGeneration()).toBeUndefined()
-  expect(await b.acquire(0)).toBe(generation + 1)
+  expect(await b.acquire(above(0))).toBe(generation + 1)
+})
+
+test('a node reads the last generation only if the lease is free, and gives the lease up if it cannot', async () => {
+  const [a, b] = [
+    createRedisLease(redis, 'read', 'a', 60_000),
+    createRedisLease(redis, 'read', 'b', 60_000),
+  ]
+  const away = () => Promise.reject(new Error('the database is away'))
+  await expect(a.acquire(away)).rejects.toThrow('the database is away')
+  expect(a.heldGeneration()).toBeUndefined()
+  expect(await b.acquire(above(6))).toBe(7)
+  expect(await a.acquire(away)).toBeUndefined()
 })
 
 test('an expired lease goes to another node, and the former holder knows that it has lost it', async () => {
@@ -41,18 +55,18 @@ test('an expired lease goes to another node, and the former holder knows that it
     createRedisLease(redis, 'two', 'a', 150),
     createRedisLease(redis, 'two', 'b', 150),
   ]
-  await a.acquire(0)
-  await eventually(async () => (await b.acquire(0)) !== undefined, { within: 2_000 })
+  await a.acquire(above(0))
+  await eventually(async () => (await b.acquire(above(0))) !== undefined, { within: 2_000 })
   expect(a.heldGeneration()).toBeUndefined()
   expect(await a.renew()).toBe(false)
 })
 
 test('a Redis that has lost its data gives no generation twice if the database knows the last one', async () => {
   const a = createRedisLease(redis, 'three', 'a', 5_000)
-  await a.acquire(0)
+  await a.acquire(above(0))
   await redis.flushall()
   expect(await a.renew()).toBe(false)
-  expect(await createRedisLease(redis, 'three', 'b', 5_000).acquire(41)).toBe(42)
+  expect(await createRedisLease(redis, 'three', 'b', 5_000).acquire(above(41))).toBe(42)
 })
 
 test('limits count over all nodes together, and per node while Redis is away', async () => {

@@ -132,7 +132,7 @@ it.each([
 describe('the scripts of package.json', () => {
   const scripts: Record<string, string> = manifest.scripts
 
-  it.each(['start', 'dev', 'test', 'check', 'fuzz', 'bench', 'screenshots'])(
+  it.each(['start', 'dev', 'test', 'check', 'fuzz', 'bench', 'simulate', 'screenshots'])(
     'npm run %s prepares itself',
     (name) => {
       expect(scripts[`pre${name}`]).toMatch(/^node tools\/prepare\.mjs/)
