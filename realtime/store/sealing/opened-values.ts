@@ -1,5 +1,5 @@
-// Short values that were sealed or opened lately, without their seal. Setting up a cipher costs more
-// than the cipher itself does for a short text. Most of what is opened was written a moment ago, or
+// Short values that were sealed or opened lately, without their seal. For a short text, setting up
+// a cipher takes longer than the cipher itself. Most of what is opened was written a moment ago, or
 // is read again and again. The memory for it is bounded.
 import type { Binary } from 'mongodb'
 import { tagOf, type Plain, type SealedPlace } from './envelope.ts'
