@@ -6,6 +6,7 @@ import { idOf } from '@lockstep/client/foreign-ids'
 import { openStorage, type PersistedStorage, type Stored } from '@lockstep/persist'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
 import { inForm } from '../harness/long-form.ts'
+import { randomOf } from '../harness/random.ts'
 import { seed } from '../harness/seed.ts'
 import { SimulatedUser, type Device } from '../sync/simulated-user.ts'
 
@@ -13,16 +14,6 @@ const HISTORIES = inForm(30, 1000)
 const STEPS = 40
 const KEY = 'chats'
 const shape = { toStored: (value: Stored) => value, fromStored: (stored: Stored) => stored }
-
-function randomOf(seed: number): () => number {
-  let state = seed | 0
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 /** A tab with the app: it holds a value, and writes all of it after each change. */
 class Tab {
