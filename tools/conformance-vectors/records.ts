@@ -6,7 +6,7 @@ import {
 } from '@lockstep/protocol/decide/records'
 import type { RecordCommands, StoredRecord } from '@lockstep/protocol/records'
 import { reduceRecord, type HeldRecord } from '@lockstep/protocol/reduce/record'
-import { changeOf, context, EARLIER, id, type VectorSource } from './source.ts'
+import { changeOf, EARLIER, id, type VectorSource } from './source.ts'
 
 const RECORD = id(50)
 const record: StoredRecord = {
