@@ -1,6 +1,6 @@
-// The reports of developers' tools about a command's way to all devices. They are passed on to those
-// devices of the same user that report too, and nowhere else. Nothing is stored. What comes too
-// often, or for a device that reads slowly, is dropped.
+// The reports of developers' tools about a command's way to all devices. They are passed on to
+// those devices of the same user that report too, and nowhere else. Nothing is stored. What comes
+// too often, or for a device that reads slowly, is dropped.
 import type { Trace, TraceReport } from '@lockstep/protocol/traces'
 import { KeyedTokenBuckets, type TokenRate } from '../auth/token-bucket.ts'
 import type { ConnectionRegistry } from './connection-registry.ts'
