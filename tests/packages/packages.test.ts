@@ -32,6 +32,7 @@ import {
 import {
   domModule,
   reactProgram,
+  persistedProgram,
   svelteComponents,
   svelteForTheDom,
   svelteProgram,
@@ -120,18 +121,7 @@ describe('@lockstep/client', () => {
   })
 
   test('has stores for Svelte that are kept in a storage', async () => {
-    const file = await project.write(
-      'persisted.js',
-      `import { persistedIn } from '@lockstep/persist/svelte'
-      const texts = new Map()
-      const storage = {
-        getItem: (key) => texts.get(key) ?? null,
-        setItem: (key, text) => texts.set(key, text),
-        subscribe: () => () => {},
-      }
-      persistedIn(storage)('theme', 'light').set('dark')
-      persistedIn(storage)('theme', 'light').subscribe((theme) => console.log(theme))`,
-    )
+    const file = await project.write('persisted.js', persistedProgram)
     expect((await run(process.execPath, [file])).stdout).toBe('dark\n')
   })
 
