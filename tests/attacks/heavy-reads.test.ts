@@ -86,7 +86,12 @@ test('the database may take 3 s for a search, and a page of the activity reads o
   }
   const limited = (commands: { maxTimeMS: unknown }[]) =>
     commands.filter(({ maxTimeMS }) => Number(maxTimeMS) > 0 && Number(maxTimeMS) <= 3_000)
-  for (const query of [{ q: 'b' }, { q: 'a b', match: 'words' }, { q: 'b', state: 'trash' }]) {
+  const searches: Record<string, string>[] = [
+    { q: 'b' },
+    { q: 'a b', match: 'words' },
+    { q: 'b', state: 'trash' },
+  ]
+  for (const query of searches) {
     const reads = (await during(search(query))).filter(({ name }) =>
       /^(?:find|distinct|aggregate) (?:messages|conversations)$/.test(name),
     )
