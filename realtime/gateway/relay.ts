@@ -12,6 +12,7 @@ import type { Cursor } from '@lockstep/protocol/cursor'
 import { DraftNotice } from '@lockstep/protocol/drafts'
 import { Presence as PresenceEvent, type Delta } from '@lockstep/protocol/sync'
 import { Topic } from '@lockstep/protocol/topics'
+import { Trace } from '@lockstep/protocol/traces'
 import type { Logger } from '../observability/logger.ts'
 import type { ClusterLink } from '../redis/cluster-link.ts'
 import { userOfRoom, userRoom } from './connection.ts'
@@ -27,6 +28,7 @@ export type NodeMessage = { topic: Topic; user_id: string } & (
   | { event: 'head'; payload: Cursor }
   | { event: 'delta'; payload: Delta }
   | { event: 'draft'; payload: DraftNotice }
+  | { event: 'trace'; payload: Trace }
   | { event: 'presence'; payload: PresenceUpdate }
   /** The sender's snapshot. The receivers answer with theirs. */
   | { event: 'who'; payload: PresenceSnapshot }
@@ -43,13 +45,17 @@ const payloads = {
   head: z.object({ epoch: z.string(), seq: z.int() }),
   delta: z.looseObject({ entity_id: z.string(), run_id: z.string(), offset: z.int() }),
   draft: DraftNotice,
+  trace: Trace,
   presence: z.object({ node: z.string(), presence: PresenceEvent }),
   who: z.object({ node: z.string(), present: z.array(PresenceEvent) }),
 } satisfies Record<NodeMessage['event'], z.ZodType>
 
 /** How a Socket.IO packet carries a message. */
 const EventPacket = z.object({
-  data: z.tuple([z.enum(['change', 'head', 'delta', 'draft', 'presence', 'who']), z.unknown()]),
+  data: z.tuple([
+    z.enum(['change', 'head', 'delta', 'draft', 'trace', 'presence', 'who']),
+    z.unknown(),
+  ]),
 })
 
 /** What the adapter itself tells other nodes: nothing else is asked of it. */
