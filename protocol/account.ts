@@ -5,6 +5,7 @@ import { limits } from './limits.ts'
 import { PasskeyProof, SecondStepCode, SecurityChange } from './passkeys.ts'
 import { shortText, Text, Time, Uuid } from './scalars.ts'
 import { hasAtMost } from './text.ts'
+import { unloggedTraceCommands } from './traces.ts'
 
 /** Converted to lower case. */
 export const Username = z
@@ -95,6 +96,7 @@ export const unloggedAccountCommands = {
       'The conversation that this device shows; null if it shows none',
     ),
   }),
+  ...unloggedTraceCommands,
 }
 export type Viewing = z.infer<(typeof unloggedAccountCommands)['viewing']>
 
