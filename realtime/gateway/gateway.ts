@@ -33,6 +33,7 @@ import { createSessionWatch } from './session-watch.ts'
 import { gatewaySettings, type GatewaySettings } from './settings.ts'
 import { openSocketServer } from './socket-server.ts'
 import { serveTopic } from './topic-namespace.ts'
+import { createTraces } from './traces.ts'
 import type { DeviceTransport } from './transport.ts'
 import { UserDevices } from './user-devices.ts'
 
@@ -169,9 +170,16 @@ export function startGateway(deps: GatewayDeps): Gateway {
         digestsEveryMs: timings.presence,
         announceAfterMs: timings.announce,
         onChange: (user_id, change) => deps.onPeerChange?.(user_id, change),
+        onTrace: (user_id, trace) => traces.applyRemote(user_id, trace),
       })
     : withoutPeers(registry)
   const { presence } = peers
+  const traces = createTraces({
+    registry,
+    rate: settings.traces,
+    sendToPeers: (user_id, payload) =>
+      peers.send({ topic: 'account', user_id, event: 'trace', payload }),
+  })
 
   function end({ socket }: JoinedSocket, reason: EndReason): void {
     if (!socket.connected) return
@@ -200,6 +208,7 @@ export function startGateway(deps: GatewayDeps): Gateway {
     reads: logReads,
     flooded: (connection) => end(connection, 'flooding'),
     viewing: (connection, conversation_id) => presence.setViewing(connection, conversation_id),
+    trace: (connection, report) => traces.report(connection, report),
     toFault,
     logger,
     settings,

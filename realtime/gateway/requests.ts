@@ -7,6 +7,7 @@ import type { ErrorCode } from '@lockstep/protocol/error-codes'
 import { Fault, parse, toProblem } from '@lockstep/protocol/errors'
 import { RangeRequest, type Ack } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
+import type { TraceReport } from '@lockstep/protocol/traces'
 import { commandAccess, needAccess } from '../auth/scopes.ts'
 import { actorOf } from '../auth/sessions.ts'
 import { TokenBucket } from '../auth/token-bucket.ts'
@@ -28,6 +29,8 @@ export interface RequestDeps {
   reads: Semaphore
   /** The device shows this conversation now; null: none. */
   viewing(connection: Connection, conversation_id: string | null): void
+  /** The device reports about a command's change, or wants to hear such reports. */
+  trace(connection: Connection, report: TraceReport): void
   /** A device was refused so often that answering it is too much work as well. */
   flooded(connection: Connection): void
   toFault(error: unknown): Fault
@@ -66,6 +69,7 @@ const unloggedHandlers = (deps: RequestDeps): UnloggedHandlers => ({
   records: {},
   account: {
     viewing: (connection, { conversation_id }) => deps.viewing(connection, conversation_id),
+    trace: (connection, report) => deps.trace(connection, report),
   },
 })
 
