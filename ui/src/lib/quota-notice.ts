@@ -38,7 +38,7 @@ async function look(): Promise<void> {
   announce(full, ['usage.allUsed', 'usage.severalAllUsed'])
 }
 
-/** In one notice, because each notice takes the place of an earlier one, which is told only once. */
+/** In one notice: among several, each could take the place of one that nobody has seen yet. */
 function announce(quotas: readonly Quota[], [ofOne, ofSeveral]: readonly [TextKey, TextKey]): void {
   const [first, second] = quotas
   if (!first) return
