@@ -6,7 +6,7 @@ import type { DraftNotice } from './drafts.ts'
 import { Cursor, Epoch, Seq, Version } from './cursor.ts'
 import { Problem } from './problem.ts'
 import { Produced } from './produce.ts'
-import { limits } from './limits.ts'
+import * as limits from './limit-values.ts'
 import { Part } from './parts.ts'
 import { Uuid } from './scalars.ts'
 
