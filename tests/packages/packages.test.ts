@@ -13,7 +13,9 @@ import {
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import { gzipSync } from 'node:zlib'
 import { MongoClient } from 'mongodb'
+import { rolldown } from 'rolldown'
 import { compile } from 'svelte/compiler'
 import { build } from 'vite'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -189,6 +191,30 @@ describe('@lockstep/client', () => {
     const code = chunks.map((chunk) => ('code' in chunk ? chunk.code : '')).join('\n')
     expect(code).toContain('/socket.io')
     expect(code).not.toMatch(/from ["']node:|require\(|__vite-browser-external/)
+  })
+
+  test('has a core of at most 20 KB: what a page loads of it at first, gzipped, without socket.io-client', async () => {
+    const entry = await project.write(
+      'core.js',
+      `import { createEngine } from '@lockstep/client'
+      globalThis.engine = createEngine({ origin: '', records: ['note'] })`,
+    )
+    // Vite's own code that preloads modules isn't the client's, so its bundler works alone.
+    const bundle = await rolldown({
+      input: entry,
+      external: 'socket.io-client',
+      platform: 'browser',
+      preserveEntrySignatures: false,
+    })
+    const { output } = await bundle.generate({ minify: true })
+    const chunks = output.filter((one) => one.type === 'chunk')
+    const first = new Set(chunks.filter(({ isEntry }) => isEntry))
+    for (const { imports } of first)
+      for (const chunk of chunks) if (imports.includes(chunk.fileName)) first.add(chunk)
+    expect(first.size).toBeLessThan(chunks.length)
+    const bytes = gzipSync(Array.from(first, ({ code }) => code).join('\n')).length
+    console.log(`The core of @lockstep/client has ${bytes} bytes, gzipped.`)
+    expect(bytes).toBeLessThanOrEqual(20 * 1024)
   })
 
   test('has the public interface that clients/typescript/api.md reports', async () => {
