@@ -5,14 +5,15 @@ import * as limits from './limit-values.ts'
 import { PasskeyProof, SecondStepCode, SecurityChange } from './passkeys.ts'
 import { shortText, Text, Time, Uuid } from './scalars.ts'
 import { hasAtMost } from './text.ts'
+import { unloggedTraceCommands } from './traces.ts'
 
 /** Converted to lower case. */
 export const Username = z
   .string()
+  .max(limits.usernameMax, { abort: true })
   .toLowerCase()
   .regex(/^[a-z0-9._-]*$/, 'may only use a-z, 0-9, ".", "_" and "-"')
   .min(limits.usernameMin)
-  .max(limits.usernameMax)
   .describe('The name to sign in with; unique, compared in lower case')
 export const Password = shortText(limits.passwordMax)
   .refine(
@@ -95,6 +96,7 @@ export const unloggedAccountCommands = {
       'The conversation that this device shows; null if it shows none',
     ),
   }),
+  ...unloggedTraceCommands,
 }
 export type Viewing = z.infer<(typeof unloggedAccountCommands)['viewing']>
 

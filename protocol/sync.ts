@@ -9,6 +9,7 @@ import { Produced } from './produce.ts'
 import * as limits from './limit-values.ts'
 import { Part } from './parts.ts'
 import { Uuid } from './scalars.ts'
+import type { Trace } from './traces.ts'
 
 /**
  * `auth` of the handshake. `since`: the device's cursor. `user_id`: the user whose state the device
@@ -139,5 +140,6 @@ export interface ServerEvents {
   delta: (payload: Delta) => void
   presence: (payload: Presence) => void
   draft: (payload: DraftNotice) => void
+  trace: (payload: Trace) => void
   draining: (payload: Draining) => void
 }

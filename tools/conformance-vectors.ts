@@ -13,6 +13,7 @@ import { Fault } from '@lockstep/protocol/errors'
 import { accountVectors } from './conformance-vectors/account.ts'
 import { conversationVectors } from './conformance-vectors/conversations.ts'
 import { preferencesVectors } from './conformance-vectors/preferences.ts'
+import { recordVectors } from './conformance-vectors/records.ts'
 import { runVectors } from './conformance-vectors/runs.ts'
 import { context, type VectorSource } from './conformance-vectors/source.ts'
 
@@ -94,6 +95,7 @@ export const makeVectors = (): Map<string, string> =>
     ['preferences.json', fileOf(preferencesVectors)],
     ['agents.json', fileOf(runVectors)],
     ['account.json', fileOf(accountVectors)],
+    ['records.json', fileOf(recordVectors)],
   ])
 
 if (import.meta.main)

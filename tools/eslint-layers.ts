@@ -69,7 +69,7 @@ const knownOnlyTo = new Map<string, string | string[]>([
   ['@fastify', 'realtime/http'],
   ['ioredis', 'realtime/redis'],
   ['socket.io-client', ['clients/typescript', 'clients/conformance']],
-  ['svelte', ['ui', 'clients/svelte']],
+  ['svelte', ['ui', 'clients/svelte', 'clients/persist']],
   ['react', ['clients/react', 'clients/ai-sdk']],
   ['ai', 'clients/ai-sdk'],
   ['@ai-sdk', 'clients/ai-sdk'],
@@ -87,7 +87,7 @@ const onlyPackages = new Map([
   ['clients/svelte', ['svelte']],
   ['clients/vue', ['vue']],
   ['clients/ai-sdk', ['ai', '@ai-sdk/react', 'react']],
-  ['clients/persist', []],
+  ['clients/persist', ['svelte']],
 ])
 
 const innermostFirst = [...mayImport.keys()].sort((a, b) => b.length - a.length)

@@ -24,6 +24,7 @@ import { ConnectionRegistry } from './connection-registry.ts'
 import { sessionRoom, userRoom, type ConnectionIdentity, type JoinedSocket } from './connection.ts'
 import { startHeadComparison } from './head-comparison.ts'
 import { createHeadReader } from './head-reader.ts'
+import { Intake } from './intake.ts'
 import { createGatewayMetrics, type EndReason, type GatewayMetrics } from './metrics.ts'
 import { connectPeers, withoutPeers } from './peers.ts'
 import { createRefusals } from './refusals.ts'
@@ -32,6 +33,7 @@ import { createSessionWatch } from './session-watch.ts'
 import { gatewaySettings, type GatewaySettings } from './settings.ts'
 import { openSocketServer } from './socket-server.ts'
 import { serveTopic } from './topic-namespace.ts'
+import { createTraces } from './traces.ts'
 import type { DeviceTransport } from './transport.ts'
 import { UserDevices } from './user-devices.ts'
 
@@ -138,7 +140,7 @@ export interface Gateway {
 export function startGateway(deps: GatewayDeps): Gateway {
   const { sessions, log, logger, toFault, link, settings = gatewaySettings } = deps
   const { timings } = settings
-  const { io, allClosed, close } = openSocketServer(deps.httpServer, settings, deps)
+  const { io, joinedInDebt, allClosed, close } = openSocketServer(deps.httpServer, settings, deps)
   let isDraining = false
   let stopped: Promise<void> | undefined
 
@@ -146,6 +148,7 @@ export function startGateway(deps: GatewayDeps): Gateway {
     sleep(backoffMs(attempt, timings.retry), undefined, { ref: false })
   const registry = new ConnectionRegistry()
   const devices = new UserDevices(settings.devicesPerUser)
+  const intake = new Intake(settings)
   const gatewayMetrics = createGatewayMetrics(deps.metrics, () => registry.connections())
   const headReader = createHeadReader(log)
   const headComparison = startHeadComparison({
@@ -167,9 +170,16 @@ export function startGateway(deps: GatewayDeps): Gateway {
         digestsEveryMs: timings.presence,
         announceAfterMs: timings.announce,
         onChange: (user_id, change) => deps.onPeerChange?.(user_id, change),
+        onTrace: (user_id, trace) => traces.applyRemote(user_id, trace),
       })
     : withoutPeers(registry)
   const { presence } = peers
+  const traces = createTraces({
+    registry,
+    rate: settings.traces,
+    sendToPeers: (user_id, payload) =>
+      peers.send({ topic: 'account', user_id, event: 'trace', payload }),
+  })
 
   function end({ socket }: JoinedSocket, reason: EndReason): void {
     if (!socket.connected) return
@@ -198,6 +208,7 @@ export function startGateway(deps: GatewayDeps): Gateway {
     reads: logReads,
     flooded: (connection) => end(connection, 'flooding'),
     viewing: (connection, conversation_id) => presence.setViewing(connection, conversation_id),
+    trace: (connection, report) => traces.report(connection, report),
     toFault,
     logger,
     settings,
@@ -223,6 +234,8 @@ export function startGateway(deps: GatewayDeps): Gateway {
         toFault,
         isDraining: () => isDraining,
         devices,
+        intake,
+        joinedInDebt,
         onRefused: refusals.ofHandshake,
         settings,
       }),
@@ -232,6 +245,7 @@ export function startGateway(deps: GatewayDeps): Gateway {
       headReader,
       log,
       logReads,
+      intake,
       sessionWatch,
       presence,
       gatewayMetrics,

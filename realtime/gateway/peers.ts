@@ -6,6 +6,7 @@ import type { WireChange } from '@lockstep/protocol/change'
 import { newId } from '@lockstep/protocol/ids'
 import { Presence as PresenceEvent } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
+import type { Trace } from '@lockstep/protocol/traces'
 import { repeatEvery } from '../concurrency/repeat.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { ClusterLink } from '../redis/cluster-link.ts'
@@ -82,6 +83,8 @@ export interface PeersDeps {
   announceAfterMs: number
   /** A peer has sent this change. */
   onChange(user_id: string, change: WireChange): void
+  /** A device on a peer has reported about a command's change. */
+  onTrace(user_id: string, trace: Trace): void
 }
 
 /**
@@ -112,6 +115,8 @@ export function connectPeers(deps: PeersDeps): Peers {
         return registry.sendDelta(user_id, topic, message.payload)
       case 'draft':
         return registry.sendDraftNotice(user_id, message.payload)
+      case 'trace':
+        return deps.onTrace(user_id, message.payload)
       case 'presence':
         return presence.applyUpdate(user_id, message.payload)
       case 'who':

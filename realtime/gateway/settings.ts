@@ -16,8 +16,10 @@ export interface GatewaySettings {
   buffer: ChangeBufferLimits
   /** Events sent by one socket. */
   events: TokenRate
-  /** Events sent by all sockets of one user on this node; large ones count several times. */
+  /** Packets of all sockets of one user on this node; large ones count several times. */
   eventsPerUser: TokenRate
+  /** Reports of developers' tools of one user that this node passes on. */
+  traces: TokenRate
   /** After this many refused events in a row, the next one ends the socket. */
   refusals: number
   /** New transports from one address, on this node. */
@@ -88,6 +90,7 @@ export const gatewaySettings: GatewaySettings = {
   buffer: { changes: 512, bytes: 512 * 1024 },
   events: { rate: 100, burst: 200 },
   eventsPerUser: { rate: 300, burst: 1_500 },
+  traces: { rate: 20, burst: 100 },
   refusals: 500,
   connections: { rate: 200, burst: 20_000 },
   joins: { rate: 50, burst: 2_000 },

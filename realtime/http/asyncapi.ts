@@ -17,6 +17,7 @@ import {
 } from '@lockstep/protocol/sync'
 import { topicTable } from '@lockstep/protocol/topic-table'
 import { topics, type Topic } from '@lockstep/protocol/topics'
+import { Trace } from '@lockstep/protocol/traces'
 import { PROTOCOL } from '@lockstep/protocol/version'
 import { SESSION_COOKIE } from '../auth/session-cookie.ts'
 import { SchemaComponents, type Schema } from './schema-components.ts'
@@ -52,6 +53,11 @@ const events: Record<string, Event> = {
   draft: {
     summary: 'A draft has changed, or is gone; may be lost',
     schema: DraftNotice,
+    topics: ['account'],
+  },
+  trace: {
+    summary: 'For developers’ tools: a device has a change; may be lost',
+    schema: Trace,
     topics: ['account'],
   },
   draining: { summary: 'This node is about to stop: connect again', schema: Draining },

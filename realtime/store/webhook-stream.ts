@@ -5,7 +5,7 @@ import { openStream, type ChangeStreamReader } from './change-stream.ts'
 import type { Database } from './database.ts'
 import type { ChangeDocument, ResumeToken } from './documents.ts'
 import type { WebhookDocument, WebhookReplayDocument } from './webhook-documents.ts'
-import { beginPosition, readPosition } from './webhooks.ts'
+import { beginPosition, readPosition } from './webhook-lease.ts'
 
 /** Names the canary of this stream. */
 export const WEBHOOKS = 'webhooks'

@@ -5,7 +5,7 @@
 import type { Topic } from '@lockstep/protocol/topics'
 import { readChanges, topicKey } from './changes.ts'
 import type { Database } from './database.ts'
-import type { ChangeDocument, ResumeToken } from './documents.ts'
+import type { ChangeDocument } from './documents.ts'
 import type {
   WebhookCursorDocument,
   WebhookDocument,
@@ -86,6 +86,10 @@ export interface DueEntries {
   last: number
 }
 
+/** The last entry that was seen, for updates that must not take it back. */
+const lastSeen = (last: number) => ({ $cond: [{ $gt: ['$seen', last] }, '$seen', last] })
+const nextRound = { $add: [{ $ifNull: ['$round', 0] }, 1] }
+
 /**
  * Notes that there are entries to deliver. A cursor that is new, or of another epoch, begins at the
  * first of them. One that waits to be tried again goes on waiting.
@@ -110,8 +114,8 @@ export async function noteDue(
               $set: {
                 ...{ webhook_id, user_id, topic, epoch },
                 delivered: known('delivered', first - 1),
-                seen: { $cond: [{ $gt: ['$seen', last] }, '$seen', last] },
-                round: known('round', { $add: [{ $ifNull: ['$round', 0] }, 1] }),
+                seen: lastSeen(last),
+                round: known('round', nextRound),
                 tries: { $ifNull: ['$tries', 0] },
                 failing: { $ifNull: ['$failing', false] },
                 due_at: { $ifNull: ['$due_at', now] },
@@ -148,8 +152,8 @@ export async function rewindCursors(
                   first - 1,
                 ],
               },
-              seen: { $cond: [{ $gt: ['$seen', last] }, '$seen', last] },
-              round: { $add: [{ $ifNull: ['$round', 0] }, 1] },
+              seen: lastSeen(last),
+              round: nextRound,
             },
           },
           { $unset: 'failing_since' },
@@ -225,6 +229,8 @@ export async function hurryCursors(
 
 type Position = Pick<WebhookCursorDocument, '_id' | 'round'> & { delivered: number }
 
+const notFailing = { failing: false, tries: 0 }
+
 /** False if the cursor is gone, or was moved back meanwhile. */
 export async function noteDelivered(
   { webhook_cursors }: Database,
@@ -232,7 +238,7 @@ export async function noteDelivered(
 ): Promise<boolean> {
   const { matchedCount } = await webhook_cursors.updateOne(
     { _id, round },
-    { $max: { delivered }, $set: { failing: false, tries: 0 }, $unset: { failing_since: 1 } },
+    { $max: { delivered }, $set: notFailing, $unset: { failing_since: 1 } },
   )
   return matchedCount === 1
 }
@@ -243,17 +249,16 @@ export async function noteTurn(
   { _id, round, delivered }: Position,
   now: Date,
 ): Promise<void> {
-  const written = { $max: { delivered }, $set: { failing: false, tries: 0 } }
   const ends = await webhook_cursors.updateOne(
     { _id, round, seen: { $lte: delivered } },
-    { ...written, $unset: { failing_since: 1, due_at: 1 } },
+    { $max: { delivered }, $set: notFailing, $unset: { failing_since: 1, due_at: 1 } },
   )
   if (ends.matchedCount === 1) return
   await webhook_cursors.updateOne(
     { _id, round },
     {
-      ...written,
-      $set: { failing: false, tries: 0, due_at: now },
+      $max: { delivered },
+      $set: { ...notFailing, due_at: now },
       $unset: { failing_since: 1 },
     },
   )
@@ -323,75 +328,4 @@ export async function isClosed(
   const key = topicKey(user_id, topic)
   const head = await heads.findOne({ user_id: userIdOf(key), _id: key }, idIndexHint)
   return head === null || head.closed === true
-}
-
-const [TAIL, LEASE] = ['tail:webhooks', 'lease:webhooks'] as const
-
-/** Where the stream of webhooks stands, and which webhooks it had seen by then. */
-export interface WebhookPosition {
-  token: ResumeToken
-  webhook_ids: string[]
-  at: Date
-}
-
-export async function readPosition({ feed }: Database): Promise<WebhookPosition | undefined> {
-  const saved = await feed.findOne({ _id: TAIL })
-  if (!saved?.token) return undefined
-  return { token: saved.token, webhook_ids: saved.webhook_ids ?? [], at: saved.at! }
-}
-
-/** Makes the position and the lease of webhooks, unless they exist. */
-export async function beginPosition({ feed }: Database, token: ResumeToken): Promise<void> {
-  const begun = { token, webhook_ids: [], generation: 0, at: new Date() }
-  await feed.updateOne({ _id: TAIL }, { $setOnInsert: begun }, { upsert: true })
-  const free = { owner: '', generation: 0, expires_at: new Date(0) }
-  await feed.updateOne({ _id: LEASE }, { $setOnInsert: free }, { upsert: true })
-}
-
-/** Saves the position, unless a later holder of the lease has saved one. */
-export async function savePosition(
-  { feed }: Database,
-  position: WebhookPosition,
-  generation: number,
-): Promise<void> {
-  await feed.updateOne(
-    { _id: TAIL, generation: { $lte: generation } },
-    { $set: { ...position, generation } },
-  )
-}
-
-/**
- * Takes the lease of webhooks for `ms` by the database's clock, if it is free, and returns its
- * generation.
- */
-export async function acquireWebhookLease(
-  { feed }: Database,
-  owner: string,
-  ms: number,
-): Promise<number | undefined> {
-  const free = { _id: LEASE, $expr: { $lt: ['$expires_at', '$$NOW'] } }
-  const lease = await feed.findOne(free)
-  if (!lease) return undefined
-  const { generation = 0 } = lease
-  const taken = await feed.updateOne({ ...free, generation }, [
-    { $set: { owner, expires_at: { $add: ['$$NOW', ms] }, generation: generation + 1 } },
-  ])
-  return taken.modifiedCount === 1 ? generation + 1 : undefined
-}
-
-/** Prolongs the lease. False if another node has it. */
-export async function renewWebhookLease(
-  { feed }: Database,
-  owner: string,
-  ms: number,
-): Promise<boolean> {
-  const renewed = await feed.updateOne({ _id: LEASE, owner }, [
-    { $set: { expires_at: { $add: ['$$NOW', ms] } } },
-  ])
-  return renewed.matchedCount === 1
-}
-
-/** Leaves the lease to the other nodes. */
-export async function dropWebhookLease({ feed }: Database, owner: string): Promise<void> {
-  await feed.updateOne({ _id: LEASE, owner }, { $set: { owner: '', expires_at: new Date(0) } })
 }

@@ -1,6 +1,6 @@
-// What the node does that holds the lease of webhooks. It follows the change stream, notes in the
-// database what has to be delivered to whom, and saves its position only afterwards. So the next
-// holder goes on where this one was, and misses nothing.
+// What the node that holds the lease of webhooks does. It follows the change stream. For each
+// change it notes in the database which webhooks must get it, and only then saves its position in
+// the stream. The next holder goes on from that position and misses nothing.
 //
 // If the database has forgotten the position, the stream begins from now. Until what was missed has
 // been looked up in the log, nothing newer is noted, because a new cursor begins at the first entry
@@ -17,6 +17,7 @@ import { writeCanary } from '../store/feed.ts'
 import { usersWithLogs } from '../store/heads.ts'
 import { userIdOf } from '../store/shard-key.ts'
 import type { WebhookDocument, WebhookReplayDocument } from '../store/webhook-documents.ts'
+import { readPosition, savePosition, type WebhookPosition } from '../store/webhook-lease.ts'
 import { openWebhookStream, WEBHOOKS, type WebhookEvent } from '../store/webhook-stream.ts'
 import {
   deleteReplay,
@@ -29,11 +30,8 @@ import {
   noteReplayed,
   pageOfCursors,
   readMadeSince,
-  readPosition,
   rewindCursors,
-  savePosition,
   type DueEntries,
-  type WebhookPosition,
 } from '../store/webhooks.ts'
 import type { Deliveries } from './deliveries.ts'
 

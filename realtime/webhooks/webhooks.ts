@@ -15,13 +15,9 @@ import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { Database } from '../store/database.ts'
 import type { WebhookDocument } from '../store/webhook-documents.ts'
+import { acquireWebhookLease, dropWebhookLease, renewWebhookLease } from '../store/webhook-lease.ts'
 import { beginWebhookStream } from '../store/webhook-stream.ts'
-import {
-  acquireWebhookLease,
-  dropWebhookLease,
-  renewWebhookLease,
-  updateWebhook,
-} from '../store/webhooks.ts'
+import { updateWebhook } from '../store/webhooks.ts'
 import { Deliveries } from './deliveries.ts'
 import { Holding } from './holding.ts'
 import { createPoster, DeliveryError } from './post.ts'
@@ -36,7 +32,7 @@ export interface WebhooksDeps {
   log: Pick<Log, 'heads'>
   /** Seal the webhooks' secrets; newest first. */
   secrets: readonly string[]
-  /** Addresses and ranges of the own network that webhooks may reach. */
+  /** Addresses and ranges of the server's own network that webhooks may reach. */
   allow: readonly string[] | undefined
   trail: AuditTrail
   logger: Logger

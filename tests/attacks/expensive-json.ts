@@ -1,6 +1,7 @@
 // JSON that costs as much as possible per byte. A search finds it: it mutates a few parameters and
 // keeps what costs more, as an attacker would.
 import { performance } from 'node:perf_hooks'
+import { randomOf } from '../harness/random.ts'
 
 /** A text of `bytes` made of repetitions of one form. */
 export interface Shape {
@@ -46,15 +47,6 @@ export function written({ field, form, key, bytes }: Shape, around: object = {})
   return `{${beside}${beside && ','}${value}}`
 }
 
-/** A generator of numbers in [0, 1) that a seed determines. */
-function seeded(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
-  }
-}
-
 const cpuMs = (): number => {
   const { user, system } = process.threadCpuUsage()
   return (user + system) / 1_000
@@ -84,7 +76,7 @@ export async function mostExpensive(
   }: { fields: string[]; maxBytes: number; steps: number; seed: number },
   cost: (shape: Shape) => number | Promise<number>,
 ): Promise<{ shape: Shape; ms: number }> {
-  const random = seeded(seed)
+  const random = randomOf(seed)
   const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!
   const anyField = () => pick([undefined, ...fields])
   let best: { shape: Shape; ms: number } | undefined

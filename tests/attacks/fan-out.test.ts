@@ -63,3 +63,20 @@ test('what 50 devices look at is told to all of them at last, and seldom in betw
   // 3,000 messages of 50 devices would be 147,000 events: this one would have got 2,940
   expect(watcher.seen.length - before).toBeLessThan(1_000)
 })
+
+test('of the reports of 50 devices, a node passes on as many as one user may send', async () => {
+  const often = { rate: 1e6, burst: 1e6 }
+  await using node = await startScriptedNode({
+    settings: {
+      ...{ events: often, eventsPerUser: often, inFlight: 10_000 },
+      traces: { rate: 1e-6, burst: 10 },
+    },
+  })
+  const { cookie } = node.sessions.signIn()
+  const devices = await Promise.all(Array.from({ length: 50 }, () => node.join('account', cookie)))
+  await Promise.all(devices.map((device) => device.request('trace', { trace_id: null })))
+  for (let round = 0; round < 10; round++)
+    await Promise.all(devices.map((device) => device.request('trace', { trace_id: newId() })))
+  const told = devices.flatMap(({ seen }) => seen.filter(({ event }) => event === 'trace'))
+  expect(told).toHaveLength(10 * 49)
+})

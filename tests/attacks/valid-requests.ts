@@ -266,6 +266,7 @@ export const commandPayloads: {
   account: {
     revoke: async (of) => ({ session_id: (await of.signIn()).session.id }),
     viewing: its,
+    trace: async () => ({ trace_id: newId(), timings: { sent: 1, acked: 9 } }),
   },
   records: {
     put: async (of) => ({ ...(await recordOf(of)), data: { text: 'Mine' } }),
@@ -366,7 +367,7 @@ export const strangers: {
     },
     preferences: { update: 'own' },
     agents: { run: 'not_found', stop: 'not_found', delete: 'not_found' },
-    account: { revoke: 'not_found', viewing: 'own' },
+    account: { revoke: 'not_found', viewing: 'own', trace: 'own' },
     records: { put: 'own', patch: 'not_found', delete: 'not_found' },
   },
 }

@@ -15,10 +15,12 @@ from lockstep_client.decide import (
     decide_run,
     decide_run_delete,
 )
+from lockstep_client.decide_records import RECORD_COMMANDS
 from lockstep_client.reduce import (
     reduce_account,
     reduce_conversation,
     reduce_preferences,
+    reduce_record,
     reduce_run,
 )
 
@@ -27,11 +29,13 @@ REDUCERS: dict[str, Any] = {
     "preferences": reduce_preferences,
     "agents": reduce_run,
     "account": reduce_account,
+    "records": reduce_record,
 }
 DECISIONS: dict[str, dict[str, Any]] = {
     "conversations": CONVERSATION_COMMANDS,
     "preferences": {"update": decide_preferences},
     "agents": {"run": decide_run, "delete": decide_run_delete},
+    "records": RECORD_COMMANDS,
 }
 devices: dict[str, Client] = {}
 work: set[asyncio.Task[Any]] = set()

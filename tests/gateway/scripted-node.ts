@@ -10,6 +10,7 @@ import type { Problem } from '@lockstep/protocol/problem'
 import { newId } from '@lockstep/protocol/ids'
 import type { WireChange } from '@lockstep/protocol/change'
 import type { Presence, Sync } from '@lockstep/protocol/sync'
+import type { Trace } from '@lockstep/protocol/traces'
 import type { Execute } from '../../realtime/commands/commands.ts'
 import { startGateway, type GatewayDeps } from '../../realtime/gateway/gateway.ts'
 import { gatewaySettings, type GatewaySettings } from '../../realtime/gateway/settings.ts'
@@ -165,6 +166,7 @@ interface EventPayloads {
   head: { epoch: string; seq: number }
   delta: { text: string }
   presence: Presence
+  trace: Trace
   draining: { reconnect_within_ms: number }
   connect_error: Error & { data?: Problem }
   disconnect: string
@@ -184,7 +186,7 @@ export class SocketClient {
       this.#wake.resolve()
       this.#wake = Promise.withResolvers<void>()
     }
-    for (const event of ['sync', 'change', 'head', 'delta', 'presence', 'draining'])
+    for (const event of ['sync', 'change', 'head', 'delta', 'presence', 'trace', 'draining'])
       socket.on(event, record(event))
     socket.on('connect_error', record('connect_error'))
     socket.on('disconnect', record('disconnect'))

@@ -18,7 +18,7 @@ const client = path.resolve(import.meta.dirname, '../../clients/python')
 /** No setting of the machine reaches pip or Python. */
 const env = { PATH: '/usr/bin:/bin', HOME: '/nonexistent', PYTHONDONTWRITEBYTECODE: '1' }
 
-const names = ['test_rules.py', 'test_client.py'].flatMap((file) => {
+const names = ['test_rules.py', 'test_client.py', 'test_records.py'].flatMap((file) => {
   const text = readFileSync(path.join(import.meta.dirname, file), 'utf8')
   return Array.from(text.matchAll(/async def (test_\w+)/g), ([, name = '']) => name)
 })
@@ -83,7 +83,7 @@ describe('lockstep-client', () => {
     const programs = Array.from(page.matchAll(/```python\n([\s\S]*?)```/g), ([, code = '']) => code)
     const config = path.join(client, 'pyproject.toml')
     const args = ['--config-file', config, '--cache-dir', path.join(folder, 'types')]
-    const files = ['run', 'support', 'proxy', 'test_client', 'test_rules']
+    const files = ['run', 'support', 'proxy', 'test_client', 'test_records', 'test_rules']
     const checked = [
       path.join(client, 'lockstep_client'),
       path.join(client, 'build_backend.py'),

@@ -26,6 +26,6 @@ def run(test: unittest.TestCase) -> None:
 
 
 if __name__ == "__main__":
-    suite = unittest.defaultTestLoader.loadTestsFromNames(["test_client", "test_rules"])
+    suite = unittest.defaultTestLoader.loadTestsFromNames(["test_client", "test_records", "test_rules"])
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(run, tests_of(suite)))

@@ -40,17 +40,17 @@ class LockstepTest(unittest.IsolatedAsyncioTestCase):
     async def client(self, origin: str = ORIGIN, **options: Any) -> Client:
         return await self.enterAsyncContext(Client(origin, **options))
 
-    async def register(self, origin: str = ORIGIN) -> Client:
+    async def register(self, origin: str = ORIGIN, **options: Any) -> Client:
         """A device of this test's person, which is new."""
-        client = await self.client(origin)
+        client = await self.client(origin, **options)
         await client.register(self.username, PASSWORD)
         await client.start()
         await self.until(client, lambda: client.connection == "live")
         return client
 
-    async def sign_in(self, origin: str = ORIGIN) -> Client:
+    async def sign_in(self, origin: str = ORIGIN, **options: Any) -> Client:
         """Another device of this test's person."""
-        client = await self.client(origin)
+        client = await self.client(origin, **options)
         await client.sign_in(self.username, PASSWORD)
         await client.start()
         await self.until(client, lambda: client.connection in ("live", "polling"))

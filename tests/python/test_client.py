@@ -8,6 +8,7 @@ import re
 import sys
 import unittest
 from pathlib import Path
+from typing import Any
 
 from lockstep_client import Client, LockstepError, new_id
 from support import ORIGIN, PASSWORD, LockstepTest, contents, titles
@@ -211,13 +212,22 @@ class Conversations(LockstepTest):
             await self.agrees(client, made.id)
 
 
+def blocks_of_the_readme() -> list[str]:
+    page = Path(os.environ["LOCKSTEP_README"]).read_text()
+    return re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+
+
+def function_of_the_readme(name: str) -> Any:
+    names: dict[str, Any] = {}
+    exec(next(block for block in blocks_of_the_readme() if f"def {name}(" in block), names)
+    return names[name]
+
+
 class Readme(LockstepTest):
     async def test_the_program_of_the_readme_runs(self) -> None:
         owner = await self.register()
         made = await owner.call("POST", "/users/me/tokens", {"name": "Program"})
-        page = Path(os.environ["LOCKSTEP_README"]).read_text()
-        program = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0]
-        program = program.replace("http://127.0.0.1:3000", ORIGIN)
+        program = blocks_of_the_readme()[0].replace("http://127.0.0.1:3000", ORIGIN)
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-c",
@@ -228,6 +238,16 @@ class Readme(LockstepTest):
         output, _ = await process.communicate()
         self.assertEqual(output.decode(), f"Hello, {self.username}\ncomplete\n")
         self.assertEqual(titles(owner), ["From a program"])
+
+    async def test_the_functions_of_the_readme_overwrite_a_title_and_keep_a_note(self) -> None:
+        owner = await self.register()
+        made = owner.conversations.create(title="First")
+        await made
+        await function_of_the_readme("rename")(owner, made.id, "Second", 7)
+        await self.until(owner, lambda: owner.settled and titles(owner) == ["Second"])
+        token = (await owner.call("POST", "/users/me/tokens", {"name": "Program"}))["token"]
+        notes = await function_of_the_readme("keep_a_note")(ORIGIN, token)
+        self.assertEqual(notes, [{"title": "Garden", "done": True}])
 
 
 def _has_ended(client: Client, run_id: str) -> bool:

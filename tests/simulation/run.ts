@@ -12,7 +12,7 @@ import { tableOf } from './table.ts'
 const { values } = parseArgs({
   options: {
     devices: { type: 'string', default: '1000000' },
-    minutes: { type: 'string', default: '60' },
+    minutes: { type: 'string', default: '10' },
     nodes: { type: 'string', default: '2' },
     'per-node': { type: 'string', default: '10000' },
     seed: { type: 'string', default: '1' },

@@ -1,18 +1,19 @@
-// Lets nodes serve people for a while of virtual time, and measures what that takes. The people are
-// those of docs/scale.md: two tabs each, one of them at each of two nodes.
-import { setImmediate as nextTurn } from 'node:timers/promises'
+// Lets nodes serve people for a while of virtual time, and measures what that takes: nodes start,
+// devices join, people act (mix.ts) for as many minutes as were asked for, and in the end each
+// device must hold what the log holds.
 import { newId } from '@lockstep/protocol/ids'
-import type { CommandContext } from '../../realtime/log/entry.ts'
 import { createMessageSeals } from '../../realtime/redis/message-seals.ts'
 import { openDatabase } from '../../realtime/store/database.ts'
 import { readDeployment } from '../../realtime/store/feed.ts'
 import { createUsers, inBatches } from '../cluster/bulk-users.ts'
-import { watchDatabase } from './database-watch.ts'
+import { randomOf } from '../harness/random.ts'
+import { watchDatabase, type DatabaseWatch } from './database-watch.ts'
 import { MemoryNetwork } from './memory-network.ts'
 import { MemoryRedis } from './memory-redis.ts'
-import { randomOf } from './random.ts'
+import { createConversations, startMix, type Person } from './mix.ts'
+import { createSettling, type Settling } from './settling.ts'
 import { SimulatedDevice, type Seen } from './simulated-device.ts'
-import { startSimulatedNode } from './simulated-node.ts'
+import { startSimulatedNode, type SimulatedNode } from './simulated-node.ts'
 import { realNow, VirtualClock } from './virtual-clock.ts'
 
 export interface SimulationOptions {
@@ -20,7 +21,7 @@ export interface SimulationOptions {
   /** People; each has as many tabs as there are nodes. */
   users: number
   nodes: number
-  /** Nodes of which only the heartbeats are simulated. */
+  /** Nodes that only send heartbeats. */
   otherNodes: number
   minutes: number
   seed: number
@@ -45,150 +46,102 @@ export interface Needed {
   faults: string[]
 }
 
+interface Simulation extends Settling {
+  options: SimulationOptions
+  clock: VirtualClock
+  network: MemoryNetwork
+  redis: MemoryRedis
+  watch: DatabaseWatch
+  seen: Seen
+  nodes: SimulatedNode[]
+  people: Person[]
+}
+
 const MINUTE_MS = 60_000
 const SETTLE_MS = 30_000
 /** How many devices join a node in a second. */
 const JOINS_PER_SECOND = 50
-/** Of 1: people who change something, how often, and people who get a streamed reply. */
-const mix = { active: 0.1, changesPerMinute: 2, streaming: 0.01, deltasPerSecond: 25 }
-const text =
-  'A message of an ordinary length, as people write them: about a hundred characters or so'
 
 /** Replaces the time of this process for good, so it must have nothing else to do. */
 export async function simulate(options: SimulationOptions): Promise<Needed> {
-  const { databaseUrl, nodes: nodeCount, minutes, progress } = options
-  const random = randomOf(options.seed)
+  const { databaseUrl, progress } = options
+  const users = await createUsers(databaseUrl, options.users, () => '')
+  const deployment = await deploymentOf(databaseUrl)
+  progress(`${users.length} users have accounts`)
+
   const clock = new VirtualClock()
   const network = new MemoryNetwork()
   const redis = new MemoryRedis(network)
-  const seen: Seen = { joined: 0, changes: 0, deltas: 0, heads: 0, acks: 0, faults: [], ms: 0 }
-  const people = await createUsers(databaseUrl, options.users, () => '')
-  const deployment = await deploymentOf(databaseUrl)
-  progress(`${people.length} users have accounts`)
-
   const watch = watchDatabase()
-  let working = 0
-  let worked = Promise.withResolvers<void>()
-  async function during<T>(work: Promise<T>): Promise<T> {
-    working++
-    return work.finally(() => {
-      working--
-      worked.resolve()
-      worked = Promise.withResolvers()
-    })
-  }
-  async function settled(): Promise<void> {
-    for (let quietTurns = 0; quietTurns < 3;) {
-      const isWaiting = watch.isBusy() || working > 0
-      if (isWaiting) await Promise.race([watch.nextAnswer(), worked.promise])
-      else await nextTurn()
-      quietTurns = isWaiting || !network.isIdle ? 0 : quietTurns + 1
-    }
-  }
-
+  const settling = createSettling(watch, network)
+  const seen: Seen = { joined: 0, changes: 0, deltas: 0, heads: 0, acks: 0, faults: [], ms: 0 }
   clock.install()
-  const starting = Promise.all(
-    Array.from({ length: nodeCount }, () => startSimulatedNode({ databaseUrl, redis, during })),
+  const { during } = settling
+  const starting = Array.from({ length: options.nodes }, () =>
+    startSimulatedNode({ databaseUrl, redis, during }),
   )
-  const nodes = await clock.keepPace(starting)
-  const residentBefore = process.memoryUsage.rss()
+  const nodes = await clock.keepPace(Promise.all(starting))
+  const people = users.map(({ user, cookie }) => ({ id: user.id, cookie: cookie!, devices: [] }))
+  const simulation = { options, clock, network, redis, watch, seen, nodes, people, ...settling }
 
+  const residentBefore = process.memoryUsage.rss()
+  const devices = people.length * nodes.length
+  const joinSeconds = await joinAll(simulation)
+  progress(`${seen.joined} of ${devices} devices have joined`)
+  if (options.otherNodes > 0) beatForOthers(options.otherNodes, deployment, redis, seen)
+  const ofMix = await runMix(simulation)
+  const residentMb = (process.memoryUsage.rss() - residentBefore) / 1024 ** 2
+  await compareWithLog(simulation)
+  // a copy, because a node that stops disconnects its devices
+  const faults = [...seen.faults]
+  await clock.keepPace(Promise.all(nodes.map((node) => node.stop())))
+  const cpuMsPerJoin = (joinSeconds * 1_000) / devices
+  return { devices, cpuMsPerJoin, residentMb, ...ofMix, faults }
+}
+
+/** All devices join, one person after the other. Returns the processor's seconds of the nodes. */
+async function joinAll(simulation: Simulation): Promise<number> {
+  const { clock, network, seen, nodes, people, settled } = simulation
   const cpu = measureCpu(() => seen.ms)
-  const devices = people.map(() => [] as SimulatedDevice[])
-  for (const [index, { cookie }] of people.entries()) {
-    for (const [at, { httpServer }] of nodes.entries())
-      devices[index]![at] = new SimulatedDevice(network, httpServer, cookie!, seen)
+  for (const { cookie, devices } of people) {
+    for (const { httpServer } of nodes)
+      devices.push(new SimulatedDevice(network, httpServer, cookie, seen))
     await clock.pass(1_000 / JOINS_PER_SECOND, settled)
   }
   await clock.pass(SETTLE_MS, settled)
-  const joinSeconds = cpu()
-  const deviceCount = people.length * nodeCount
-  if (seen.joined !== deviceCount)
-    seen.faults.push(`${seen.joined} of ${deviceCount} devices have joined`)
-  progress(`${seen.joined} devices have joined`)
+  const all = people.length * nodes.length
+  if (seen.joined !== all) seen.faults.push(`${seen.joined} of ${all} devices have joined`)
+  return cpu()
+}
 
+type NeededOfMix = Omit<Needed, 'devices' | 'cpuMsPerJoin' | 'residentMb' | 'faults'>
+
+/** Lets people act for the minutes of the options. */
+async function runMix(simulation: Simulation): Promise<NeededOfMix> {
+  const { options, clock, redis, watch, seen, nodes, people, settled } = simulation
   // Everybody who will write has a conversation before the measurement begins.
-  const [first] = nodes
-  const writers = people.slice(0, Math.ceil(people.length * (mix.active + mix.streaming)))
-  const conversationIds = new Map<string, string>()
-  await Promise.all([
-    inBatches(writers.length, async (index) => {
-      const id = newId()
-      conversationIds.set(writers[index]!.user.id, id)
-      await first!.conversations.change('create', by(writers[index]!.user.id), { id })
-    }),
-    clock.pass(SETTLE_MS, settled),
-  ])
+  const creating = createConversations(people, nodes[0]!)
+  const [writers] = await Promise.all([creating, clock.pass(SETTLE_MS, settled)])
 
-  const streaming = Math.ceil(people.length * mix.streaming)
+  const { minutes } = options
   const end = clock.now + minutes * MINUTE_MS
   const before = { ...seen }
   const published = { ...redis.counts }
   watch.commands.clear()
   watch.lookUps.clear()
-  const ofMix = measureCpu(() => seen.ms)
-  let changes = 0
-
-  /** Calls back at random moments, so many times a minute on average, until the end. */
-  function often(perMinute: number, act: () => void): void {
-    const next = () =>
-      setTimeout(
-        () => {
-          if (clock.now > end) return
-          act()
-          next()
-        },
-        (-Math.log(1 - random()) * MINUTE_MS) / perMinute,
-      )
-    next()
-  }
-  for (const [index, { user }] of writers.entries()) {
-    const id = conversationIds.get(user.id)!
-    const message = { role: 'user', content: text } as const
-    if (index >= streaming) {
-      often(mix.changesPerMinute, () => {
-        changes++
-        const device = devices[index]![Math.floor(random() * nodeCount)]!
-        device.command('conversations', 'append', {
-          mutation_id: newId(),
-          conversation_id: id,
-          message,
-        })
-      })
-      continue
-    }
-    const { gateway, conversations } = nodes[index % nodeCount]!
-    const run_id = newId()
-    let offset = 0
-    often(60 * mix.deltasPerSecond, () => {
-      gateway.delta(user.id, 'conversations', {
-        entity_id: id,
-        run_id,
-        offset,
-        text: 'a few words ',
-      })
-      offset += 'a few words '.length
-    })
-    often(60, () => {
-      changes++
-      conversations
-        .change('append', by(user.id), { conversation_id: id, message })
-        .catch((error: unknown) => seen.faults.push(`a piece was not appended: ${String(error)}`))
-    })
-  }
-  if (options.otherNodes > 0) beatForOthers(options.otherNodes, deployment, redis, seen)
-
+  const cpu = measureCpu(() => seen.ms)
+  const isOver = () => clock.now > end
+  const changes = startMix({ writers, nodes, random: randomOf(options.seed), isOver, seen })
   for (let minute = 1; minute <= minutes; minute++) {
     await clock.pass(MINUTE_MS, settled)
-    progress(`minute ${minute} of ${minutes}: ${ofMix().toFixed(1)} s of the processor so far`)
+    options.progress(
+      `minute ${minute} of ${minutes}: ${cpu().toFixed(1)} s of the processor so far`,
+    )
   }
-  const needed: Needed = {
-    devices: deviceCount,
+  return {
     seconds: minutes * 60,
-    cpuSeconds: ofMix(),
-    cpuMsPerJoin: (joinSeconds * 1_000) / deviceCount,
-    residentMb: (process.memoryUsage.rss() - residentBefore) / 1024 ** 2,
-    changes,
+    cpuSeconds: cpu(),
+    changes: changes(),
     delivered: seen.changes - before.changes,
     deltas: seen.deltas - before.deltas,
     commands: Object.fromEntries(watch.commands),
@@ -199,28 +152,22 @@ export async function simulate(options: SimulationOptions): Promise<Needed> {
       deliveries: redis.counts.deliveries - published.deliveries,
       bytes: redis.counts.bytes - published.bytes,
     },
-    faults: [],
   }
-  await clock.pass(SETTLE_MS, settled)
-  await clock.keepPace(
-    inBatches(people.length, async (index) => {
-      const { seq } = await first!.log.head(people[index]!.user.id, 'conversations')
-      for (const device of devices[index]!)
-        if (device.cursor('conversations') !== seq)
-          seen.faults.push(`a device has ${device.cursor('conversations')} of ${seq} changes`)
-    }),
-  )
-  needed.faults.push(...seen.faults)
-  await clock.keepPace(Promise.all(nodes.map((node) => node.stop())))
-  return needed
 }
 
-const by = (user_id: string): CommandContext => ({
-  user_id,
-  session_id: null,
-  device: 'simulation',
-  mutation_id: newId(),
-})
+/** Notes as a fault each device that hasn't got everything. */
+async function compareWithLog({ clock, seen, nodes, people, settled }: Simulation): Promise<void> {
+  await clock.pass(SETTLE_MS, settled)
+  const comparing = inBatches(people.length, async (index) => {
+    const { id, devices } = people[index]!
+    const { seq } = await nodes[0]!.log.head(id, 'conversations')
+    for (const device of devices) {
+      const has = device.cursor('conversations')
+      if (has !== seq) seen.faults.push(`a device has ${has} of ${seq} changes`)
+    }
+  })
+  await clock.keepPace(comparing)
+}
 
 /** Returns the seconds of this thread since the call, without those that `outsideMs` counts. */
 function measureCpu(outsideMs: () => number): () => number {

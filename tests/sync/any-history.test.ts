@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 import { Fault } from '@lockstep/protocol/errors'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
 import type { CommandOutcome, IssuedCommand } from '@lockstep/client'
+import { randomOf } from '../harness/random.ts'
 import { SimulatedUser, type Device } from './simulated-user.ts'
 import { noFaults, type Faults } from './fake-wire.ts'
 
@@ -86,17 +87,6 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.tuple(fc.nat(DEVICES - 1), actions).map(([device, action]) => ({ ...action, device })),
   { minLength: 10, maxLength: 60 },
 )
-
-/** A small generator of its own, so that a seed replays the wire too. */
-function randomOf(seed: number): () => number {
-  let state = seed | 0
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 function faultsOf(random: () => number, badness: number): Faults {
   return {

@@ -63,6 +63,8 @@ const run: Row[] = [
   ['docs/host-users.md', 'auth_request', 'tests/auth/nginx-snippets.test.ts'],
   ['docs/operating.md', 'proxy_pass', 'tests/browser/base-path.test.ts'],
   ['clients/python/README.md', 'asyncio.run(main())', 'tests/python/test_client.py'],
+  ['clients/python/README.md', 'def rename', 'tests/python/test_client.py'],
+  ['clients/python/README.md', 'def keep_a_note', 'tests/python/test_client.py'],
   ['clients/typescript/README.md', 'encryptedStore', 'tests/sync/kept-commands.test.ts'],
 ]
 

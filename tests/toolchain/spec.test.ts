@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest'
 import type * as z from 'zod'
 import { WireChange } from '@lockstep/protocol/change'
 import { topicTable } from '@lockstep/protocol/topic-table'
+import { Trace } from '@lockstep/protocol/traces'
 import { wireCommands } from '@lockstep/protocol/commands'
 import { DraftNotice } from '@lockstep/protocol/drafts'
 import { errors } from '@lockstep/protocol/error-codes'
@@ -100,6 +101,7 @@ it('has the events of the sockets with their fields', () => {
     delta: fieldsOf(Delta),
     presence: fieldsOf(Presence),
     draft: fieldsOf(DraftNotice),
+    trace: fieldsOf(Trace),
     draining: fieldsOf(Draining),
   })
 })

@@ -5,6 +5,7 @@ import account from './vectors/account.json' with { type: 'json' }
 import agents from './vectors/agents.json' with { type: 'json' }
 import conversations from './vectors/conversations.json' with { type: 'json' }
 import preferences from './vectors/preferences.json' with { type: 'json' }
+import records from './vectors/records.json' with { type: 'json' }
 import type { Adapter, AdapterRequest } from './adapter.ts'
 import { Deviation } from './cases.ts'
 
@@ -23,7 +24,7 @@ interface Result {
 }
 
 /** The compiler gives each row a type of its own; this is what they have in common. */
-const files: readonly VectorFile[] = [conversations, preferences, agents, account].map(
+const files = [conversations, preferences, agents, account, records].map(
   (file) => file as unknown as VectorFile,
 )
 

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, cast
 
@@ -20,6 +20,7 @@ from .errors import LockstepError
 from .lifetime import Lifetime
 from .outbox import OutboxItem
 from .preferences import Preferences
+from .records import Records
 from .rest import Rest, Token
 from .shapes import JsonObject, User
 from .topic import Signed, TopicClient
@@ -32,6 +33,7 @@ class Client:
 
     `token` is an API token or a user token, or a function that returns one. Without a token,
     `sign_in` or `register` gets a cookie, which the client keeps in memory.
+    `records` are the kinds of records to follow.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Client:
         *,
         token: Token | None = None,
         headers: Mapping[str, str] | None = None,
+        records: Sequence[str] = (),
     ) -> None:
         self._rest = Rest(origin, token, headers or {})
         self._rest.signed_out = self._rejected
@@ -55,6 +58,7 @@ class Client:
         self.conversations = Conversations(self._rest, self._changed)
         self.preferences = Preferences(self._rest, self._changed)
         self.agents = Agents(self._rest, self._changed)
+        self.records = Records(self._rest, self._changed, records)
         self.account = Account(self._rest, self._changed, self._expelled)
 
     # Signing in, and other requests.
@@ -216,7 +220,8 @@ class Client:
 
     @property
     def _topics(self) -> tuple[TopicClient, ...]:
-        return (self.conversations, self.preferences, self.agents, self.account)
+        records = (self.records,) if self.records.kinds else ()
+        return (self.conversations, self.preferences, self.agents, *records, self.account)
 
     def _begin(self, lifetime: Lifetime, me: JsonObject) -> User:
         user = cast(User, me["user"])

@@ -99,8 +99,7 @@ class Conversations(TopicClient):
         items = [item for item in self.outbox if item.entity_id == conversation_id]
         if message_id is not None:
             items = [item for item in items if message_id in item.message_ids]
-        worst: tuple[Delivery, ...] = ("failed", "queued", "sending")
-        return next((one for one in worst if any(item.status == one for item in items)), "sent")
+        return self._worst(items)
 
     async def open(self, conversation_id: str) -> Conversation:
         """Loads the newest messages and keeps them up to date until `close`. Raises not_found."""

@@ -1,7 +1,8 @@
 """Pure: state + change -> state. A change whose version isn't above the held one changes nothing.
 
 A state is never changed in place. A purged conversation leaves `{id, user_id, version, purged}`,
-and a deleted run `{id, version, deleted}`: their versions keep late changes out.
+a deleted run `{id, version, deleted}`, and a deleted record that with its `kind`: their versions
+keep late changes out.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ KNOWN_OPS: Final = {
     },
     "preferences": {"updated", "closed"},
     "agents": {"created", "extended", "finished", "deleted", "closed"},
+    "records": {"put", "deleted", "closed"},
     "account": {
         "session_created",
         "session_revoked",
@@ -200,6 +202,30 @@ def reduce_run(held: Held, change: JsonObject) -> Held:
         ended = {key: data[key] for key in ("status", "ended_at", "metadata")}
         return {**held, **ended, "version": version}
     return {**held, "version": version}
+
+
+def is_record(held: Held) -> bool:
+    return held is not None and "deleted" not in held
+
+
+def reduce_record(held: Held, change: JsonObject) -> Held:
+    version, data, at = change["version"], change.get("data"), change["at"]
+    if held is not None and version <= held["version"]:
+        return held
+    if not is_known("records", change) or not data:
+        return held
+    key: JsonObject = {"kind": data.get("kind"), "id": change["entity_id"], "version": version}
+    if change["op"] == "deleted":
+        return {**key, "deleted": True}
+    if change["op"] != "put":
+        return held
+    known = held["created_at"] if held is not None and is_record(held) else at
+    return {
+        **key,
+        "data": data["data"],
+        "created_at": data.get("created_at", known),
+        "updated_at": data.get("updated_at", at),
+    }
 
 
 def reduce_account(held: JsonObject, change: JsonObject) -> JsonObject:

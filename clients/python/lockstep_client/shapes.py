@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any, Literal, NotRequired, TypedDict
 
 JsonObject = dict[str, Any]
-Topic = Literal["conversations", "preferences", "agents", "account"]
+Topic = Literal["conversations", "preferences", "agents", "account", "records"]
 ListState = Literal["active", "archived", "trash"]
 Role = Literal["user", "assistant", "system", "tool"]
 Delivery = Literal["sent", "sending", "queued", "failed"]
-
-TOPICS: tuple[Topic, ...] = ("conversations", "preferences", "agents", "account")
 
 
 class Cursor(TypedDict):
@@ -88,6 +86,17 @@ class Run(TypedDict):
     ended_at: str | None
     metadata: JsonObject
     version: int
+
+
+class Record(TypedDict):
+    """A free-form object that a program keeps for its user."""
+
+    kind: str
+    id: str
+    data: JsonObject
+    version: int
+    created_at: str
+    updated_at: str
 
 
 class User(TypedDict):

@@ -8,7 +8,7 @@ both together.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from .lifetime import Lifetime
 from .log_follower import LogFollower, LogFollowerDeps
 from .outbox import IssuedCommand, Outbox, OutboxDeps, OutboxItem
 from .reduce import Held
-from .shapes import Cursor, JsonObject
+from .shapes import Cursor, Delivery, JsonObject
 
 CHANGE_AFTER_ACK: Final = 2.0
 """So long after a command's ack its change may take to arrive by itself; then it is requested."""
@@ -188,6 +188,12 @@ class TopicClient:
             return []
         pending = [item.entity_id for item in self._parts.outbox.items]
         return list(dict.fromkeys([*self._parts.entities.keys(), *pending]))
+
+    @staticmethod
+    def _worst(items: Iterable[OutboxItem]) -> Delivery:
+        statuses = {item.status for item in items}
+        worst: tuple[Delivery, ...] = ("failed", "queued", "sending")
+        return next((one for one in worst if one in statuses), "sent")
 
     def _send(
         self, name: str, payload: JsonObject, entity_id: str, **options: Any
