@@ -13,9 +13,7 @@ import {
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import { gzipSync } from 'node:zlib'
 import { MongoClient } from 'mongodb'
-import { rolldown } from 'rolldown'
 import { compile } from 'svelte/compiler'
 import { build } from 'vite'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -25,6 +23,7 @@ import { signUp } from '../harness/person.ts'
 import { startProcess } from '../harness/processes.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { aiSdkProgram } from './ai-sdk-program.ts'
+import { firstLoad } from './first-load.ts'
 import {
   createForeignProject,
   findOtherNode,
@@ -207,20 +206,7 @@ describe('@lockstep/client', () => {
       `import { createEngine } from '@lockstep/client'
       globalThis.engine = createEngine({ origin: '', records: ['note'] })`,
     )
-    // Vite's own code that preloads modules isn't the client's, so its bundler works alone.
-    const bundle = await rolldown({
-      input: entry,
-      external: 'socket.io-client',
-      platform: 'browser',
-      preserveEntrySignatures: false,
-    })
-    const { output } = await bundle.generate({ minify: true })
-    const chunks = output.filter((one) => one.type === 'chunk')
-    const first = new Set(chunks.filter(({ isEntry }) => isEntry))
-    for (const { imports } of first)
-      for (const chunk of chunks) if (imports.includes(chunk.fileName)) first.add(chunk)
-    expect(first.size).toBeLessThan(chunks.length)
-    const bytes = gzipSync(Array.from(first, ({ code }) => code).join('\n')).length
+    const bytes = await firstLoad(entry, 'socket.io-client')
     console.log(`The core of @lockstep/client has ${bytes} bytes, gzipped.`)
     expect(bytes).toBeLessThanOrEqual(20 * 1024)
   })

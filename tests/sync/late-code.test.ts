@@ -7,6 +7,7 @@ import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import { DraftsClient } from '../../clients/typescript/src/drafts-client.ts'
 import { Lifetime } from '../../clients/typescript/src/lifetime.ts'
+import type * as restCall from '../../clients/typescript/src/rest/call.ts'
 import { missingCode } from './missing-code.ts'
 import { SimulatedUser } from './simulated-user.ts'
 import { VirtualTime } from './virtual-time.ts'
@@ -91,9 +92,7 @@ test('without the code for older messages or for a route, the caller is told, an
   using routes = missingCode('/route-paths')
   // a module of its own: this one may have the table already
   const fresh = '../../clients/typescript/src/rest/call.ts?without-routes'
-  const { createCall } = (await import(
-    fresh
-  )) as typeof import('../../clients/typescript/src/rest/call.ts')
+  const { createCall } = (await import(fresh)) as typeof restCall
   const answer = () => Promise.resolve(Response.json({ items: [] }))
   const call = createCall({ origin: 'http://fake', fetch: answer, userId: () => undefined })
   expect(await call('listSessions')).toEqual({ items: [] })

@@ -1,5 +1,5 @@
-// Topic `agents`: the agents that can run, and the user's runs. Most of its code (runs.ts) is loaded
-// with the topic.
+// Topic `agents`: the agents that can run, and the user's runs. Most of its code (runs.ts) is
+// loaded with the topic.
 import type { Agent, AgentCommands } from '@lockstep/protocol/agents'
 import { newId } from '@lockstep/protocol/ids'
 import { lateCode } from './late-code.ts'

@@ -1,7 +1,6 @@
-// A topic's socket from the moment on at which no WebSocket has reached the server although HTTP may,
-// as behind a proxy that doesn't pass `Upgrade`. Commands then travel over HTTP, and the topic asks
-// for changes every few seconds. The WebSocket is tried again and again, and takes over as soon as
-// it works.
+// A topic's socket once no WebSocket has reached the server although HTTP may, as behind a proxy
+// that doesn't pass `Upgrade`. Commands then travel over HTTP, and the topic asks for changes every
+// few seconds. The WebSocket is tried again and again, and takes over as soon as it works.
 //
 //   socket --`poll`--> polling --HTTP fails--> down
 //     ^                   |

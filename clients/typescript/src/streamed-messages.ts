@@ -1,5 +1,5 @@
-// Messages that are being written, with what the log doesn't have of them yet. The log has all of it
-// a moment later, so nothing is lost while this code isn't loaded.
+// Messages that are being written, with what the log doesn't have of them yet. The log has all of
+// it a moment later, so nothing is lost while this code isn't loaded.
 import type { Message } from '@lockstep/protocol/message'
 import { openPart, partsOf, putPart, recomposed } from '@lockstep/protocol/message-parts'
 import type { Part } from '@lockstep/protocol/parts'

@@ -6,8 +6,8 @@
 //     ^               |                      |
 //     +--refused, silent, closed or left-----+
 //
-// A WebSocket that fails twice in a row, or after a long wait, may be blocked while HTTP is not. The
-// attempt then goes on over HTTP (`FallbackSocket`).
+// A WebSocket that fails twice in a row, or after a long wait, may be blocked while HTTP is not.
+// The attempt then goes on over HTTP (`FallbackSocket`).
 import type { Fault } from '@lockstep/protocol/errors'
 import type { Ack, Handshake, ServerEvents, Sync } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'

@@ -56,7 +56,9 @@ export const singleEntity = <State extends object>(
   tombstone: () => undefined,
 })
 
-/** A model whose code is loaded with the topic. Nothing of a model is asked before its `loadAll`. */
+/**
+ * A model whose code is loaded with the topic. Nothing of a model is asked before its `loadAll`.
+ */
 export function lateModel<State extends object>(
   topic: Topic,
   load: () => Promise<TopicModel<State>>,
