@@ -39,6 +39,7 @@ import {
   svelteProgram,
   vueProgram,
 } from './framework-programs.ts'
+import { twoDevices } from './two-devices-program.ts'
 
 const run = promisify(execFile)
 const otherNode = await findOtherNode()
@@ -53,29 +54,6 @@ afterAll(() => project?.[Symbol.asyncDispose]())
 
 const installed = (...names: string[]): string =>
   path.join(project.folder, 'node_modules/@lockstep', ...names)
-
-const twoDevices = `import { createEngine } from '@lockstep/client'
-import { cookieJar } from '@lockstep/client/node'
-
-const [origin, username, password] = process.argv.slice(2)
-const device = () => createEngine({ origin, ...cookieJar() })
-const [phone, laptop] = [device(), device()]
-const until = async (holds) => { while (!holds()) await new Promise((resolve) => setTimeout(resolve, 20)) }
-
-await phone.call('register', { body: { username, password } })
-await laptop.call('login', { body: { username, password } })
-const states = await Promise.all([phone.start(), laptop.start()])
-await until(() => [phone, laptop].every(({ connection }) => connection === 'live'))
-
-const { id } = phone.conversations.create({ title: 'From outside' })
-await until(() => laptop.conversations.list('active').items.some((conversation) => conversation.id === id))
-await laptop.conversations.open(id)
-const outcome = await phone.conversations.append(id, { role: 'user', content: 'Hello' }).outcome
-await until(() => laptop.conversations.get(id).messages.some(({ content }) => content === 'Hello'))
-
-console.log(outcome.ok && states.every(({ name }) => name === 'ready') ? 'ok' : \`\${JSON.stringify({ states, outcome })}\`)
-await Promise.all([phone.stop(), laptop.stop()])
-`
 
 test('the wheel of the Python client is packed beside them', async () => {
   expect(await readdir(project.folder)).toContain('lockstep_client-0.1.0-py3-none-any.whl')
