@@ -20,6 +20,7 @@ const entries = [
   /^tests\/conformance-kit\/typescript-adapter\.ts$/,
   /^clients\/ai-sdk\/src\/(ai-sdk|transport)\.ts$/,
   /^clients\/persist\/src\/persist\.ts$/,
+  /^clients\/devtools\/src\/devtools\.ts$/,
   /\.test\.ts$/,
   /^tests\/harness\/global-setup\.ts$/,
   /^tools\/run-reporter\.ts$/,

@@ -23,6 +23,7 @@ import { signUp } from '../harness/person.ts'
 import { startProcess } from '../harness/processes.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { aiSdkProgram } from './ai-sdk-program.ts'
+import { devtoolsProgram } from './devtools-program.ts'
 import {
   createForeignProject,
   findOtherNode,
@@ -250,6 +251,13 @@ test('AI SDK: a reply goes on through a reload, is taken up by other tabs, and e
   ])
 }, 150_000)
 
+test('devtools: the panel shows the way of a change to both devices, and its text when it is opened', async () => {
+  const program = await project.write('devtools.js', devtoolsProgram)
+  const args = [program, shared.node.url, `tools-${newId().slice(-8)}`, 'correct horse battery']
+  const { stdout } = await run(process.execPath, args, { cwd: project.folder, timeout: 60_000 })
+  expect(JSON.parse(stdout)).toEqual({ shownBefore: false, shownOpened: true, left: 0 })
+})
+
 describe('@lockstep/embedded-mongo', () => {
   const roundTrip = async (url: string): Promise<unknown> => {
     await using client = await MongoClient.connect(url)
@@ -304,6 +312,7 @@ describe('every tarball', () => {
     'vue',
     'ai-sdk',
     'persist',
+    'devtools',
     'protocol',
     'embedded-mongo',
   ]
