@@ -10,10 +10,10 @@ import { unloggedTraceCommands } from './traces.ts'
 /** Converted to lower case. */
 export const Username = z
   .string()
+  .max(limits.usernameMax, { abort: true })
   .toLowerCase()
   .regex(/^[a-z0-9._-]*$/, 'may only use a-z, 0-9, ".", "_" and "-"')
   .min(limits.usernameMin)
-  .max(limits.usernameMax)
   .describe('The name to sign in with; unique, compared in lower case')
 export const Password = shortText(limits.passwordMax)
   .refine(

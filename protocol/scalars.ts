@@ -11,7 +11,7 @@ import {
   type JsonObject,
 } from './free-form.ts'
 import { limits } from './limits.ts'
-import { byteLength, hasAtMost } from './text.ts'
+import { hasAtMost, hasAtMostBytes } from './text.ts'
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
@@ -34,7 +34,7 @@ export const shortText = (max: number) =>
 
 /** Text of at most `max` bytes; more is `too_large`. */
 export const sizedText = (max: number) =>
-  Text.refine((value) => value.length <= max && byteLength(value) <= max, {
+  Text.refine((value) => hasAtMostBytes(value, max), {
     message: `must have at most ${max} bytes`,
     params: { limit_bytes: max },
   })
@@ -54,7 +54,7 @@ function folded(value: string): string | undefined {
  * milliseconds.
  */
 export const Time = z.iso
-  .datetime({ offset: true })
+  .datetime({ offset: true, abort: true })
   .refine((value) => folded(value) !== undefined, 'must be a time in the years 0 to 9999')
   .overwrite((value) => folded(value) ?? value)
   .meta({ id: 'Time' })

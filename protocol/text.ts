@@ -18,6 +18,10 @@ export function byteLength(text: string): number {
 export const hasAtMost = (text: string, max: number): boolean =>
   text.length <= max || (text.length <= 2 * max && Array.from(text).length <= max)
 
+/** The same in bytes. */
+export const hasAtMostBytes = (text: string, max: number): boolean =>
+  text.length <= max && byteLength(text) <= max
+
 /** The first `max` characters (code points). */
 export function firstCharacters(text: string, max: number): string {
   if (text.length <= max) return text

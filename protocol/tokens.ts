@@ -4,7 +4,7 @@
 import * as z from 'zod'
 import { User } from './account.ts'
 import { shortText, Text, Time, Uuid } from './scalars.ts'
-import { byteLength } from './text.ts'
+import { hasAtMostBytes } from './text.ts'
 
 /** As for a subject of OpenID Connect. */
 const HOST_ID_BYTES = 255
@@ -49,7 +49,10 @@ export const TokenCreate = z
 
 /** As a header of HTTP can carry it, so that a proxy can name the same user. */
 const HostId = Text.min(1)
-  .refine((id) => byteLength(id) <= HOST_ID_BYTES, `must have at most ${HOST_ID_BYTES} bytes`)
+  .refine((id) => hasAtMostBytes(id, HOST_ID_BYTES), {
+    message: `must have at most ${HOST_ID_BYTES} bytes`,
+    abort: true,
+  })
   .refine((id) => id === id.trim(), 'must not begin or end with white space')
   .refine((id) => !/\p{Cc}/u.test(id), 'must not have control characters')
   .describe('The user’s id at the host, as TRUSTED_USER_HEADER has it')

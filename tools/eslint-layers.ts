@@ -70,7 +70,7 @@ const knownOnlyTo = new Map<string, string | string[]>([
   ['@fastify', 'realtime/http'],
   ['ioredis', 'realtime/redis'],
   ['socket.io-client', ['clients/typescript', 'clients/conformance']],
-  ['svelte', ['ui', 'clients/svelte']],
+  ['svelte', ['ui', 'clients/svelte', 'clients/persist']],
   ['react', ['clients/react', 'clients/ai-sdk']],
   ['ai', 'clients/ai-sdk'],
   ['@ai-sdk', 'clients/ai-sdk'],
@@ -88,7 +88,7 @@ const onlyPackages = new Map([
   ['clients/svelte', ['svelte']],
   ['clients/vue', ['vue']],
   ['clients/ai-sdk', ['ai', '@ai-sdk/react', 'react']],
-  ['clients/persist', []],
+  ['clients/persist', ['svelte']],
   ['clients/devtools', []],
 ])
 

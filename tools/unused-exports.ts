@@ -19,7 +19,7 @@ const entries = [
   /^clients\/conformance\/src\/(cli|conformance)\.ts$/,
   /^tests\/conformance-kit\/typescript-adapter\.ts$/,
   /^clients\/ai-sdk\/src\/(ai-sdk|transport)\.ts$/,
-  /^clients\/persist\/src\/persist\.ts$/,
+  /^clients\/persist\/src\/(persist|svelte)\.ts$/,
   /^clients\/devtools\/src\/devtools\.ts$/,
   /\.test\.ts$/,
   /^tests\/harness\/global-setup\.ts$/,

@@ -19,4 +19,11 @@ export class NetworkBuckets {
     const wait = this.#networks.take(networkOf(address), cost)
     return wait > 0 || site === undefined ? wait : this.#sites.take(site, cost)
   }
+
+  /** Takes tokens of this address, however few there are. */
+  spend(address: string, cost: number): void {
+    const site = siteOf(address)
+    this.#networks.spend(networkOf(address), cost)
+    if (site !== undefined) this.#sites.spend(site, cost)
+  }
 }

@@ -23,7 +23,7 @@ export interface OwnNetwork {
   /** Whether requests may go to this address. */
   isReachable(address: string): boolean
   /**
-   * Whether the host of a URL names the own network by itself, without being resolved: by a literal
+   * Whether the host of a URL names the server's own network without being resolved: by a literal
    * address, or as localhost.
    */
   isRefusedHost(hostname: string): boolean
@@ -44,7 +44,7 @@ function literalOf(hostname: string): string | undefined {
   return isIP(address) === 0 ? undefined : address
 }
 
-/** @param allowed addresses and ranges of the own network that may be reached nevertheless */
+/** @param allowed addresses and ranges of it that may be reached nevertheless */
 export function createOwnNetwork(allowed: readonly string[] = []): OwnNetwork {
   const [own, exceptions] = [new BlockList(), new BlockList()]
   for (const range of ownRanges) addRange(own, range)
@@ -74,7 +74,9 @@ export function createOwnNetwork(allowed: readonly string[] = []): OwnNetwork {
           : [literal]
       const reachable = all.filter(isReachable)
       if (reachable.length === 0)
-        throw new OwnNetworkError('the address belongs to the own network: see WEBHOOK_ALLOW')
+        throw new OwnNetworkError(
+          'the address belongs to the server’s own network: see WEBHOOK_ALLOW',
+        )
       return reachable
     },
   }

@@ -35,6 +35,12 @@ export class TokenBucket {
     this.#tokens -= cost
   }
 
+  /** How many tokens have been taken that weren't there. */
+  debt(): number {
+    this.#refill()
+    return Math.max(0, -this.#tokens)
+  }
+
   /** Whether the bucket is in the state of a new one. */
   isFull(): boolean {
     this.#refill()
@@ -69,6 +75,10 @@ export class KeyedTokenBuckets {
   /** Takes tokens of this key, however few there are. */
   spend(key: string, cost: number): void {
     this.#of(key).spend(cost)
+  }
+
+  debtOf(key: string): number {
+    return this.#of(key).debt()
   }
 
   #of(key: string): TokenBucket {

@@ -82,8 +82,8 @@ export interface AccountUseCases extends SignIn {
   /** The sessions that haven't ended, newest first. */
   listSessions(caller: Caller): Promise<{ items: ListedSession[] } & AtHead>
   /**
-   * Ends a session, which may be the own one. Throws `not_found` if the user has no such session,
-   * or no longer has it.
+   * Ends a session, which may be the caller's own. Throws `not_found` if the user has no such
+   * session, or no longer has it.
    */
   revoke(
     context: CommandContext,

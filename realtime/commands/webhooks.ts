@@ -27,7 +27,7 @@ export type WebhookVisitor = Pick<SignInContext, 'address' | 'device'>
 
 export interface WebhookUseCases {
   list(): Promise<Answer<'listWebhooks'>>
-  /** Throws `invalid` for an address of the own network, and when there are too many webhooks. */
+  /** Throws `invalid` for an address of the server's own network, and if there are too many. */
   create(
     visitor: WebhookVisitor,
     wanted: Asked<'createWebhook'>['body'],
@@ -73,7 +73,10 @@ export function createWebhookUseCases({
 
     async create(_visitor, { url, topics, secret = makeSecret() }) {
       if (network.isRefusedHost(new URL(url).hostname))
-        throw refused('url', 'must not be an address of the own network: see WEBHOOK_ALLOW')
+        throw refused(
+          'url',
+          'must not be an address of the server’s own network: see WEBHOOK_ALLOW',
+        )
       if ((await countWebhooks(database)) >= limits.webhooks)
         throw refused('url', `there are ${limits.webhooks} webhooks already: remove one`)
       await begin()

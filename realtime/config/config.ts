@@ -53,7 +53,7 @@ export interface Config extends HostConfig {
   sessionMaxDays?: number
   /** SHA-256 digests of the keys with which the operator's other servers act for users. */
   serviceKeys?: readonly string[]
-  /** Addresses and ranges of the own network that webhooks may reach. Default: none. */
+  /** Addresses and ranges of the server's own network that webhooks may reach. Default: none. */
   webhookAllow?: readonly string[]
 }
 

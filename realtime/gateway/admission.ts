@@ -8,6 +8,7 @@ import { Handshake } from '@lockstep/protocol/sync'
 import { needAccess } from '../auth/scopes.ts'
 import { KeyedTokenBuckets } from '../auth/token-bucket.ts'
 import type { ConnectionIdentity, HandshakeData, TopicSocket } from './connection.ts'
+import type { Intake } from './intake.ts'
 import type { GatewaySettings } from './settings.ts'
 import type { UserDevices } from './user-devices.ts'
 
@@ -23,6 +24,9 @@ export interface AdmissionDeps {
   isDraining(): boolean
   /** The users' devices on this node. */
   devices: UserDevices
+  intake: Pick<Intake, 'join'>
+  /** Called before a join is refused because its user has sent too much. */
+  joinedInDebt(request: IncomingMessage, debtMs: number): void
   onRefused(fault: Fault, socket: TopicSocket): void
   settings: GatewaySettings
 }
@@ -49,7 +53,9 @@ export function createAdmission(deps: AdmissionDeps) {
     if (!identity || (user_id !== undefined && user_id !== identity.user_id))
       throw new Fault('unauthenticated')
     needAccess(identity, 'read')
-    const waitMs = joins.take(identity.user_id)
+    const debtMs = deps.intake.join(identity.user_id)
+    if (debtMs > 0) deps.joinedInDebt(socket.request, debtMs)
+    const waitMs = debtMs || joins.take(identity.user_id)
     if (waitMs > 0) throw rateLimited(waitMs)
     if (!deps.devices.admit(identity.user_id, socket.conn))
       throw rateLimited(TOO_MANY_DEVICES_RETRY_MS)

@@ -24,6 +24,7 @@ import { ConnectionRegistry } from './connection-registry.ts'
 import { sessionRoom, userRoom, type ConnectionIdentity, type JoinedSocket } from './connection.ts'
 import { startHeadComparison } from './head-comparison.ts'
 import { createHeadReader } from './head-reader.ts'
+import { Intake } from './intake.ts'
 import { createGatewayMetrics, type EndReason, type GatewayMetrics } from './metrics.ts'
 import { connectPeers, withoutPeers } from './peers.ts'
 import { createRefusals } from './refusals.ts'
@@ -139,7 +140,7 @@ export interface Gateway {
 export function startGateway(deps: GatewayDeps): Gateway {
   const { sessions, log, logger, toFault, link, settings = gatewaySettings } = deps
   const { timings } = settings
-  const { io, allClosed, close } = openSocketServer(deps.httpServer, settings, deps)
+  const { io, joinedInDebt, allClosed, close } = openSocketServer(deps.httpServer, settings, deps)
   let isDraining = false
   let stopped: Promise<void> | undefined
 
@@ -147,6 +148,7 @@ export function startGateway(deps: GatewayDeps): Gateway {
     sleep(backoffMs(attempt, timings.retry), undefined, { ref: false })
   const registry = new ConnectionRegistry()
   const devices = new UserDevices(settings.devicesPerUser)
+  const intake = new Intake(settings)
   const gatewayMetrics = createGatewayMetrics(deps.metrics, () => registry.connections())
   const headReader = createHeadReader(log)
   const headComparison = startHeadComparison({
@@ -232,6 +234,8 @@ export function startGateway(deps: GatewayDeps): Gateway {
         toFault,
         isDraining: () => isDraining,
         devices,
+        intake,
+        joinedInDebt,
         onRefused: refusals.ofHandshake,
         settings,
       }),
@@ -241,6 +245,7 @@ export function startGateway(deps: GatewayDeps): Gateway {
       headReader,
       log,
       logReads,
+      intake,
       sessionWatch,
       presence,
       gatewayMetrics,

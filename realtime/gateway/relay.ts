@@ -58,6 +58,25 @@ const EventPacket = z.object({
   ]),
 })
 
+/** What the adapter itself tells other nodes: nothing else is asked of it. */
+const AdapterMessage = z.discriminatedUnion('type', [
+  z.looseObject({
+    type: z.literal(MessageType.DISCONNECT_SOCKETS),
+    data: z.looseObject({
+      opts: z.looseObject({ rooms: z.array(z.string()), except: z.array(z.string()) }),
+    }),
+  }),
+  z.looseObject({
+    type: z.literal(MessageType.SERVER_SIDE_EMIT),
+    data: z.looseObject({ packet: z.tuple([z.literal('online'), z.string()]) }),
+  }),
+])
+/** The ids of the sessions that are online at another node. */
+const AdapterResponse = z.looseObject({
+  type: z.literal(MessageType.SERVER_SIDE_EMIT_RESPONSE),
+  data: z.looseObject({ packet: z.array(z.string()) }),
+})
+
 export interface Relay {
   /** The adapter for the Socket.IO server. */
   adapter: ReturnType<typeof createShardedAdapter>
@@ -91,14 +110,18 @@ export function createRelay(deps: RelayDeps): Relay {
       const internals = internalsOf(adapter)
       adapters.set(namespace.name, internals)
       const handleMessage = internals.onMessage.bind(adapter)
+      const handleResponse = internals.onResponse.bind(adapter)
       internals.onMessage = (message, offset) => {
-        try {
-          if (message.type !== MessageType.BROADCAST) handleMessage(message, offset)
-          else if (message.uid !== internals.uid) deps.onMessage(toNodeMessage(message))
-        } catch (error) {
-          link.countMalformed()
-          logger.warn({ err: error }, 'a message from another node could not be read')
+        if (message.type === MessageType.BROADCAST) {
+          if (message.uid !== internals.uid) deps.onMessage(toNodeMessage(message))
+          return
         }
+        AdapterMessage.parse(message)
+        handleMessage(message, offset)
+      }
+      internals.onResponse = (response) => {
+        AdapterResponse.parse(response)
+        handleResponse(response)
       }
       return adapter
     },
@@ -119,6 +142,7 @@ export function createRelay(deps: RelayDeps): Relay {
 interface AdapterInternals {
   uid: string
   onMessage(message: ClusterMessage, offset?: string): void
+  onResponse(response: unknown): void
   publishAndReturnOffset(message: {
     type: MessageType.BROADCAST
     data: { packet: unknown; opts: { rooms: string[]; except: string[]; flags: object } }
@@ -132,10 +156,11 @@ interface AdapterInternals {
 function internalsOf(adapter: object): AdapterInternals {
   // Assertion: the members are protected, so only the check below can prove them.
   const internals = adapter as AdapterInternals
-  const { uid, onMessage, publishAndReturnOffset } = internals
+  const { uid, onMessage, onResponse, publishAndReturnOffset } = internals
   if (
     typeof uid !== 'string' ||
     typeof onMessage !== 'function' ||
+    typeof onResponse !== 'function' ||
     typeof publishAndReturnOffset !== 'function'
   )
     throw new Error('socket.io-adapter has changed: the relay must be adapted to it')
@@ -173,14 +198,21 @@ const publishingClient = ({ publisher, commands }: ClusterLink) => ({
  * The part of a Redis client that the adapter uses to subscribe. Messages go to users only, so the
  * rooms of sessions get no channels.
  */
-function subscribingClient({ link, onSubscribed }: RelayDeps) {
+function subscribingClient({ link, onSubscribed, logger }: RelayDeps) {
   const { subscriber, subscriptions } = link
   const isSessionRoom = (channel: string) => channel.includes('#session:')
   return {
     on: (event: string, listener: (channel: Buffer, payload: Buffer) => void) =>
       subscriber.on(event, (channel: Buffer, sealed: Buffer) => {
         const payload = link.open(String(channel), sealed)
-        if (payload) listener(channel, payload)
+        if (!payload) return
+        // whatever cannot be read, at whichever depth, ends here instead of ending the node
+        try {
+          listener(channel, payload)
+        } catch (error) {
+          link.countMalformed()
+          logger.warn({ err: error }, 'a message from another node could not be read')
+        }
       }),
     ssubscribe(channel: string) {
       if (isSessionRoom(channel)) return

@@ -10,13 +10,14 @@ import type { Topic } from '@lockstep/protocol/topics'
 import type { TraceReport } from '@lockstep/protocol/traces'
 import { commandAccess, needAccess } from '../auth/scopes.ts'
 import { actorOf } from '../auth/sessions.ts'
-import { KeyedTokenBuckets, TokenBucket } from '../auth/token-bucket.ts'
+import { TokenBucket } from '../auth/token-bucket.ts'
 import { acceptedOf, type Execute } from '../commands/commands.ts'
 import type { Semaphore } from '../concurrency/semaphore.ts'
 import { shareTurn } from '../concurrency/turns.ts'
 import type { Log } from '../log/log.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Connection } from './connection.ts'
+import { packetCost } from './intake.ts'
 import type { GatewaySettings } from './settings.ts'
 
 export interface RequestDeps {
@@ -72,27 +73,27 @@ const unloggedHandlers = (deps: RequestDeps): UnloggedHandlers => ({
   },
 })
 
-/** An event of this size counts as one more, because parsing and checking it is what it costs. */
-const BYTES_OF_EVENT = 32 * 1024
+/** How long the sender of a frame that wasn't parsed must wait (ms). */
+const waitOf = (payload: unknown): number =>
+  (payload instanceof Fault && payload.code === 'rate_limited' && payload.extra.retry_after_ms) || 0
 
 /** Serves all sockets alike. `idle` resolves when the requests that run now have been answered. */
 export function createRequests(deps: RequestDeps) {
   const running = new Set<Promise<void>>()
-  const users = new KeyedTokenBuckets(deps.settings.eventsPerUser)
   const unlogged: Record<Topic, Record<string, AnyHandler['run']>> = unloggedHandlers(deps)
 
   function serve(connection: Connection): void {
     const { events, inFlight: mostInFlight, refusals } = deps.settings
     const { topic, socket, transport } = connection
-    const { user_id, session_id } = connection.identity
+    const { session_id } = connection.identity
     const bucket = new TokenBucket(events)
     let inFlight = 0
     let refused = 0
     // each event waits for those before it: long ones can be divided, and all keep their order
     let turn = Promise.resolve()
     socket.onAny((event: string, ...args: unknown[]) => {
-      const cost = 1 + Math.floor(transport.takeReceivedBytes() / BYTES_OF_EVENT)
-      const wait = bucket.take() || users.take(user_id, cost)
+      const cost = packetCost(transport.takeReceivedBytes())
+      const wait = bucket.take() || waitOf(args[0])
       const refusal = wait > 0 ? wait : inFlight >= mostInFlight ? 1_000 : 0
       refused = refusal > 0 ? refused + cost : 0
       if (refused > refusals) return deps.flooded(connection)

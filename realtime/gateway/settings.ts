@@ -16,7 +16,7 @@ export interface GatewaySettings {
   buffer: ChangeBufferLimits
   /** Events sent by one socket. */
   events: TokenRate
-  /** Events sent by all sockets of one user on this node; large ones count several times. */
+  /** Packets of all sockets of one user on this node; large ones count several times. */
   eventsPerUser: TokenRate
   /** Reports of developers' tools of one user that this node passes on. */
   traces: TokenRate

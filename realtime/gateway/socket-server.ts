@@ -10,14 +10,19 @@ import { limits } from '@lockstep/protocol/limits'
 import { NetworkBuckets } from '../auth/network-buckets.ts'
 import type { TopicServer } from './connection.ts'
 import { limitControlFrames } from './control-frames.ts'
+import { Debtors } from './debtors.ts'
 import { frameParser } from './frame-decoder.ts'
 import type { GatewaySettings } from './settings.ts'
 
 /** How long a device may take to answer the close of its WebSocket (ms). */
 const CLOSE_MS = 500
+/** A join of somebody in debt counts as so many connections of its address. */
+const JOIN_IN_DEBT = 20
 
 export interface SocketServer {
   io: TopicServer
+  /** A user has tried to join without waiting until the debt was paid. */
+  joinedInDebt(request: IncomingMessage, debtMs: number): void
   /** Resolves when no TCP socket is open. */
   allClosed(): Promise<void>
   close(): Promise<void>
@@ -36,6 +41,7 @@ export function openSocketServer(
 ): SocketServer {
   const path = `${basePath}/socket.io/`
   const networks = new NetworkBuckets(connections)
+  const debtors = new Debtors()
   const io: TopicServer = new Server(httpServer, {
     path,
     // engine.io would only half-close a foreign upgrade. The listener below destroys it.
@@ -47,7 +53,8 @@ export function openSocketServer(
     // until the connection has joined a namespace (`admitLargeFrames`)
     maxHttpBufferSize: limits.handshakeBytes,
     parser: frameParser,
-    allowRequest: (request, decide) => decide(undefined, networks.take(addressOf(request)) === 0),
+    allowRequest: (request, decide) =>
+      decide(undefined, !debtors.has(request) && networks.take(addressOf(request)) === 0),
     pingInterval: timings.ping,
     pingTimeout: timings.silence,
     connectTimeout: timings.connect,
@@ -80,6 +87,10 @@ export function openSocketServer(
   const allClosed = () => (open.size === 0 ? Promise.resolve() : empty.promise)
   return {
     io,
+    joinedInDebt(request, debtMs) {
+      debtors.note(request, debtMs)
+      networks.spend(addressOf(request), JOIN_IN_DEBT)
+    },
     allClosed,
     async close() {
       io.engine.close()

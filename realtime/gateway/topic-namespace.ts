@@ -16,7 +16,9 @@ import {
   type TopicSocket,
 } from './connection.ts'
 import { Device } from './device.ts'
+import { refuseFrames } from './frame-decoder.ts'
 import type { HeadReader } from './head-reader.ts'
+import type { Intake } from './intake.ts'
 import type { EndReason, GatewayMetrics } from './metrics.ts'
 import type { Presence } from './presence.ts'
 import type { SessionWatch } from './session-watch.ts'
@@ -31,6 +33,7 @@ export interface TopicNamespaceDeps {
   log: Pick<Log, 'range'>
   /** Limits the reads of the log. */
   logReads: Semaphore
+  intake: Intake
   sessionWatch: SessionWatch
   presence: Presence
   gatewayMetrics: GatewayMetrics
@@ -68,7 +71,12 @@ async function serveSocket(
   // after a read then reaches the socket through a room.
   void socket.join([userRoom(identity.user_id), sessionRoom(identity.session_id)])
   admitLargeFrames(socket.conn)
-  const transport = transportOf(socket.conn, deps.settings.transport)
+  const transport = transportOf(socket.conn, deps.settings.transport, {
+    take: (bytes) => deps.intake.take(identity.user_id, bytes),
+    isFlooded: () => deps.intake.isFlooded(identity.user_id),
+    onFlooded: () => deps.gatewayMetrics.socketEnded('flooding'),
+  })
+  refuseFrames(socket, () => transport.waitMs)
   const joined: JoinedSocket = { topic, identity, socket, transport }
   const sessionAlive = sessionWatch.isAlive(identity.session_id)
   const connection: Connection = { ...joined, sessionAlive, device: createDevice(joined, deps) }

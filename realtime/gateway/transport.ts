@@ -25,20 +25,38 @@ export interface TransportLimits {
   slowestBytesPerSecond: number
 }
 
+/** Who pays for what a device sends. */
+export interface Payer {
+  /** Counts a packet of so many bytes. Returns 0, or how long its sender must wait (ms). */
+  take(bytes: number): number
+  /** Whether the transport is to be ended. */
+  isFlooded(): boolean
+  onFlooded(): void
+}
+
 const transports = new WeakMap<EngineSocket, DeviceTransport>()
 
-/** The one transport of all connections that share this engine.io socket. */
-export function transportOf(engineSocket: EngineSocket, limits: TransportLimits): DeviceTransport {
+/**
+ * The one transport of all connections that share this engine.io socket. The payer is that of the
+ * first connection.
+ */
+export function transportOf(
+  engineSocket: EngineSocket,
+  limits: TransportLimits,
+  payer: Payer,
+): DeviceTransport {
   let transport = transports.get(engineSocket)
   if (!transport)
-    transports.set(engineSocket, (transport = new DeviceTransport(engineSocket, limits)))
+    transports.set(engineSocket, (transport = new DeviceTransport(engineSocket, limits, payer)))
   return transport
 }
 
 export class DeviceTransport {
   /** The ranges that a device requests are read and answered one after the other. */
   readonly rangeReads = new Semaphore(1)
+  readonly #engineSocket: EngineSocket
   readonly #limits: TransportLimits
+  readonly #payer: Payer
   readonly #tcp: TcpSocket
   #isClosed = false
   /** Bytes that engine.io has not handed to the TCP socket. */
@@ -50,14 +68,17 @@ export class DeviceTransport {
   #bytesSinceLastPing = 0
   /** Of packets for which no event has been counted. */
   #uncountedBytes = 0
+  #waitMs = 0
   /**
    * The first unanswered ping: when anything was last received, and how many bytes were sent
    * directly before the ping.
    */
   #ping: { lastReceivedAt: number; bytesBefore: number } | undefined
 
-  constructor(engineSocket: EngineSocket, limits: TransportLimits) {
+  constructor(engineSocket: EngineSocket, limits: TransportLimits, payer: Payer) {
+    this.#engineSocket = engineSocket
     this.#limits = limits
+    this.#payer = payer
     this.#tcp = engineSocket.request.socket
     this.#progress = new TcpProgress(this.#tcp)
     engineSocket.on('packetCreate', (packet: Packet) => this.#sent(packet))
@@ -67,6 +88,7 @@ export class DeviceTransport {
     engineSocket.transport.on('ready', () => this.#callWaiting())
     engineSocket.on('close', () => {
       this.#isClosed = true
+      payer.take(this.#tcp.bytesRead - this.#receivedBytes) // of a packet that isn't complete
       this.#callWaiting()
     })
   }
@@ -100,6 +122,11 @@ export class DeviceTransport {
     return this.#isClosed ? 0 : this.#tcp.bytesRead - this.#receivedBytes
   }
 
+  /** How long the newest packet must wait (ms); 0 if it is accepted. */
+  get waitMs(): number {
+    return this.#waitMs
+  }
+
   /** The bytes of the packets since the last call. */
   takeReceivedBytes(): number {
     const bytes = this.#uncountedBytes
@@ -122,6 +149,12 @@ export class DeviceTransport {
     this.#tcp.destroy()
   }
 
+  /** Also drops what has arrived and isn't decoded yet. */
+  #cutOff(): void {
+    this.#engineSocket.close(true)
+    this.terminate()
+  }
+
   #sent({ type, data }: Packet): void {
     const bytes = data?.length ?? 0
     this.#queuedBytes += bytes
@@ -136,9 +169,15 @@ export class DeviceTransport {
     if (this.backlogBytes() > this.#limits.maxBytes) this.terminate()
   }
 
-  #received({ type, data }: Packet): void {
-    this.#uncountedBytes += data?.length ?? 0
-    this.#receivedBytes = this.#tcp.bytesRead
+  #received({ type }: Packet): void {
+    const bytes = this.#tcp.bytesRead - this.#receivedBytes
+    this.#receivedBytes += bytes
+    this.#uncountedBytes += bytes
+    this.#waitMs = this.#payer.take(bytes)
+    if (this.#waitMs > 0 && this.#payer.isFlooded()) {
+      this.#payer.onFlooded()
+      return this.#cutOff()
+    }
     if (type === 'pong') this.#ping = undefined
     else if (this.#ping) this.#ping.lastReceivedAt = performance.now()
   }

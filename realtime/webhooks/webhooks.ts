@@ -32,7 +32,7 @@ export interface WebhooksDeps {
   log: Pick<Log, 'heads'>
   /** Seal the webhooks' secrets; newest first. */
   secrets: readonly string[]
-  /** Addresses and ranges of the own network that webhooks may reach. */
+  /** Addresses and ranges of the server's own network that webhooks may reach. */
   allow: readonly string[] | undefined
   trail: AuditTrail
   logger: Logger

@@ -1,13 +1,15 @@
-// Three small apps before and after they became multi-device: on web storage, with zustand-persist
-// and with redux-persist. Each is changed in at most 30 lines.
+// Four small apps before and after they became multi-device: on web storage, with zustand-persist,
+// with redux-persist and with svelte-persisted-store. Each is changed in at most 30 lines.
 import { readFile } from 'node:fs/promises'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { Engine } from '@lockstep/client'
 import { openStorage, type Stored } from '@lockstep/persist'
 import { SimulatedUser } from '../sync/simulated-user.ts'
 import type { ChatApp } from './apps/chat-app.ts'
 import { createApp as reduxAfter } from './apps/redux-persist-after.ts'
 import { createApp as reduxBefore } from './apps/redux-persist-before.ts'
+import { createApp as svelteAfter } from './apps/svelte-persisted-after.ts'
+import { createApp as svelteBefore } from './apps/svelte-persisted-before.ts'
 import { createApp as webAfter } from './apps/web-storage-after.ts'
 import { createApp as webBefore } from './apps/web-storage-before.ts'
 import { createApp as zustandAfter } from './apps/zustand-after.ts'
@@ -32,6 +34,14 @@ const promised = (storage: LocalStorage) => ({
   removeItem: (key: string) => Promise.resolve(storage.removeItem(key)),
 })
 
+/** svelte-persisted-store takes the storage of the browser that it finds itself in. */
+const inBrowser = (before: () => ChatApp) => (localStorage: LocalStorage) => {
+  const window = Object.assign(new EventTarget(), { localStorage })
+  for (const [name, value] of Object.entries({ window, document: {}, localStorage }))
+    vi.stubGlobal(name, value)
+  return before()
+}
+
 interface App {
   before(storage: LocalStorage): ChatApp
   after(engine: Engine, storage: LocalStorage): Promise<ChatApp>
@@ -39,6 +49,7 @@ interface App {
 const apps: Record<string, App> = {
   'web-storage': { before: webBefore, after: webAfter },
   zustand: { before: zustandBefore, after: zustandAfter },
+  'svelte-persisted': { before: inBrowser(svelteBefore), after: svelteAfter },
   'redux-persist': { before: (storage) => reduxBefore(promised(storage)), after: reduxAfter },
 }
 
@@ -66,6 +77,8 @@ test.each(Object.keys(apps))(
       [...Array(old.length).keys()].some((at) => old.key(at)?.includes('app')),
     )
     await until(user, () => JSON.stringify(old.getItem(old.key(0)!)).includes('dark'))
+
+    vi.unstubAllGlobals()
 
     const start = async (storage: LocalStorage): Promise<ChatApp> => {
       const { engine } = await user.device()
@@ -118,6 +131,36 @@ test.each(Object.keys(apps))(
     expect(added.length).toBeLessThanOrEqual(30)
   },
 )
+
+test('what an app had before is added again until all of it is in the account, and then never again', async () => {
+  await using user = new SimulatedUser()
+  const before = new LocalStorage()
+  const messages = [{ id: 'm', role: 'user' as const, content: 'Hello' }]
+  const old: Stored = { chats: [{ id: 'c', title: 'C', messages }], settings: { a: 1 } }
+  before.setItem('k', JSON.stringify(old))
+  const shape = { toStored: (value: Stored) => value, fromStored: (stored: Stored) => stored }
+  const open = async () => {
+    const device = await user.device()
+    let storage: Awaited<ReturnType<typeof openStorage>> | undefined
+    void openStorage({ engine: device.engine, shape, before }).then((opened) => (storage = opened))
+    await until(user, () => storage !== undefined)
+    return { ...device, read: () => JSON.parse(storage!.getItem('k') ?? 'null') as Stored | null }
+  }
+  const cutOff = await open()
+  cutOff.wire.goOffline()
+  expect(cutOff.read()).toEqual(old)
+  await cutOff.engine.stop() // the tab is closed before anything was sent
+
+  const second = await open()
+  expect(second.read()).toEqual(old)
+  await user.quiet()
+  const other = await user.device()
+  await user.quiet()
+  const [chat] = other.engine.conversations.list('active').items
+  other.engine.conversations.delete(chat!.id)
+  await user.quiet()
+  expect((await open()).read()).toEqual({ chats: [], settings: { a: 1 } })
+})
 
 test('removing an item forgets what this device was given and takes nothing from the account', async () => {
   await using user = new SimulatedUser()

@@ -13,8 +13,8 @@ import { signUp, type Person } from '../harness/person.ts'
 import { TestRedis } from '../harness/redis.ts'
 import { OpenAiServer, type Answer } from './openai-server.ts'
 
-/** The promise is 500 ms. A busy test machine may take twice as long. */
-const AT_ONCE = 1_000
+/** The promise (ms). The best of three turns counts, because the test machine may be busy. */
+const AT_ONCE = 500
 /** Much shorter than the life of a lease (ms). */
 const SOON = 5_000
 

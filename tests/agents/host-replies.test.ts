@@ -5,7 +5,7 @@ import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
 import type { Message } from '@lockstep/protocol/message'
 import { freshDatabase } from '../harness/database.ts'
-import { eventually } from '../harness/eventually.ts'
+import { atBest, eventually } from '../harness/eventually.ts'
 import { Follower, storedState } from '../harness/follower.ts'
 import { spawnNode, startNode } from '../harness/node.ts'
 import { signUp, type Person } from '../harness/person.ts'
@@ -16,8 +16,8 @@ const shared = sharedNodes(2, {
   options: { agents: { timings: { durableMs: 50, hostReturnMs: 700, hostIdleMs: 8_000 } } },
 })
 
-/** The promise is 2 s. A busy test machine may take three times as long. */
-const AT_ONCE = 6_000
+/** The aim (ms); the contract promises 2 s. The best of a few turns counts on a busy machine. */
+const AT_ONCE = 500
 
 /** A person with a conversation, whose question a program answers. */
 async function asking() {
@@ -96,31 +96,36 @@ test.concurrent(
 )
 
 describe.concurrent(
-  'PRODUCE-2: a reply that is stopped ends the upload within two seconds, and says by whom',
+  'PRODUCE-2: a reply that is stopped ends the upload within half a second, and says by whom',
   () => {
     test.each(['on the same node', 'on another node', 'by moving the conversation to the trash'])(
       '%s',
       async (how) => {
-        const { person, id } = await asking()
-        const message_id = newId()
-        const upload = new Upload(person, id, { message_id }).send({ text: 'Word ' })
-        await until(person, id, ({ content }) => content === 'Word ')
-        const other = await person.signIn(how.includes('another') ? shared.nodes[1]! : shared.node)
-        const at = performance.now()
-        if (how.includes('trash')) await other.ask('deleteConversation', { params: { id } })
-        else await other.ask('stopReply', { params: { id }, body: { message_id } })
-        const { body } = await upload.answer
-        expect(performance.now() - at).toBeLessThan(AT_ONCE)
-        expect(body).toMatchObject({
-          status: 'stopped',
-          length: 5,
-          stopped_by: { session_id: other.session.id, device: other.session.device },
-        })
-        if (how.includes('trash')) return
-        const again = new Upload(person, id, { message_id }).end()
-        expect((await again.answer).body).toEqual(body)
+        expect(await atBest(AT_ONCE, () => timeToStop(how), 5)).toBeLessThan(AT_ONCE)
       },
     )
+
+    async function timeToStop(how: string): Promise<number> {
+      const { person, id } = await asking()
+      const message_id = newId()
+      const upload = new Upload(person, id, { message_id }).send({ text: 'Word ' })
+      await until(person, id, ({ content }) => content === 'Word ')
+      const other = await person.signIn(how.includes('another') ? shared.nodes[1]! : shared.node)
+      const at = performance.now()
+      if (how.includes('trash')) await other.ask('deleteConversation', { params: { id } })
+      else await other.ask('stopReply', { params: { id }, body: { message_id } })
+      const { body } = await upload.answer
+      const ms = performance.now() - at
+      expect(body).toMatchObject({
+        status: 'stopped',
+        length: 5,
+        stopped_by: { session_id: other.session.id, device: other.session.device },
+      })
+      if (how.includes('trash')) return ms
+      const again = new Upload(person, id, { message_id }).end()
+      expect((await again.answer).body).toEqual(body)
+      return ms
+    }
   },
 )
 

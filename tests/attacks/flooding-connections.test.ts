@@ -56,20 +56,24 @@ async function openWebSocket(cookie: string): Promise<Socket> {
   await once(socket, 'data')
   return socket
 }
-/** A masked frame of one byte. */
-const controlFrame = (opcode: number) => Buffer.from([0x80 | opcode, 0x81, 0, 0, 0, 0, 0x78])
+/** A short frame with a mask of zeros. */
+const frameOf = (opcode: number, text: string) =>
+  Buffer.concat([Buffer.from([0x80 | opcode, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)])
 
 test.each([
-  ['pings', 9],
-  ['pongs', 10],
-])('a flood of %s ends its WebSocket; a few are answered as they should', async (_what, opcode) => {
+  ['pings', frameOf(9, 'x')],
+  ['pongs', frameOf(10, 'x')],
+  ['heartbeats', frameOf(1, '3')],
+  ['acks', frameOf(1, '43/account,1[]')],
+  ['joins', frameOf(1, '40/x,')],
+])('a flood of %s ends its WebSocket; a few are answered as they should', async (_what, frame) => {
   const { cookie } = await signUp(shared.node, 'eve')
   const socket = await openWebSocket(cookie)
-  socket.write(controlFrame(9))
+  socket.write(frameOf(9, 'x'))
   let came = Buffer.alloc(0)
   while (!came.includes(Buffer.from([0x8a, 1, 0x78])))
     came = Buffer.concat([came, ...((await once(socket, 'data')) as Buffer[])])
   const closed = closeOf(socket.resume())
-  socket.write(Buffer.concat(Array<Buffer>(1_000).fill(controlFrame(opcode))))
+  socket.write(Buffer.concat(Array<Buffer>(1_000).fill(frame)))
   await closed
 })

@@ -1,14 +1,27 @@
 // Reads whose cost grows with what a user has stored: many at once don't slow a second user down.
+import { calculateObjectSize } from 'bson'
 import { expect, test } from 'vitest'
 import { searchPattern } from '@lockstep/protocol/search-text'
 import { excerptsOf } from '../../realtime/commands/search-excerpts.ts'
 import { Regex } from '../../realtime/embedded/regex/regex.ts'
 import { ownDatabase } from '../harness/own-database.ts'
 import { request, signUp, type Person } from '../harness/person.ts'
+import { watchCommands } from '../harness/sent-commands.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { costOf } from './expensive-json.ts'
 import { longestTurn, longestTurnAtBest, MAX_TURN_MS } from './turn-meter.ts'
 
+/** What the node asks the database for, by the number of the command. */
+const asked = new Map<number, { name: string; maxTimeMS: unknown; bytes: number }>()
+watchCommands(
+  ({ requestId, commandName, command }) => {
+    const name = `${commandName} ${String(command[commandName])}`
+    asked.set(requestId, { name, maxTimeMS: command.maxTimeMS, bytes: 0 })
+  },
+  ({ requestId, reply }) => {
+    asked.get(requestId)!.bytes = calculateObjectSize(reply as object)
+  },
+)
 const shared = sharedNodes(1, {}, ownDatabase)
 const CONTENT = 255 * 1024
 
@@ -43,9 +56,9 @@ test.each(Object.entries(attacks))(
     eve ??= await hoarder()
     const alice = await signUp(shared.node, 'alice')
     await alice.ask('createConversation', { body: { messages: [{ role: 'user', content: 'hi' }] } })
-    const asked = Array.from({ length: 12 }, (_, n) => eve!.rest('GET', paths[n % paths.length]!))
+    const answers = Array.from({ length: 12 }, (_, n) => eve!.rest('GET', paths[n % paths.length]!))
     let isOver = false
-    const attack = Promise.all(asked).finally(() => (isOver = true))
+    const attack = Promise.all(answers).finally(() => (isOver = true))
     const waits: number[] = []
     do {
       const began = performance.now()
@@ -64,14 +77,42 @@ test.each(Object.entries(attacks))(
   120_000,
 )
 
+test('the database may take 3 s for a search, and a page of the activity reads outlines only', async () => {
+  eve ??= await hoarder()
+  const during = async (path: string) => {
+    asked.clear()
+    expect((await eve!.rest('GET', path)).status).toBe(200)
+    return [...asked.values()]
+  }
+  const limited = (commands: { maxTimeMS: unknown }[]) =>
+    commands.filter(({ maxTimeMS }) => Number(maxTimeMS) > 0 && Number(maxTimeMS) <= 3_000)
+  const searches: Record<string, string>[] = [
+    { q: 'b' },
+    { q: 'a b', match: 'words' },
+    { q: 'b', state: 'trash' },
+  ]
+  for (const query of searches) {
+    const reads = (await during(search(query))).filter(({ name }) =>
+      /^(?:find|distinct|aggregate) (?:messages|conversations)$/.test(name),
+    )
+    expect(reads.length, JSON.stringify(query)).toBeGreaterThan(1)
+    expect(limited(reads)).toEqual(reads)
+  }
+  for (const more of ['', '&topic=conversations']) {
+    const commands = await during(`/users/me/activity?limit=200${more}`)
+    expect(limited(commands).length).toBeGreaterThan(0)
+    for (const { name, bytes } of commands) expect(bytes, name).toBeLessThan(100_000)
+  }
+})
+
 test('a read that nobody waits for any more leaves its turn', async () => {
   eve ??= await hoarder()
   const headers = { cookie: eve.cookie }
   const path = `${shared.node.url}/conversations?q=${longest}`
   const gone = Array.from({ length: 30 }, () => new AbortController())
-  const asked = gone.map(({ signal }) => fetch(path, { headers, signal }).catch(() => undefined))
+  const answers = gone.map(({ signal }) => fetch(path, { headers, signal }).catch(() => undefined))
   for (const controller of gone) controller.abort()
-  await Promise.all(asked)
+  await Promise.all(answers)
   expect(
     (await request(`${shared.node.url}/conversations?q=b`, 'GET', undefined, headers)).status,
   ).toBe(200)

@@ -325,7 +325,7 @@ test('an address that a visitor puts first in X-Forwarded-For is not believed', 
     expect(from(2, form), form).toBe('10.0.0.1')
 })
 
-test('a request that a browser calls cross-site changes nothing, unless its Origin is allowed', async () => {
+test('a request that a browser calls cross-site changes nothing, unless its Origin is allowed or it has a token', async () => {
   const alice = await signUp(shared.node)
   const put = (headers: Record<string, string>) =>
     alice.rest('PUT', '/users/me/preferences', { note: newId() }, headers)
@@ -348,4 +348,9 @@ test('a request that a browser calls cross-site changes nothing, unless its Orig
     expect((await put({ 'sec-fetch-site': site, origin: shared.node.url })).status).toBe(200)
   }
   expect((await alice.rest('GET', '/users/me', undefined, crossSite)).status).toBe(200)
+  // no page of another site has a token, so nothing is done in the name of somebody who visits it
+  const { token } = await alice.ask('createToken', { body: { name: 'Program' } })
+  const byToken = { ...crossSite, cookie: '', authorization: `Bearer ${token}` }
+  expect((await put(byToken)).status).toBe(200)
+  expect((await put({ ...byToken, origin: 'https://evil.example' })).status).toBe(200)
 })

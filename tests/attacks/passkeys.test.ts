@@ -274,7 +274,7 @@ describe('the second step', () => {
     expect((await alice.signIn()).user).toEqual(alice.user)
   })
 
-  test('can be a passkey alone, without its user being verified, and only the own one', async () => {
+  test('can be a passkey alone, without its user being verified, and only the user’s own', async () => {
     const [alice, bob] = [await person('alice'), await person('bob')]
     const [{ authenticator, id }, his] = [await passkeyOf(alice), await passkeyOf(bob)]
     await alice.ask('turnOnSecondStep', { body: {} })

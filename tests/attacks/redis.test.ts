@@ -1,5 +1,6 @@
 // Somebody with access to Redis publishes whatever they like in the nodes' channels. Nothing of it
 // is believed, and nothing ends a node.
+import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
@@ -104,6 +105,66 @@ test('a real message that is repeated in another user’s channel is not believe
     for (const message of heard) await attacker.spublish(channel, message)
   await eventually(async () => (await refusals('forged')) > before)
   expect(his.eventNames()).toEqual(['sync'])
+})
+
+test('no message of a node, however malformed, ends another one', async () => {
+  const [a, b] = cluster.nodes
+  const { cookie, user_id } = cluster.sessions.signIn()
+  const victim = await b.join('conversations', cookie)
+  const seals = createMessageSeals('known to the nodes')
+  const channels = [
+    ...(await list('PUBSUB', 'CHANNELS', 'lockstep:*')).map((name) => ['PUBLISH', name] as const),
+    ...(await list('PUBSUB', 'SHARDCHANNELS', 'lockstep:*')).map(
+      (name) => ['SPUBLISH', name] as const,
+    ),
+  ]
+  expect(channels.length).toBeGreaterThan(3)
+  const json = fc.jsonValue({ maxDepth: 2 })
+  const events = ['change', 'head', 'delta', 'draft', 'presence', 'who', 'nonsense']
+  const data = fc.oneof(
+    fc.record({
+      packet: fc.record({
+        type: fc.integer({ min: 0, max: 7 }),
+        nsp: fc.constantFrom('/conversations', '/account', '/', 'x'),
+        data: fc.oneof(json, fc.tuple(fc.constantFrom(...events), json)),
+      }),
+      opts: fc.oneof(json, fc.record({ rooms: fc.oneof(json, fc.constant([`user:${user_id}`])) })),
+    }),
+    json,
+  )
+  const message = fc.oneof(
+    fc.record(
+      {
+        ...{ uid: fc.constantFrom('x', a.link.node), nsp: fc.constant('/conversations') },
+        ...{ type: fc.oneof(fc.integer({ min: 0, max: 20 }), json), data },
+      },
+      { requiredKeys: ['type'] },
+    ),
+    fc.record({ node: json, n: json, gone: json }, { requiredKeys: [] }),
+    json,
+  )
+  const written = fc.oneof(
+    message.map((value) => JSON.stringify(value)),
+    fc.string(),
+  )
+  const unhandled: unknown[] = []
+  const note = (reason: unknown) => void unhandled.push(reason)
+  process.on('unhandledRejection', note)
+  try {
+    for (const [how, channel] of channels)
+      for (const text of fc.sample(written, 150))
+        await attacker.call(how, channel, seals.seal(channel, text))
+    const real = cluster.log.append(user_id)
+    await eventually(() => {
+      a.gateway.deliver(user_id, real)
+      return victim.eventNames().includes('change')
+    })
+  } finally {
+    process.off('unhandledRejection', note)
+  }
+  expect(unhandled).toEqual([])
+  await eventually(() => b.link.aliveNodes().has(a.link.node) && b.link.isConnected())
+  expect(victim.socket.connected).toBe(true)
 })
 
 test('a message that a node of another version sends is dropped and counted', async () => {

@@ -49,7 +49,7 @@ describe.each<[string, NodeSettings['trustProxy']]>([
     ['the first of several schemes', { 'x-forwarded-proto': 'https,http' }],
     ['no scheme', { 'x-forwarded-proto': '' }],
     ['a scheme that is none', { 'x-forwarded-proto': 'wss' }],
-  ])('says which page is the own one: %s', async (_what, headers) => {
+  ])('says which page is the installation’s own: %s', async (_what, headers) => {
     expect(await tryBoth(alice, { ...forwarded, ...headers })).toEqual(allowed)
   })
 

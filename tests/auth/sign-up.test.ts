@@ -8,7 +8,9 @@ import { setApproved } from '../../realtime/store/users.ts'
 import { freshDatabase } from '../harness/database.ts'
 import { startNode, type TestNode } from '../harness/node.ts'
 import { request, signIn } from '../harness/person.ts'
+import { sentCommands } from '../harness/sent-commands.ts'
 
+const sent = sentCommands()
 const password = 'correct horse'
 const name = () => `u${newId().slice(-10)}`
 const register = (node: TestNode, username: string, more: object = {}) =>
@@ -43,6 +45,8 @@ describe('SIGN_UP', () => {
     await using node = await all.with('invite')
     expect([await methods(all.open), await methods(node)]).toEqual(['open', 'invite'])
     const secret = newSecret()
+    const lookups = () => sent.filter((command) => command === 'find users').length
+    const before = lookups()
     const now = Date.now()
     const invitation = { _id: hashOf(secret), uses: 2, created_at: new Date(now) }
     await insertInvitation(all.database, { ...invitation, expires_at: new Date(now + 600_000) })
@@ -58,7 +62,11 @@ describe('SIGN_UP', () => {
       ]
       expect(free).toMatchObject({ status: 422, body: { issues: [{ path: 'invitation' }] } })
       expect([taken.status, taken.body]).toEqual([free.status, free.body])
+      const names = ({ headers }: typeof free) => [...headers.keys()]
+      expect(names(taken)).toEqual(names(free))
     }
+    // the time tells nothing either: no name was looked up
+    expect(lookups()).toBe(before)
     // a name that is taken doesn't use the invitation up
     expect((await register(node, all.taken, { invitation: secret })).body.code).toBe(
       'username_taken',

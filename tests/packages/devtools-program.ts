@@ -1,5 +1,5 @@
-// A program with the panel of @lockstep/devtools in a DOM without a browser, and a second device that
-// records without a panel. It answers one line of JSON: what the panel shows.
+// A program with the panel of @lockstep/devtools in a DOM without a browser, and a second device
+// that records without a panel. It answers one line of JSON: what the panel shows.
 export const devtoolsProgram = `
 import { window, target } from './dom.js'
 import { connectBySocketIo, createEngine } from '@lockstep/client'

@@ -194,3 +194,13 @@ registerHooks({
       ? { ...context, conditions: [...context.conditions, 'browser'] }
       : context),
 })`
+
+export const persistedProgram = `import { persistedIn } from '@lockstep/persist/svelte'
+  const texts = new Map()
+  const storage = {
+    getItem: (key) => texts.get(key) ?? null,
+    setItem: (key, text) => texts.set(key, text),
+    subscribe: () => () => {},
+  }
+  persistedIn(storage)('theme', 'light').set('dark')
+  persistedIn(storage)('theme', 'light').subscribe((theme) => console.log(theme))`

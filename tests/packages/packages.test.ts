@@ -33,6 +33,7 @@ import {
 import {
   domModule,
   reactProgram,
+  persistedProgram,
   svelteComponents,
   svelteForTheDom,
   svelteProgram,
@@ -120,6 +121,11 @@ describe('@lockstep/client', () => {
     ])
   })
 
+  test('has stores for Svelte that are kept in a storage', async () => {
+    const file = await project.write('persisted.js', persistedProgram)
+    expect((await run(process.execPath, [file])).stdout).toBe('dark\n')
+  })
+
   test('has types that a strict NodeNext project accepts without skipping libraries', async () => {
     await project.write(
       'consumer.ts',
@@ -129,6 +135,7 @@ describe('@lockstep/client', () => {
       import { branchOf, reduceConversation } from '@lockstep/client/protocol'
       import { idOf } from '@lockstep/client/foreign-ids'
       import { openStorage, type PersistedStorage } from '@lockstep/persist'
+      import { persistedIn, type PersistedStore } from '@lockstep/persist/svelte'
       import { limits } from '@lockstep/protocol/limits'
       import { startEmbedded } from '@lockstep/embedded-mongo'
 
@@ -142,6 +149,7 @@ describe('@lockstep/client', () => {
       export const kept: Engine = createEngine({ origin: '', path: '/chat', store: new Map() })
       const shape = { toStored: (chats: never[]) => ({ chats, settings: {} }), fromStored: () => [] }
       export const storage: PersistedStorage = await openStorage({ engine, shape })
+      export const theme: PersistedStore<string> = persistedIn(storage)('theme', 'light')
       export const bytes: number = limits.rangeMax
       export const isGone = (error: unknown) => error instanceof Fault && error.code === 'not_found'
       export const database: { url: string } = await startEmbedded({ dataDir: 'data' })

@@ -80,7 +80,7 @@ describe.each(topics)('GATE-9: a handshake at /%s', (topic) => {
       })
   })
 
-  test('is forbidden_origin from a foreign page, and accepted from the own and an allowed origin', async () => {
+  test('is forbidden_origin from a foreign page, and accepted from its own and an allowed origin', async () => {
     for (const origin of [
       'https://evil.example',
       'null',

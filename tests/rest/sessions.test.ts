@@ -96,7 +96,7 @@ describe('DELETE /users/me/sessions/{id}', () => {
     expect((await laptop.ask('getMe')).seq).toBe(seq)
   })
 
-  test('of the own session is a logout', async () => {
+  test('of one’s own session is a logout', async () => {
     const alice = await signUp(shared.node)
     const reply = await alice.rest('DELETE', `/users/me/sessions/${alice.session.id}`)
     expect(reply.headers.getSetCookie()).toHaveLength(1)

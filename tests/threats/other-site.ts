@@ -38,7 +38,7 @@ export const otherSite: readonly Row[] = [
     ],
     test: [
       'tests/protocol/handshake.test.ts',
-      'is forbidden_origin from a foreign page, and accepted from the own and an allowed origin',
+      'is forbidden_origin from a foreign page, and accepted from its own and an allowed origin',
     ],
   },
   {

@@ -186,8 +186,8 @@ export const unexpectedLoad: readonly Row[] = [
     edits: [
       {
         file: 'realtime/gateway/requests.ts',
-        old: 'const wait = bucket.take() || users.take(user_id, cost)',
-        now: 'const wait = users.take(user_id, cost)',
+        old: 'const wait = bucket.take() || waitOf(args[0])',
+        now: 'const wait = waitOf(args[0])',
       },
     ],
     test: ['tests/gateway/flooding.test.ts', 'events without an ack count like others'],
@@ -204,6 +204,20 @@ export const unexpectedLoad: readonly Row[] = [
     test: [
       'tests/rest/floods.test.ts',
       'large answers of one user wait when they are too much, read or not, and nobody else’s do',
+    ],
+  },
+  {
+    row: 'A new connection after each refusal',
+    edits: [
+      {
+        file: 'realtime/gateway/admission.ts',
+        old: 'const debtMs = deps.intake.join(identity.user_id)',
+        now: 'const debtMs = 0 * deps.intake.join(identity.user_id)',
+      },
+    ],
+    test: [
+      'tests/gateway/flooding.test.ts',
+      'a user in debt joins again only when the debt is paid, and everybody else at once',
     ],
   },
   {

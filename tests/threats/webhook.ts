@@ -20,7 +20,7 @@ export const webhook: readonly Row[] = [
     ],
   },
   {
-    row: 'A webhook into the own network (SSRF)',
+    row: 'A webhook into the server’s own network (SSRF)',
     edits: [
       {
         file: 'realtime/commands/webhooks.ts',
@@ -31,7 +31,7 @@ export const webhook: readonly Row[] = [
     test: [REGISTRATION, 'is invalid as a literal address, however it is written'],
   },
   {
-    row: 'A name that leads into the own network',
+    row: 'A name that leads into the server’s own network',
     edits: [
       {
         file: 'realtime/auth/own-network.ts',
@@ -59,7 +59,7 @@ export const webhook: readonly Row[] = [
     ],
   },
   {
-    row: 'A redirect into the own network',
+    row: 'A redirect into the server’s own network',
     reason: 'node:http follows no redirect, so there is no code that could be removed',
   },
   {

@@ -1,11 +1,14 @@
 import { execFile } from 'node:child_process'
-import { mkdtempDisposable, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdtempDisposable, readFile, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import { Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { shutdownTimings } from '../../realtime/lifecycle/shutdown.ts'
+import { freePort } from '../harness/free-port.ts'
+import { startProcess } from '../harness/processes.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
 const secrets = {
@@ -96,6 +99,51 @@ describe('docker-compose.yml', () => {
     // the password is in no command line, where other processes could read it
     expect(JSON.stringify(services.valkey?.command)).not.toContain('between')
     expect(services.valkey?.environment).toMatchObject({ REDISCLI_AUTH: 'between' })
+  })
+
+  it('makes Valkey ask for the password', async () => {
+    const { services } = await compose(secrets)
+    const [command, ...args] = [services.valkey?.command ?? []].flat()
+    await using folder = await mkdtempDisposable(path.join(tmpdir(), 'lockstep-valkey-'))
+    // Redis stands for Valkey, at a port of its own
+    const port = await freePort()
+    const server = path.join(folder.path, 'valkey-server')
+    await writeFile(server, `#!/bin/sh\nexec redis-server "$@" --port ${port} --bind 127.0.0.1\n`)
+    await chmod(server, 0o700)
+    await using valkey = await startProcess({
+      command: command!,
+      // Compose writes a dollar sign of the command as two
+      args: args.map((arg) => arg.replaceAll('$$', '$')),
+      cwd: folder.path,
+      env: { ...services.valkey?.environment, PATH: `${folder.path}:${process.env.PATH}` },
+    })
+    await valkey.line(/Ready to accept connections/)
+    const ping = async (password?: string) => {
+      const client = new Redis({ port, password, lazyConnect: true })
+      client.on('error', () => undefined)
+      try {
+        return await client.ping()
+      } finally {
+        client.disconnect()
+      }
+    }
+    await expect(ping()).rejects.toThrow('NOAUTH')
+    expect(await ping(secrets.REDIS_PASSWORD)).toBe('PONG')
+  })
+
+  it('hands every setting that somebody may choose to the nodes', async () => {
+    const readme = await readFile(path.join(root, 'README.md'), 'utf8')
+    const names = [...readme.matchAll(/^\| ((?:`[A-Z_]+`(?:, )?)+) /gm)].flatMap(
+      ([, cell = '']) => cell.match(/[A-Z_]+/g) ?? [],
+    )
+    expect(names.length).toBeGreaterThan(30)
+    // the first ones are made for this composition, the others need a volume or other health checks
+    const ofComposition = ['HOST', 'PORT', 'MONGODB_URL', 'REDIS_URL', 'TRUST_PROXY']
+    const own = new Set([...ofComposition, 'DATA_DIR', 'KEYS_DIR', 'BASE_PATH'])
+    const chosen = names.filter((name) => !own.has(name) && !Object.hasOwn(secrets, name))
+    const given = Object.fromEntries(chosen.map((name) => [name, `the ${name}`]))
+    const { services } = await compose({ ...secrets, ...given })
+    expect(services['lockstep-1']?.environment).toMatchObject(given)
   })
 
   it('gets a file of secrets that nobody else can read', async () => {

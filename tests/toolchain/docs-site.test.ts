@@ -121,10 +121,17 @@ describe('the site of the documentation', () => {
     }
     const sdk = textOf(pages.get('modules.html')!)
     for (const { manifest } of readPackages())
-      if (/\/(client|react|svelte|vue|ai-sdk)$/.test(manifest.name))
+      if (/\/(client|react|svelte|vue|ai-sdk|persist|conformance)$/.test(manifest.name))
         for (const specifier of Object.keys(manifest.exports))
           expect(sdk).toContain(path.posix.join(manifest.name, specifier.replace('*', '')))
-    for (const name of ['createEngine', 'useConversation', 'createProducer', 'ConversationsTopic'])
+    for (const name of [
+      'createEngine',
+      'useConversation',
+      'createProducer',
+      'ConversationsTopic',
+      'openStorage',
+      'checkClient',
+    ])
       expect([...pages.keys()].some((file) => file.endsWith(`.${name}.html`))).toBe(true)
   })
 

@@ -45,7 +45,7 @@ test.each(examples.filter(isHere))(
   },
 )
 
-test('the example of an own agent loop runs as pasted, and a stop ends its agent', async () => {
+test('the example of a host’s agent loop runs as pasted, and a stop ends its agent', async () => {
   const person = await signUp(shared.node)
   const { token } = await person.ask('createToken', { body: { name: 'Agent' } })
   const page = await readFile(join(root, 'docs/own-agent-loop.md'), 'utf8')

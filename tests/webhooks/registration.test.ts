@@ -110,7 +110,7 @@ test('a faulty one is invalid: address, topics, secret, number', async () => {
   for (const id of ids) await operate(shared.node, 'DELETE', `/webhooks/${id}`)
 })
 
-describe('WEBHOOK-6: the own network', () => {
+describe('WEBHOOK-6: the server’s own network', () => {
   const own = [
     ...['http://localhost:9/', 'http://LOCALHOST./', 'http://a.localhost/', 'http://127.0.0.1/'],
     ...['http://127.1/', 'http://2130706433/', 'http://0x7f.0.0.1/', 'http://0/', 'http://[::1]/'],

@@ -23,6 +23,8 @@ const sdkFolders = [
   'clients/svelte',
   'clients/vue',
   'clients/ai-sdk',
+  'clients/persist',
+  'clients/conformance',
 ]
 
 /** Source file -> the name by which programs import it. */

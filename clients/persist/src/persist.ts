@@ -56,6 +56,8 @@ class AccountStorage<Value> implements PersistedStorage {
   readonly #before: PersistOptions<Value>['before']
   /** By the key: what this device was given or has written last. */
   readonly #known = new Map<string, Stored>()
+  /** The keys whose old data this device has read. */
+  readonly #added = new Set<string>()
   /** The messages that this device's app has deleted. */
   readonly #deleted = new Set<string>()
 
@@ -103,7 +105,8 @@ class AccountStorage<Value> implements PersistedStorage {
   #addOld(key: string): void {
     const mark = `lockstep:imported:${key}`
     const text = this.#before?.getItem(key)
-    if (!text || this.#before?.getItem(mark)) return
+    if (!text || this.#added.has(key) || this.#before?.getItem(mark)) return
+    this.#added.add(key)
     const old = this.#shape.toStored(JSON.parse(text) as Value) // the app's own, as it wrote it
     const present = this.#account.stored(key)
     this.#write(
@@ -114,7 +117,19 @@ class AccountStorage<Value> implements PersistedStorage {
         settings: present.settings,
       },
     )
-    this.#before?.setItem(mark, new Date().toISOString())
+    void this.#whenSent().then((isSent) => {
+      if (isSent) this.#before?.setItem(mark, new Date().toISOString())
+    })
+  }
+
+  /** Whether the server gets everything that waits now, before the engine stops. */
+  async #whenSent(): Promise<boolean> {
+    const engine = this.#engine
+    const waiting = new Set(engine.outbox.map(({ mutation_id }) => mutation_id))
+    const isRunning = () => engine.state.name === 'ready'
+    const isSent = () => !engine.outbox.some(({ mutation_id }) => waiting.has(mutation_id))
+    await whenever(engine, () => !isRunning() || isSent())
+    return isRunning()
   }
 
   #write(key: string, written: Stored, known: Stored): void {
