@@ -225,6 +225,11 @@ describe('the packages for React, Svelte and Vue', () => {
     connection: 'live',
   }
 
+  test('devtools: the panel shows the way of a change to both devices, and its text when it is opened', async () => {
+    const seen = { shownBefore: false, shownOpened: true, left: 0 }
+    expect(await runProgram('devtools.js', devtoolsProgram)).toEqual(seen)
+  })
+
   test('React: a streaming reply renders its own row alone, in strict mode and after a render on a server', async () => {
     expect(await runProgram('react.js', reactProgram)).toEqual(onlyTheStreamRenders)
   })
@@ -258,13 +263,6 @@ test('AI SDK: a reply goes on through a reload, is taken up by other tabs, and e
     1,
   ])
 }, 150_000)
-
-test('devtools: the panel shows the way of a change to both devices, and its text when it is opened', async () => {
-  const program = await project.write('devtools.js', devtoolsProgram)
-  const args = [program, shared.node.url, `tools-${newId().slice(-8)}`, 'correct horse battery']
-  const { stdout } = await run(process.execPath, args, { cwd: project.folder, timeout: 60_000 })
-  expect(JSON.parse(stdout)).toEqual({ shownBefore: false, shownOpened: true, left: 0 })
-})
 
 describe('@lockstep/embedded-mongo', () => {
   const roundTrip = async (url: string): Promise<unknown> => {
