@@ -1,5 +1,6 @@
 // A program with the panel of @lockstep/devtools in a DOM without a browser, and a second device
-// that records without a panel. It answers one line of JSON: what the panel shows.
+// that records without a panel. It answers one line of JSON: whether the panel shows a
+// message's text before and after its entry is opened, and what is left when it is removed.
 export const devtoolsProgram = `
 import { window, target } from './dom.js'
 import { connectBySocketIo, createEngine } from '@lockstep/client'
@@ -43,6 +44,6 @@ details.open = true
 details.dispatchEvent(new window.Event('toggle'))
 const shownOpened = root.textContent.includes('Very private words')
 remove()
-console.log(JSON.stringify({ shownBefore, shownOpened, left: target.children.length }))
+console.log(JSON.stringify([shownBefore, shownOpened, target.children.length]))
 await Promise.all([laptop, phone].map(({ engine, recorder }) => (recorder.stop(), engine.stop())))
 `
