@@ -1,25 +1,71 @@
 // Divides the work of large commands among turns of the event loop, so that everybody else is
 // served in between. Each step alone is short enough; without this, all steps of a command that
-// waits for nothing would run in one turn.
-import { setImmediate as nextTurn } from 'node:timers/promises'
+// waits for nothing would run in one turn, and so would the steps of commands that wait together.
 
 /** A turn that has worked for longer than this takes no further step (ms). */
 const ENOUGH_MS = 10
 
 let began: number | undefined
+/** Pending while the step that was last let through does its work. */
+let working: Promise<void> | undefined
+/** The steps for which there was no time in an earlier turn, in the order of their arrival. */
+const waiting: (() => void)[] = []
+/** Whether somebody sees to it that those that wait are let through. */
+let isServing = false
 
 /** Counts the work of this turn from now on, unless it is counted already. */
 export function beginWork(): number {
-  if (began === undefined) {
-    began = performance.now()
-    setImmediate(() => (began = undefined))
-  }
-  return began
+  if (began === undefined) countFrom(performance.now())
+  return began!
 }
 
-/** To be awaited between two steps. Resolves in a later turn if this one has worked long enough. */
+function countFrom(now: number): void {
+  began = now
+  setImmediate(() => {
+    if (began === now) began = undefined
+  })
+}
+
+const isEnough = (): boolean => performance.now() - beginWork() > ENOUGH_MS
+
+/**
+ * To be awaited between two steps. Resolves in a later turn if this one has worked long enough. The
+ * work of each step that is let through counts before the next one is.
+ */
 export async function shareTurn(): Promise<void> {
-  if (performance.now() - beginWork() <= ENOUGH_MS) return
-  await nextTurn()
-  beginWork()
+  while (working) await working
+  if (!isEnough()) return void letThrough()
+  await new Promise<void>((proceed) => {
+    waiting.push(proceed)
+    if (!isServing) setImmediate(takeTurn)
+    isServing = true
+  })
+}
+
+/** Begins with the first one whatever the turn has done: otherwise it might wait forever. */
+function takeTurn(): void {
+  countFrom(performance.now())
+  takeNext()
+}
+
+function takeNext(): void {
+  const proceed = waiting.shift()!
+  proceed()
+  void letThrough().then(() => {
+    isServing = waiting.length > 0
+    if (!isServing) return
+    if (isEnough()) setImmediate(takeTurn)
+    else takeNext()
+  })
+}
+
+/** Resolves when everything that follows at once, in microtasks, has been done. */
+function letThrough(): Promise<void> {
+  const work = new Promise<void>((resolve) => {
+    queueMicrotask(() => process.nextTick(resolve))
+  })
+  working = work
+  return work.then(() => {
+    if (working === work) working = undefined
+  })
 }

@@ -164,6 +164,7 @@ export function serveRoutes(app: FastifyInstance, deps: RoutesDeps): void {
           )
           // it is made while it is read, and may be read slowly
           if (answer instanceof Readable) watchAccess(request, reply)
+          // an answer of megabytes is written in one step, and others may come in the same turn
           await shareTurn()
           return send(reply, answer, route.media)
         } finally {
