@@ -1,5 +1,5 @@
 // The programs in the documents that take an engine, a page or a conversation for granted. They run
-// one after the other in one process, `readme-runner.mjs`, which has these.
+// one after the other in one process, `readme-runner.ts`, which has these.
 export interface ReadmeBlock {
   document: string
   /** Words of the block that no other one of the document has. */

@@ -30,7 +30,7 @@ async function blockOf({ document, has }: { document: string; has: string }) {
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'lockstep-readmes-'))
   await symlink(path.join(root, 'node_modules'), path.join(folder, 'node_modules'))
-  await cp(path.join(import.meta.dirname, 'readme-runner.mjs'), path.join(folder, 'run.mjs'))
+  await cp(path.join(import.meta.dirname, 'readme-runner.ts'), path.join(folder, 'run.ts'))
   const { url } = shared.node
   const person = await signUp(shared.node)
   const { token } = await person.ask('createToken', { body: { name: 'Documents' } })
@@ -55,7 +55,7 @@ beforeAll(async () => {
   await writeFile(path.join(folder, 'blocks.json'), JSON.stringify({ url, token, blocks }))
   const env = { ...process.env, PYTHONPATH: path.join(root, 'clients/python') }
   const options = { cwd: folder, env, timeout: 120_000 }
-  const { stdout } = await promisify(execFile)(process.execPath, ['run.mjs'], options)
+  const { stdout } = await promisify(execFile)(process.execPath, ['run.ts'], options)
   for (const line of stdout.trim().split('\n')) {
     const { name, said: text } = JSON.parse(line) as { name: string; said: string }
     said.set(name, text)
