@@ -339,6 +339,7 @@ export async function startServer(
       basePath: config.basePath,
       log,
       execute,
+      answerBudget: http.answerBudget,
       toFault: toServerFault,
       logger,
       metrics,
