@@ -18,6 +18,7 @@ const entries = [
   /^clients\/(typescript|react|svelte|vue)\/src\/(client|node|observe|protocol|react|svelte|vue)\.ts$/,
   /^clients\/conformance\/src\/(cli|conformance)\.ts$/,
   /^tests\/conformance-kit\/typescript-adapter\.ts$/,
+  /^tests\/packages\/readme-runner\.ts$/,
   /^clients\/ai-sdk\/src\/(ai-sdk|transport)\.ts$/,
   /^clients\/persist\/src\/(persist|svelte)\.ts$/,
   /^clients\/devtools\/src\/devtools\.ts$/,
