@@ -17,6 +17,12 @@ export const Quota = z
 export type Quota = z.infer<typeof Quota>
 
 export const Usage = z
-  .object({ quotas: z.array(Quota).describe('Only what this server limits') })
+  .object({
+    quotas: z.array(Quota).describe('Only what this server limits'),
+    models: z
+      .array(z.string())
+      .optional()
+      .describe('The models that agents of the user may name; left out: any'),
+  })
   .meta({ id: 'Usage' })
 export type Usage = z.infer<typeof Usage>

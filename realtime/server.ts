@@ -307,7 +307,7 @@ export async function startServer(
           imports: createImport({ database, log, preferences, drafts, logger, quota, dailyQuota }),
           usage: createUsage({
             ...{ database, log, dailyQuota, conversationsPerUser },
-            quotaBytes: quotas.bytes,
+            ...{ quotaBytes: quotas.bytes, allowedModels: agents.allowedModels },
             devices: {
               most: gatewayOptions.devicesPerUser,
               of: (user_id) => late.gateway?.devicesOf(user_id) ?? 0,
@@ -339,6 +339,7 @@ export async function startServer(
       basePath: config.basePath,
       log,
       execute,
+      answerBudget: http.answerBudget,
       toFault: toServerFault,
       logger,
       metrics,

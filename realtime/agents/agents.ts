@@ -46,6 +46,8 @@ export interface AgentsDeps extends AgentRegistryDeps {
 }
 
 export interface Agents {
+  /** The models that users may name. Undefined: any. */
+  allowedModels: ReadonlySet<string> | undefined
   /** Handlers of three commands in /conversations. */
   replies: {
     reply(
@@ -105,6 +107,7 @@ export function createAgents(deps: AgentsDeps): Agents {
   })
 
   return {
+    allowedModels,
     produce: hostReplies.produce,
     replies: {
       reply,

@@ -20,6 +20,8 @@ export interface UsageDeps {
   conversationsPerUser: number | undefined
   /** Undefined: any number. */
   quotaBytes: number | undefined
+  /** The models that users may name. Undefined: any. */
+  allowedModels: ReadonlySet<string> | undefined
   /** The devices of a user on this node, and the most that there may be. */
   devices: { most: number; of: (user_id: string) => number }
 }
@@ -36,6 +38,7 @@ export const createUsage = ({
   dailyQuota,
   conversationsPerUser = wireLimits.conversationsPerUser,
   quotaBytes,
+  allowedModels,
   devices,
 }: UsageDeps): UsageUseCases => ({
   async get(user_id) {
@@ -67,6 +70,6 @@ export const createUsage = ({
           resets_at: resets_at.toISOString(),
         })
     }
-    return { quotas }
+    return { quotas, ...(allowedModels && { models: [...allowedModels] }) }
   },
 })

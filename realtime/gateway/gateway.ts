@@ -9,6 +9,7 @@ import { newId } from '@lockstep/protocol/ids'
 import type { DraftNotice } from '@lockstep/protocol/drafts'
 import type { Delta } from '@lockstep/protocol/sync'
 import { topics, type Topic } from '@lockstep/protocol/topics'
+import type { AnswerBudget } from '../auth/answer-budget.ts'
 import type { Execute } from '../commands/commands.ts'
 import { backoffMs } from '../concurrency/backoff.ts'
 import { repeatEvery } from '../concurrency/repeat.ts'
@@ -73,6 +74,8 @@ export interface GatewayDeps {
   basePath?: string
   log: Pick<Log, 'heads' | 'projectedHeads' | 'range'>
   execute: Execute
+  /** As for HTTP: what users are answered counts together. */
+  answerBudget: AnswerBudget
   toFault(error: unknown): Fault
   logger: Logger
   /** Gets the refused handshakes. */
@@ -205,7 +208,7 @@ export function startGateway(deps: GatewayDeps): Gateway {
   const requests = createRequests({
     execute: deps.execute,
     log,
-    reads: logReads,
+    ...{ reads: logReads, answerBudget: deps.answerBudget },
     flooded: (connection) => end(connection, 'flooding'),
     viewing: (connection, conversation_id) => presence.setViewing(connection, conversation_id),
     trace: (connection, report) => traces.report(connection, report),
@@ -241,11 +244,7 @@ export function startGateway(deps: GatewayDeps): Gateway {
       }),
     )
     serveTopic(namespace, topic, {
-      registry,
-      headReader,
-      log,
-      logReads,
-      intake,
+      ...{ registry, headReader, log, logReads, intake, answerBudget: deps.answerBudget },
       sessionWatch,
       presence,
       gatewayMetrics,

@@ -8,6 +8,7 @@ import { Fault, parse, toProblem } from '@lockstep/protocol/errors'
 import { RangeRequest, type Ack } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
 import type { TraceReport } from '@lockstep/protocol/traces'
+import type { AnswerBudget } from '../auth/answer-budget.ts'
 import { commandAccess, needAccess } from '../auth/scopes.ts'
 import { actorOf } from '../auth/sessions.ts'
 import { TokenBucket } from '../auth/token-bucket.ts'
@@ -27,6 +28,7 @@ export interface RequestDeps {
    * Bounds how many reads of the log run at the same time, including those that catch devices up.
    */
   reads: Semaphore
+  answerBudget: AnswerBudget
   /** The device shows this conversation now; null: none. */
   viewing(connection: Connection, conversation_id: string | null): void
   /** The device reports about a command's change, or wants to hear such reports. */
@@ -85,7 +87,7 @@ export function createRequests(deps: RequestDeps) {
   function serve(connection: Connection): void {
     const { events, inFlight: mostInFlight, refusals } = deps.settings
     const { topic, socket, transport } = connection
-    const { session_id } = connection.identity
+    const { user_id, session_id } = connection.identity
     const bucket = new TokenBucket(events)
     let inFlight = 0
     let refused = 0
@@ -105,7 +107,9 @@ export function createRequests(deps: RequestDeps) {
       // the socket may have joined the namespace anew: there, the number of this ack belongs to
       // another command
       const answer: Answer = (ack) => {
-        if (socket.connected) reply(ack)
+        if (!socket.connected) return
+        const bytes = transport.measure(() => void reply(ack))
+        deps.answerBudget.count(user_id, bytes)
       }
       inFlight++
       turn = turn.then(shareTurn)
@@ -174,7 +178,7 @@ export function createRequests(deps: RequestDeps) {
 
   /**
    * A device's next range is read when the device has taken the last one. Until then no answer is
-   * held in memory for it.
+   * held in memory for it. A user who has had too many bytes of answers waits like over HTTP.
    */
   async function range(connection: Connection, input: unknown, answer: Answer): Promise<void> {
     const { from, to } = parse(RangeRequest, input)
@@ -182,10 +186,12 @@ export function createRequests(deps: RequestDeps) {
     needAccess(identity, 'read')
     await transport.rangeReads.run(async () => {
       if (transport.isBusy()) await new Promise<void>((resolve) => transport.whenFree(resolve))
+      await deps.answerBudget.ready(identity.user_id, () => !socket.connected)
       if (!socket.connected) return
       const { changes, more, reset } = await deps.reads.run(() =>
         deps.log.range(identity.user_id, topic, from - 1, to),
       )
+      await shareTurn()
       answer({ ok: true, data: { changes, more, reset } })
     })
   }

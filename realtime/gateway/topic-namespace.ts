@@ -4,8 +4,10 @@ import type { WireChange } from '@lockstep/protocol/change'
 import type { Delta, ServerEvents } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
 import type { Semaphore } from '../concurrency/semaphore.ts'
-import type { Log } from '../log/log.ts'
+import type { Log, LogRange } from '../log/log.ts'
 import type { Logger } from '../observability/logger.ts'
+import type { AnswerBudget } from '../auth/answer-budget.ts'
+import { shareTurn } from '../concurrency/turns.ts'
 import type { ConnectionRegistry } from './connection-registry.ts'
 import {
   sessionRoom,
@@ -34,6 +36,7 @@ export interface TopicNamespaceDeps {
   /** Limits the reads of the log. */
   logReads: Semaphore
   intake: Intake
+  answerBudget: AnswerBudget
   sessionWatch: SessionWatch
   presence: Presence
   gatewayMetrics: GatewayMetrics
@@ -98,6 +101,15 @@ async function serveSocket(
 function createDevice(joined: JoinedSocket, deps: TopicNamespaceDeps): Device {
   const { topic, identity, socket, transport } = joined
   const { user_id } = identity
+  const { answerBudget } = deps
+
+  async function readRange(seq: number): Promise<LogRange> {
+    await answerBudget.ready(user_id, () => !socket.connected)
+    const range = await deps.logReads.run(() => deps.log.range(user_id, topic, seq))
+    await shareTurn() // what was read is written at once
+    return range
+  }
+
   return new Device({
     output: {
       emit: (event, ...args) => {
@@ -106,7 +118,10 @@ function createDevice(joined: JoinedSocket, deps: TopicNamespaceDeps): Device {
         // Assertion: the tuple of an event's arguments belongs to the event's name.
         if (event === 'change' || event === 'delta')
           emitShared(socket, topic, event, payload as WireChange | Delta)
-        else socket.emit(event, ...args)
+        else {
+          const bytes = transport.measure(() => void socket.emit(event, ...args))
+          if (event === 'sync') answerBudget.count(user_id, bytes)
+        }
         // LOG-7: the connection ends after the device has been told. It ends after this call,
         // because the device's state machine is in the middle of a transition.
         if (topic === 'account' && tellsClosed(args[0]))
@@ -117,7 +132,7 @@ function createDevice(joined: JoinedSocket, deps: TopicNamespaceDeps): Device {
     },
     limits: deps.settings.buffer,
     readHead: () => deps.headReader.read(user_id, topic),
-    readRange: (seq) => deps.logReads.run(() => deps.log.range(user_id, topic, seq)),
+    readRange,
     pause: deps.pause,
     onStateChange: (from, to) => deps.gatewayMetrics.deviceStateChanged(topic, from, to),
     onUserGone: () => deps.end(joined, 'orphaned'),

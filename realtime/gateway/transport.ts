@@ -66,6 +66,7 @@ export class DeviceTransport {
   /** What the TCP socket had received when the newest packet was complete (bytes). */
   #receivedBytes = 0
   #bytesSinceLastPing = 0
+  #sentBytes = 0
   /** Of packets for which no event has been counted. */
   #uncountedBytes = 0
   #waitMs = 0
@@ -122,6 +123,13 @@ export class DeviceTransport {
     return this.#isClosed ? 0 : this.#tcp.bytesRead - this.#receivedBytes
   }
 
+  /** Returns how many bytes `send` has added to what the device is sent. */
+  measure(send: () => void): number {
+    const before = this.#sentBytes
+    send()
+    return this.#sentBytes - before
+  }
+
   /** How long the newest packet must wait (ms); 0 if it is accepted. */
   get waitMs(): number {
     return this.#waitMs
@@ -158,6 +166,7 @@ export class DeviceTransport {
   #sent({ type, data }: Packet): void {
     const bytes = data?.length ?? 0
     this.#queuedBytes += bytes
+    this.#sentBytes += bytes
     this.#bytesSinceLastPing += bytes
     if (type === 'ping') {
       this.#ping ??= {

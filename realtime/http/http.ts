@@ -11,6 +11,7 @@ import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
 import { changesState, createOriginCheck, onlyHttps } from '../auth/origin.ts'
+import { AnswerBudget } from '../auth/answer-budget.ts'
 import type { Oidc } from '../auth/oidc.ts'
 import { createProxyTrust } from '../auth/proxy-trust.ts'
 import type { Sessions } from '../auth/sessions.ts'
@@ -80,6 +81,8 @@ export interface HttpDeps {
 export interface HttpServer {
   /** Doesn't listen yet. */
   server: Server
+  /** For answers of other kinds, which count together with those over HTTP. */
+  answerBudget: AnswerBudget
   /** Accepts no new requests and waits for those that are running. */
   stop(): Promise<void>
 }
@@ -154,7 +157,8 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
     done(isForeign(request) ? new Fault('forbidden_origin') : undefined)
   })
   const requestLimits = createRequestLimits(settings)
-  const openAnswers = createOpenAnswers(settings, metrics)
+  const answerBudget = new AnswerBudget(settings.answerBytes)
+  const openAnswers = createOpenAnswers(settings, answerBudget, metrics)
   const deadlines = watchRequests(app.server, timings.request)
   await app.register((scope) =>
     serveOperatorRoutes(scope, {
@@ -175,6 +179,7 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
       tokens: deps.tokens,
       requestLimits,
       openAnswers,
+      answerBudget,
       deadlines,
       handlers: deps.handlers,
       stopping: stopping.signal,
@@ -194,7 +199,7 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
     serveUi(scope, { root: deps.uiRoot, page, keptFiles: deps.keptFiles, requestLimits }),
   )
   await app.ready()
-  return { server: app.server, stop }
+  return { server: app.server, answerBudget, stop }
 
   async function stop(): Promise<void> {
     stopping.abort()

@@ -2,11 +2,10 @@
 // sign-in, has a few at a time; the others wait before their bodies are read. An answer that its
 // client doesn't read ends after a while, or as soon as unread answers fill their budget.
 import type { ServerResponse } from 'node:http'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Socket } from 'node:net'
 import { Counter } from 'prom-client'
 import { Fault } from '@lockstep/protocol/errors'
-import { KeyedTokenBuckets } from '../auth/token-bucket.ts'
+import type { AnswerBudget } from '../auth/answer-budget.ts'
 import { KeyedSlots } from '../concurrency/keyed-slots.ts'
 import { toRelease, type Held } from '../concurrency/memory-budget.ts'
 import { TcpProgress } from '../observability/tcp-progress.ts'
@@ -16,20 +15,16 @@ import type { HttpSettings } from './settings.ts'
 /** An answer with less than this waiting in memory counts as being read. */
 const MIN_UNREAD_BYTES = 64 * 1024
 const SWEEP_MS = 1_000
-/** A request whose client has gone is noticed after this time. */
-const MAX_WAIT_MS = 1_000
 const RETRY_MS = 1_000
 
 export interface OpenAnswers {
   /**
-   * Resolves when it is this request's turn, and the owner's answers so far are not too much: to
-   * make a large answer is what it costs, read or not. Throws `rate_limited` if too many of the
-   * owner's requests wait, and `unavailable` if nobody waits for the answer any more.
+   * Resolves when it is this request's turn, and the owner's answers so far are not too much.
+   * Throws `rate_limited` if too many of the owner's requests wait, and `unavailable` if nobody
+   * waits for the answer any more.
    * @param owner the user or the address
    */
   enter(owner: string, response: ServerResponse, socket: Socket): Promise<void>
-  /** Counts an answer. */
-  count(owner: string, bytes: number): void
   stop(): void
 }
 
@@ -41,11 +36,11 @@ interface OpenAnswer extends Held {
 }
 
 export function createOpenAnswers(
-  { answers, answerBytes, unread, timings }: HttpSettings,
+  { answers, unread, timings }: HttpSettings,
+  budget: AnswerBudget,
   metrics: Metrics,
 ): OpenAnswers {
   const slots = new KeyedSlots(answers.running, answers.waiting)
-  const owners = new KeyedTokenBuckets(answerBytes)
   const open = new Set<OpenAnswer>()
   const ended = new Counter({
     name: 'lockstep_answers_ended_total',
@@ -86,14 +81,10 @@ export function createOpenAnswers(
       response.once('close', () => socket.off('close', leave))
       if (response.closed || socket.destroyed) leave()
       await slot.ready
-      while (!response.closed && !socket.destroyed) {
-        const wait = owners.take(owner, 0)
-        if (wait === 0) return
-        await sleep(Math.min(wait, MAX_WAIT_MS), undefined, { ref: false })
-      }
-      throw new Fault('unavailable')
+      const isGone = () => response.closed || socket.destroyed
+      await budget.ready(owner, isGone)
+      if (isGone()) throw new Fault('unavailable')
     },
-    count: (owner, bytes) => owners.spend(owner, bytes),
     stop: () => clearInterval(sweep),
   }
 }

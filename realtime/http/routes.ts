@@ -8,6 +8,7 @@ import { Fault, parse } from '@lockstep/protocol/errors'
 import { limits } from '@lockstep/protocol/limits'
 import { routes, type Route } from '@lockstep/protocol/rest'
 import type { RouteName } from '@lockstep/protocol/route-paths'
+import type { AnswerBudget } from '../auth/answer-budget.ts'
 import { deviceName } from '../auth/device-name.ts'
 import type { VisitedSite } from '../auth/proxy-trust.ts'
 import { networkOf } from '../auth/rate-limits.ts'
@@ -66,6 +67,7 @@ export interface RoutesDeps {
   tokens: Pick<Tokens, 'isServiceKey' | 'alive'>
   requestLimits: RequestLimits
   openAnswers: OpenAnswers
+  answerBudget: AnswerBudget
   deadlines: RequestDeadlines
   handlers: Handlers
   /** Aborts when the node begins to stop, so that long requests end early. */
@@ -79,6 +81,7 @@ export interface RoutesDeps {
  */
 export function serveRoutes(app: FastifyInstance, deps: RoutesDeps): void {
   const { sessions, authenticate, tokens, requestLimits, openAnswers, handlers, settings } = deps
+  const { answerBudget } = deps
   const heavyReads = createHeavyReads()
   /** Requests whose body was still on its way when their sender was recognized. */
   const arriving = new WeakSet<FastifyRequest>()
@@ -125,10 +128,13 @@ export function serveRoutes(app: FastifyInstance, deps: RoutesDeps): void {
         const owner = request.identity?.user_id ?? networkOf(request.ip)
         if (!isSpooled && !isStreamed) await openAnswers.enter(owner, reply.raw, request.raw.socket)
       },
-      onSend: (request, _reply, payload, done) => {
+      onSend: (request, { raw }, payload, done) => {
         const owner = request.identity?.user_id ?? networkOf(request.ip)
-        if (typeof payload === 'string') openAnswers.count(owner, Buffer.byteLength(payload))
-        done(null, payload)
+        if (typeof payload === 'string') answerBudget.count(owner, Buffer.byteLength(payload))
+        if (!(payload instanceof Readable)) return done(null, payload)
+        // Assertion: streams of handlers have texts or bytes.
+        const pieces = payload as AsyncIterable<string | Uint8Array>
+        done(null, Readable.from(answerBudget.paced(owner, pieces, () => raw.closed)))
       },
       preParsing: (request, reply, payload, done) => {
         if (spooledRoutes.has(name)) watchAccess(request, reply)

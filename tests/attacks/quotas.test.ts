@@ -272,11 +272,19 @@ describe('quotas of a day', () => {
     for (let n = 0; n < 9; n++) statuses.push((await send(everywhere(person)[n % 2]!)).status)
     expect(statuses.indexOf(429)).toBeGreaterThan(3)
     expect(statuses.slice(statuses.indexOf(429)).every((status) => status === 429)).toBe(true)
+    const { used: bytes, limit, resets_at } = (await used(person)).import_bytes_day!
+    expect(limit).toBe(quotas.importBytesDay)
+    // an import that begins below the limit may end above it, as a reply may
+    expect(bytes).toBeGreaterThanOrEqual(limit)
+    expect(bytes).toBeLessThan(limit + 600)
+    expect(resets_at).toMatch(/T00:00:00.000Z$/)
   })
 })
 
 test('ASSISTANT_MODELS lists the models that users may name; another one is invalid and never asked for', async () => {
   const person = await signUp(nodes[0]!)
+  for (const at of everywhere(person))
+    expect((await at.ask('getUsage')).models).toEqual(['small', 'medium'])
   const agent_settings = {
     allowed: { name: 'A', model: 'medium' },
     costly: { name: 'B', model: 'large' },

@@ -102,7 +102,7 @@ test('changing the password signs out the other devices; this browser’s tabs s
   await page.goto(`${shared.node.url}/app/settings/devices`)
   const own = page.getByRole('listitem').filter({ hasText: 'This device' })
   await waitForVisible(own.getByText('from 127.0.0.1', { exact: false }))
-  await waitForVisible(own.getByText('Chrome on Linux', { exact: false }))
+  await waitForVisible(own.getByText(/^\s*Node\b/))
   await page.goto(`${shared.node.url}/app/settings/activity`)
   await waitForVisible(page.getByText('Changed the password', { exact: false }).first())
   await waitForVisible(page.getByText('Signed in again on', { exact: false }).first())

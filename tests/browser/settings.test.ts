@@ -1,6 +1,8 @@
 // Settings apply on every device at once. The activity names the device that made each change. Code
 // can be copied, and the page respects reduced motion.
 import { expect, test } from 'vitest'
+import { openDatabase } from '../../realtime/store/database.ts'
+import { countToday } from '../../realtime/store/usage.ts'
 import { startNode } from '../harness/node.ts'
 import { cookieOf, Person, request, signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
@@ -156,29 +158,54 @@ test('a user who prefers reduced motion sees no animation', async () => {
   expect(await (await animationCount('reduce'))()).toBe(0)
 })
 
-test('whoever has used 90 % of a limit is told so, and sees in the settings how much is left', async () => {
+test('whoever has used 90 % of any limit is told so, and sees in the settings how much is left', async () => {
   const node = windows.keep(
     await startNode(shared.database, {
-      quotas: { conversations: 10, bytes: 3 * 1024 ** 2, runsDay: 40 },
+      quotas: {
+        ...{ conversations: 10, bytes: 100_000, runsDay: 10, tokensDay: 100 },
+        importBytesDay: 1_000,
+      },
       devicesPerUser: 20,
+      assistant: { baseUrl: 'http://127.0.0.1:1', model: 'small' },
+      assistantModels: ['medium'],
     }),
   )
   const alice = await signUp(node, 'alice')
-  for (let n = 0; n < 9; n++) await alice.ask('createConversation', { body: {} })
+  const database = await openDatabase(shared.database.url)
+  const today = { runs: 9, tokens: 95, import_bytes: 940 } as const
+  for (const what of ['runs', 'tokens', 'import_bytes'] as const)
+    await countToday(database, alice.user.id, what, today[what], new Date())
+  await database.close()
+  const messages = [{ role: 'user' as const, content: 'x'.repeat(88_000) }]
+  await alice.ask('createConversation', { body: { messages } })
+  for (let n = 1; n < 9; n++) await alice.ask('createConversation', { body: {} })
   const devices = await Promise.all(Array.from({ length: 18 }, () => alice.device('account')))
   const page = await windows.open(node.url, '/app', { person: alice })
-  await waitForVisible(page.getByText('You’ve used 90% of your limit: Chats.'), 20_000)
-  // the page itself may be the nineteenth by then
-  await waitForVisible(page.getByText(/You’ve used 9[05]% of your limit: Connected devices\./))
+  // all in one notice, because another one could take its place
+  // the page itself may be the nineteenth device by then
+  const told = page.getByText(
+    /You’ve nearly reached these limits: Chats 90%, Connected devices 9[05]%, Stored data 9\d%, Replies and runs today 90%, Tokens today 95%, and Imported today 94%\./,
+  )
+  await waitForVisible(told)
   await page.getByRole('button', { name: 'Show usage' }).first().click()
   const row = (name: string) => page.locator(`[data-quota="${name}"]`)
   await waitForVisible(row('conversations').getByText('9 of 10'))
-  await waitForVisible(row('bytes').getByText('of 3 MB'))
+  await waitForVisible(row('bytes').getByText('of 0.1 MB'))
   await waitForVisible(row('devices').getByText('19 of 20'))
-  await waitForVisible(row('runs_day').getByText('0 of 40 · resets'))
+  await waitForVisible(row('runs_day').getByText('9 of 10 · resets'))
+  await waitForVisible(row('tokens_day').getByText('95 of 100 · resets'))
+  await waitForVisible(row('import_bytes_day').getByText('· resets'))
   await expect
     .poll(() => row('conversations').getByRole('meter').getAttribute('aria-label'))
     .toBe('Chats')
+  expect(await violations(page)).toEqual([])
+  await navigateTo(page, '/app/agents/assistant')
+  await waitForVisible(page.getByText('This server allows these models: small, medium'))
+  const model = page.getByLabel('Model', { exact: true })
+  await model.fill('large')
+  await expect.poll(() => model.getAttribute('aria-invalid')).toBe('true')
+  await model.fill('medium')
+  await expect.poll(() => model.getAttribute('aria-invalid')).toBe(null)
   expect(await violations(page)).toEqual([])
   for (const device of devices) device.close()
 })

@@ -12,6 +12,8 @@ import type { WireChange } from '@lockstep/protocol/change'
 import type { Presence, Sync } from '@lockstep/protocol/sync'
 import type { Trace } from '@lockstep/protocol/traces'
 import type { Execute } from '../../realtime/commands/commands.ts'
+import { AnswerBudget } from '../../realtime/auth/answer-budget.ts'
+import { httpSettings } from '../../realtime/http/settings.ts'
 import { startGateway, type GatewayDeps } from '../../realtime/gateway/gateway.ts'
 import { gatewaySettings, type GatewaySettings } from '../../realtime/gateway/settings.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
@@ -82,6 +84,7 @@ export async function startScriptedNode(options: ScriptedNodeOptions = {}) {
     addressOf: ({ socket }) => socket.remoteAddress ?? '',
     log,
     execute: options.execute ?? (() => Promise.reject(new Fault('not_found'))),
+    answerBudget: new AnswerBudget(httpSettings.answerBytes),
     toFault: (error) => (error instanceof Fault ? error : new Fault('internal', {}, error)),
     logger: createLogger('silent'),
     metrics,

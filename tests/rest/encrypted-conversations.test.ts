@@ -2,8 +2,11 @@
 // their texts, keeps them as they are, and refuses what would need to read them.
 import { randomBytes } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { createEngine } from '@lockstep/client'
+import { passphraseEncryption } from '@lockstep/client/encryption'
 import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
+import { eventually } from '../harness/eventually.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 
@@ -200,6 +203,53 @@ describe('a conversation that its clients have encrypted', () => {
       expect(await into(item)).toMatchObject({ created: 0, updated: 0, failed: [{ reason }] })
     expect(await read(bob)).toEqual(exported)
   })
+})
+
+test('the passphrase opens a chat that was imported into another account', async () => {
+  const bob = await signUp(shared.node, 'bob')
+  const passphrase = 'a passphrase of several words'
+  const engineOf = async (person: Person) => {
+    const { token } = await person.ask('createToken', { body: { name: 'Engine' } })
+    const [origin, encryption] = [shared.node.url, passphraseEncryption]
+    const engine = createEngine({ origin, token: () => Promise.resolve(token), encryption })
+    await engine.start()
+    return engine
+  }
+  const [hers, his] = [await engineOf(alice), await engineOf(bob)]
+  const made = await hers.conversations.encrypted!.create(
+    { title: 'Her title', messages: [say('Her words')] },
+    { passphrase },
+  )
+  expect(await made.outcome).toMatchObject({ ok: true })
+  const { body: data } = await alice.rest<{ conversations: { id: string }[] }>(
+    ...(['GET', '/users/me/export'] as const),
+  )
+  const conversations = data.conversations.filter(({ id }) => id === made.id)
+  expect(JSON.stringify(conversations)).not.toContain('Her')
+  const imported = await bob.ask('importMe', {
+    body: { source: 'lockstep', data: { conversations } },
+  })
+  expect(imported).toMatchObject({ created: 1, failed: [] })
+  await his.conversations.open(made.id)
+  const { encrypted: lock } = his.conversations
+  expect(await lock!.unlock(made.id, 'another passphrase')).toBe('wrong_passphrase')
+  expect(await lock!.unlock(made.id, passphrase)).toBe('unlocked')
+  await eventually(() => {
+    expect(his.conversations.get(made.id)).toMatchObject({
+      title: 'Her title',
+      messages: [{ content: 'Her words' }],
+    })
+    return true
+  })
+  // and goes on there: what he adds opens for him alone
+  expect(await his.conversations.append(made.id, say('His words')).outcome).toMatchObject({
+    ok: true,
+  })
+  expect(his.conversations.get(made.id)?.messages.map(({ content }) => content)).toEqual([
+    'Her words',
+    'His words',
+  ])
+  for (const engine of [hers, his]) await engine.stop()
 })
 
 test('messages with encrypted parts are exported and imported as they are, however large, edited or deleted', async () => {

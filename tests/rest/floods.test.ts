@@ -1,6 +1,7 @@
 // A client that sends too many requests is told to wait, and nobody else notices.
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { MAX_IN_MEMORY_BYTES } from '../../realtime/commands/import/import-body.ts'
@@ -126,6 +127,33 @@ test('large answers of one user wait when they are too much, read or not, and no
   for (let n = 0; n < 2; n++) expect((await ask({ cookie: 'dave' })).status).toBe(200)
   later.abort()
   expect(await next).toBe('gave up')
+})
+
+test('an answer that is made while it is read counts too, and comes as slowly as the user’s budget allows', async () => {
+  let made = 0
+  let isEnded = false
+  async function* pieces() {
+    try {
+      for (; made < 10; made++) yield 'x'.repeat(100_000)
+    } finally {
+      isEnded = true
+    }
+  }
+  await using http = await serveWith(
+    { answerBytes: { rate: 1, burst: 150_000 } },
+    { ...echo, exportMe: () => Promise.resolve(Readable.from(pieces())) },
+  )
+  const leaving = new AbortController()
+  const { body } = await fetch(`${http.url}/users/me/export`, {
+    headers: signedIn,
+    signal: leaving.signal,
+  })
+  let bytes = 0
+  for await (const chunk of body!) if ((bytes += (chunk as Uint8Array).length) >= 200_000) break
+  expect(made).toBeLessThan(6)
+  leaving.abort()
+  await eventually(() => isEnded)
+  expect(made).toBeLessThan(6)
 })
 
 describe('large bodies', () => {

@@ -5,6 +5,8 @@ import type { CommandPayloads } from '@lockstep/protocol/commands'
 import { createSessions } from '../../realtime/auth/sessions.ts'
 import { createConversations, type Conversations } from '../../realtime/commands/conversations.ts'
 import { startFeed } from '../../realtime/feed/feed.ts'
+import { AnswerBudget } from '../../realtime/auth/answer-budget.ts'
+import { httpSettings } from '../../realtime/http/settings.ts'
 import { startGateway, type Gateway } from '../../realtime/gateway/gateway.ts'
 import { createLog, type Log } from '../../realtime/log/log.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
@@ -65,6 +67,7 @@ export async function startSimulatedNode(deps: SimulatedNodeDeps): Promise<Simul
         // Assertion: the devices of the simulation append only, and the gateway has parsed it.
         payload as unknown as CommandPayloads['conversations']['append'],
       ),
+    answerBudget: new AnswerBudget(httpSettings.answerBytes),
     toFault: toServerFault,
     logger,
     metrics,

@@ -196,14 +196,28 @@ export const unexpectedLoad: readonly Row[] = [
     row: 'Few requests and events, but large ones',
     edits: [
       {
-        file: 'realtime/http/open-answers.ts',
-        old: 'if (wait === 0) return',
-        now: 'if (wait >= 0) return',
+        file: 'realtime/auth/answer-budget.ts',
+        old: 'if (waitMs === 0) return',
+        now: 'if (waitMs >= 0) return',
       },
     ],
     test: [
       'tests/rest/floods.test.ts',
       'large answers of one user wait when they are too much, read or not, and nobody else’s do',
+    ],
+  },
+  {
+    row: 'Answers of other kinds',
+    edits: [
+      {
+        file: 'realtime/gateway/requests.ts',
+        old: 'deps.answerBudget.count(user_id, bytes)',
+        now: 'void bytes',
+      },
+    ],
+    test: [
+      'tests/gateway/large-answers.test.ts',
+      'ranges of one user wait when they are too much, and nobody else’s do',
     ],
   },
   {

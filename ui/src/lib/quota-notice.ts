@@ -6,7 +6,7 @@ import { loadCatalogue } from './load-catalogue.ts'
 import { navigate } from './router.svelte.ts'
 import { connection } from './stores/connection.svelte.ts'
 import { engine } from './stores/engine.ts'
-import { loadLaterTexts, t } from './texts.ts'
+import { loadLaterTexts, shownLanguage, t, type TextKey } from './texts.ts'
 import { percentOf, quotaName } from './quota-texts.ts'
 
 /** In percent. */
@@ -30,13 +30,26 @@ async function look(): Promise<void> {
   })
   if (due.length === 0) return
   await loadLaterTexts(loadCatalogue)
-  for (const quota of due) announce(quota)
+  const [full, nearlyFull] = [
+    due.filter((quota) => percentOf(quota) >= 100),
+    due.filter((quota) => percentOf(quota) < 100),
+  ]
+  announce(nearlyFull, ['usage.nearlyUsed', 'usage.severalNearlyUsed'])
+  announce(full, ['usage.allUsed', 'usage.severalAllUsed'])
 }
 
-function announce(quota: Quota): void {
-  const percent = percentOf(quota)
-  const values = { what: quotaName(quota.name), percent: Math.min(100, percent) }
-  notify(t(percent >= 100 ? 'usage.allUsed' : 'usage.nearlyUsed', values), {
+/** In one notice: among several, each could take the place of one that nobody has seen yet. */
+function announce(quotas: readonly Quota[], [ofOne, ofSeveral]: readonly [TextKey, TextKey]): void {
+  const [first, second] = quotas
+  if (!first) return
+  const percent = (quota: Quota) => Math.min(100, percentOf(quota))
+  const named = quotas.map(
+    (quota) => `${quotaName(quota.name)} ${t('usage.percent', { percent: percent(quota) })}`,
+  )
+  const text = second
+    ? t(ofSeveral, { what: new Intl.ListFormat(shownLanguage()).format(named) })
+    : t(ofOne, { what: quotaName(first.name), percent: percent(first) })
+  notify(text, {
     kind: 'error',
     action: { label: t('usage.show'), run: () => navigate('/app/settings/data') },
   })
