@@ -21,6 +21,7 @@ const entries = [
   /^tests\/packages\/readme-runner\.ts$/,
   /^clients\/ai-sdk\/src\/(ai-sdk|transport)\.ts$/,
   /^clients\/persist\/src\/(persist|svelte)\.ts$/,
+  /^clients\/devtools\/src\/devtools\.ts$/,
   /\.test\.ts$/,
   /^tests\/harness\/global-setup\.ts$/,
   /^tools\/run-reporter\.ts$/,
