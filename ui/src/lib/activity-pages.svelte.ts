@@ -2,6 +2,7 @@
 // Only the newest request counts: what an earlier one answers isn't shown any more. So the newest
 // page isn't loaded anew while an older one is on its way, and an older one is loaded once however
 // often somebody asks for it.
+import type { Answer } from '@lockstep/protocol/rest'
 import type { Topic } from '@lockstep/protocol/topics'
 import type { ActivityEntry } from './activity-texts.ts'
 import { engine } from './stores/engine.ts'
@@ -75,7 +76,7 @@ export class ActivityPages {
           limit: entriesPerPage,
           ...(this.#asked !== null && { cursor: this.#asked }),
         }
-        const page = await engine.call('listActivity', { query })
+        const page: Answer<'listActivity'> = await engine.call('listActivity', { query })
         if (request !== this.#request) return
         loaded = [...loaded, ...page.items]
         this.entries = loaded
