@@ -23,6 +23,7 @@ import { signUp } from '../harness/person.ts'
 import { startProcess } from '../harness/processes.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { aiSdkProgram } from './ai-sdk-program.ts'
+import { devtoolsProgram } from './devtools-program.ts'
 import { firstLoad } from './first-load.ts'
 import {
   createForeignProject,
@@ -215,6 +216,10 @@ describe('the packages for React, Svelte and Vue', () => {
     connection: 'live',
   }
 
+  test('devtools: the panel shows the way of a change to both devices, and its text when it is opened', async () => {
+    expect(await runProgram('devtools.js', devtoolsProgram)).toEqual([false, true, 0])
+  })
+
   test('React: a streaming reply renders its own row alone, in strict mode and after a render on a server', async () => {
     expect(await runProgram('react.js', reactProgram)).toEqual(onlyTheStreamRenders)
   })
@@ -242,8 +247,7 @@ test('AI SDK: a reply goes on through a reload, is taken up by other tabs, and e
   expect(JSON.parse(stdout)).toEqual([
     ...[true, 2],
     ...['stopped', true, 1],
-    4,
-    'stopped',
+    ...[4, 'stopped'],
     ...[true, true],
     1,
   ])
@@ -303,6 +307,7 @@ describe('every tarball', () => {
     'vue',
     'ai-sdk',
     'persist',
+    'devtools',
     'protocol',
     'embedded-mongo',
   ]
