@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig, type Plugin } from 'vite'
-import { limits } from '@lockstep/protocol/limits'
 import { texts } from './tools/vite-texts.ts'
 
 const target = process.env.LOCKSTEP_SERVER ?? 'http://127.0.0.1:3000'
@@ -33,19 +32,6 @@ const plainImports: Plugin = {
   load: (id) =>
     id.endsWith('vite/preload-helper.js')
       ? 'export const __vitePreload = (load) => load()'
-      : undefined,
-}
-
-/** The page needs few of the limits, so each stands where it is needed. */
-const onlyNeededLimits: Plugin = {
-  name: 'only-needed-limits',
-  enforce: 'pre',
-  apply: 'build',
-  transform: (code, id) =>
-    /\.(ts|svelte)$/.test(id) && /import \{[^}]*\blimits\b/.test(code)
-      ? code.replaceAll(/\blimits\.(\w+)/g, (whole, name: string) =>
-          String(new Map<string, unknown>(Object.entries(limits)).get(name) ?? whole),
-        )
       : undefined,
 }
 
@@ -105,7 +91,6 @@ export default defineConfig({
     svelte({ configFile: '../svelte.config.js' }),
     noSocketIo,
     plainImports,
-    onlyNeededLimits,
     onlyWoff2,
     compressed(),
   ],

@@ -1,7 +1,7 @@
 // Topic `account`: who the user is and which sessions are signed in. Its entries only tell the
 // devices. Accounts and sessions themselves are plain documents, which are authoritative at once.
 import * as z from 'zod'
-import { limits } from './limits.ts'
+import * as limits from './limit-values.ts'
 import { PasskeyProof, SecondStepCode, SecurityChange } from './passkeys.ts'
 import { shortText, Text, Time, Uuid } from './scalars.ts'
 import { hasAtMost } from './text.ts'

@@ -1,7 +1,7 @@
 // Topic `agents`: runs of agents. A run belongs to the account, not to the tab that started it.
 import * as z from 'zod'
 import { Version } from './cursor.ts'
-import { limits } from './limits.ts'
+import * as limits from './limit-values.ts'
 import { FreeForm, sizedText, Text, Time, Uuid } from './scalars.ts'
 
 export const Agent = z

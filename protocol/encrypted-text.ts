@@ -2,7 +2,7 @@
 // form. encryption.ts says how a conversation is marked, SPEC.md how a text is made. No zod here:
 // pages look at texts too.
 import { Fault } from './errors.ts'
-import { limits } from './limits.ts'
+import * as limits from './limit-values.ts'
 import { byteLength } from './text.ts'
 
 /** What every encrypted text begins with; another form gets another name. */

@@ -2,7 +2,7 @@
 import type * as z from 'zod'
 import { errors, type ErrorCode } from './error-codes.ts'
 import { isDeeperThan } from './free-form.ts'
-import { limits } from './limits.ts'
+import * as limits from './limit-values.ts'
 import type { SecondStepDemand } from './passkeys.ts'
 import type { Problem } from './problem.ts'
 

@@ -1,5 +1,5 @@
 // Free-form objects (`metadata`, `preferences`): plain JSON with any keys, merged by RFC 7396.
-import { limits } from './limits.ts'
+import * as limits from './limit-values.ts'
 import { byteLength } from './text.ts'
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }

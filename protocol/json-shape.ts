@@ -1,7 +1,7 @@
 // Judges a JSON text before it is parsed. The cost of a text depends on the number of its keys and
 // values more than on its bytes: parsing and checking 2 MB of short keys would take most of a
 // second.
-import { limits } from './limits.ts'
+import * as limits from './limit-values.ts'
 
 const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a]
 const [LIST, LIST_END, OBJECT, OBJECT_END] = [0x5b, 0x5d, 0x7b, 0x7d]

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { Version } from './cursor.ts'
-import { limits } from './limits.ts'
+import * as limits from './limit-values.ts'
 import { fitsMessage } from './encrypted-text.ts'
 import { contentOf, exceededBy, thinkingOf } from './part-texts.ts'
 import { Parts } from './parts.ts'

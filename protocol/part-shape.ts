@@ -2,7 +2,7 @@
 // ask the browser for `eval`. A test compares both.
 import { fitsMessage } from './encrypted-text.ts'
 import { isDeeperThan, isObject } from './free-form.ts'
-import { limits } from './limits.ts'
+import * as limits from './limit-values.ts'
 import type { Part } from './parts.ts'
 import { hasAtMost } from './text.ts'
 

@@ -1,7 +1,7 @@
 // The texts that parts make together, and their limits, without zod.
 import { fitsMessage } from './encrypted-text.ts'
 import type { JsonObject } from './free-form.ts'
-import { limits } from './limits.ts'
+import * as limits from './limit-values.ts'
 import type { Part } from './parts.ts'
 import { byteLength } from './text.ts'
 

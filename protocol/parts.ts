@@ -2,7 +2,7 @@
 // calls of tools. message-parts.ts derives a message's `content` from them.
 import * as z from 'zod'
 import { fitsMessage } from './encrypted-text.ts'
-import { limits } from './limits.ts'
+import * as limits from './limit-values.ts'
 import { AnyJson, shortText, Text } from './scalars.ts'
 
 const Id = shortText(limits.partIdMax)

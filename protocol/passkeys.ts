@@ -1,6 +1,6 @@
 // Ways to sign in besides the password: passkeys (WebAuthn), and the second step after a password.
 import * as z from 'zod'
-import { limits } from './limits.ts'
+import * as limits from './limit-values.ts'
 import { ReadOnly, shortText, Text, Time, Uuid } from './scalars.ts'
 
 /** Bytes as WebAuthn's JSON has them. */

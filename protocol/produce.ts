@@ -4,7 +4,7 @@ import { Actor } from './actor.ts'
 import { Fault, parse } from './errors.ts'
 import { isObject } from './free-form.ts'
 import { ReplyIds } from './reply-ids.ts'
-import { limits } from './limits.ts'
+import * as limits from './limit-values.ts'
 import { Part } from './parts.ts'
 import { FreeForm, shortText, sizedText } from './scalars.ts'
 

@@ -1,13 +1,9 @@
 // Method and path of each route of the REST API. At run time a client needs no more of the table in
 // rest.ts.
-
-interface Place {
-  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-  /** With `{name}` for each of the route's `params`. */
-  path: string
-}
+import { firstPaths, type Place } from './first-paths.ts'
 
 export const routePaths = {
+  ...firstPaths,
   register: { method: 'POST', path: '/auth/register' },
   login: { method: 'POST', path: '/auth/login' },
   getSignInMethods: { method: 'GET', path: '/auth/methods' },
@@ -28,7 +24,6 @@ export const routePaths = {
   turnOnSecondStep: { method: 'PUT', path: '/users/me/second-step' },
   turnOffSecondStep: { method: 'DELETE', path: '/users/me/second-step' },
   makeRecoveryCodes: { method: 'POST', path: '/users/me/recovery-codes' },
-  getMe: { method: 'GET', path: '/users/me' },
   renameMe: { method: 'PUT', path: '/users/me' },
   changePassword: { method: 'PUT', path: '/users/me/password' },
   deleteMe: { method: 'DELETE', path: '/users/me' },
@@ -36,22 +31,18 @@ export const routePaths = {
   createToken: { method: 'POST', path: '/users/me/tokens' },
   deleteToken: { method: 'DELETE', path: '/users/me/tokens/{id}' },
   createUserToken: { method: 'POST', path: '/tokens' },
-  getPreferences: { method: 'GET', path: '/users/me/preferences' },
   putPreferences: { method: 'PUT', path: '/users/me/preferences' },
   listDrafts: { method: 'GET', path: '/users/me/drafts' },
   getDraft: { method: 'GET', path: '/users/me/drafts/{id}' },
   putDraft: { method: 'PUT', path: '/users/me/drafts/{id}' },
   deleteDraft: { method: 'DELETE', path: '/users/me/drafts/{id}' },
-  listSessions: { method: 'GET', path: '/users/me/sessions' },
   revokeSession: { method: 'DELETE', path: '/users/me/sessions/{id}' },
   listActivity: { method: 'GET', path: '/users/me/activity' },
   getUsage: { method: 'GET', path: '/users/me/usage' },
   exportMe: { method: 'GET', path: '/users/me/export' },
   getImport: { method: 'GET', path: '/users/me/import' },
   importMe: { method: 'POST', path: '/users/me/import' },
-  listConversations: { method: 'GET', path: '/conversations' },
   createConversation: { method: 'POST', path: '/conversations' },
-  getConversation: { method: 'GET', path: '/conversations/{id}' },
   putConversation: { method: 'PUT', path: '/conversations/{id}' },
   deleteConversation: { method: 'DELETE', path: '/conversations/{id}' },
   restoreConversation: { method: 'POST', path: '/conversations/{id}/restore' },
@@ -69,8 +60,6 @@ export const routePaths = {
   getRun: { method: 'GET', path: '/agent-runs/{id}' },
   deleteRun: { method: 'DELETE', path: '/agent-runs/{id}' },
   stopRun: { method: 'POST', path: '/agent-runs/{id}/stop' },
-  listRecords: { method: 'GET', path: '/records/{kind}' },
-  getRecord: { method: 'GET', path: '/records/{kind}/{id}' },
   putRecord: { method: 'PUT', path: '/records/{kind}/{id}' },
   patchRecord: { method: 'PATCH', path: '/records/{kind}/{id}' },
   deleteRecord: { method: 'DELETE', path: '/records/{kind}/{id}' },

@@ -10,7 +10,7 @@ import {
   type Json,
   type JsonObject,
 } from './free-form.ts'
-import { limits } from './limits.ts'
+import * as limits from './limit-values.ts'
 import { hasAtMost, hasAtMostBytes } from './text.ts'
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i

@@ -1,5 +1,5 @@
 // Strings as the wire measures them: in characters or bytes, and never cut within a surrogate pair.
-import { limits } from './limits.ts'
+import * as limits from './limit-values.ts'
 
 /** Bytes of `text` in UTF-8. */
 export function byteLength(text: string): number {

@@ -2,7 +2,7 @@
 // a service key makes and sees them.
 import * as z from 'zod'
 import { Seq } from './cursor.ts'
-import { limits } from './limits.ts'
+import * as limits from './limit-values.ts'
 import { shortText, Text, Time, Uuid } from './scalars.ts'
 import { Topic } from './topics.ts'
 import { WireChange } from './change.ts'

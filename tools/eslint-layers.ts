@@ -18,7 +18,8 @@ const mayImport = new Map<string, string[]>([
   ['clients/conformance', ['protocol']],
   ['clients/ai-sdk', ['clients/typescript']],
   ['clients/persist', ['clients/typescript']],
-  ['ui', ['protocol', 'clients/typescript', 'realtime/imports']],
+  ['clients/devtools', ['clients/typescript']],
+  ['ui', ['protocol', 'clients/typescript', 'clients/devtools', 'realtime/imports']],
   ['realtime/embedded', []],
   ['realtime/imports', ['protocol']],
   ...Object.entries({
@@ -88,6 +89,7 @@ const onlyPackages = new Map([
   ['clients/vue', ['vue']],
   ['clients/ai-sdk', ['ai', '@ai-sdk/react', 'react']],
   ['clients/persist', ['svelte']],
+  ['clients/devtools', []],
 ])
 
 const innermostFirst = [...mayImport.keys()].sort((a, b) => b.length - a.length)

@@ -10,7 +10,7 @@ import {
   mergePatch,
   type JsonObject,
 } from '../free-form.ts'
-import { limits } from '../limits.ts'
+import * as limits from '../limit-values.ts'
 import type { Message, MessageInput } from '../message.ts'
 import { compose, partsOf, replaceTexts } from '../message-parts.ts'
 import { exceededBy, type Composed } from '../part-texts.ts'

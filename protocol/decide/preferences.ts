@@ -1,7 +1,7 @@
 import type { DecisionContext, DecisionOf } from '../change.ts'
 import { Fault } from '../errors.ts'
 import { equalJson, exceedsFreeForm, inversePatch, mergePatch } from '../free-form.ts'
-import { limits } from '../limits.ts'
+import * as limits from '../limit-values.ts'
 import type { Preferences, PreferencesCommands } from '../preferences.ts'
 
 /**

@@ -3,7 +3,7 @@
 import type { DecisionOf } from '../change.ts'
 import { Fault } from '../errors.ts'
 import { equalJson, exceedsFreeForm, mergePatch, type JsonObject } from '../free-form.ts'
-import { limits } from '../limits.ts'
+import * as limits from '../limit-values.ts'
 import type { RecordCommands, StoredRecord } from '../records.ts'
 import { isRecord, type HeldRecord } from '../reduce/record.ts'
 

@@ -4,7 +4,7 @@ import type { AgentChanges, AgentCommands, Run } from '../agents.ts'
 import type { DecisionContext, DecisionOf } from '../change.ts'
 import { Fault } from '../errors.ts'
 import type { JsonObject } from '../free-form.ts'
-import { limits } from '../limits.ts'
+import * as limits from '../limit-values.ts'
 import { isRun, type HeldRun } from '../reduce/run.ts'
 import { byteLength } from '../text.ts'
 

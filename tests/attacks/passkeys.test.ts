@@ -57,6 +57,26 @@ describe('a passkey', () => {
     )
   })
 
+  test('ends the session that its browser had before, and so does a second step', async () => {
+    const alice = await person('alice')
+    const { authenticator } = await passkeyOf(alice)
+    const earlier = { cookie: alice.cookie }
+    const isIn = async (cookie: string) =>
+      (await request(`${node!.url}/users/me`, 'GET', undefined, { cookie })).status === 200
+    const { headers } = await enter(authenticator.prove(await optionsFor()), node, earlier)
+    expect([await isIn(alice.cookie), await isIn(cookieOf(headers))]).toEqual([false, true])
+
+    const bob = await person('bob')
+    const { recovery_codes } = await appOf(bob)
+    const { ticket } = await ticketOf(bob)
+    const code = recovery_codes[0]!
+    const second = await request(
+      ...([`${node!.url}/auth/second-step`, 'POST', { ticket, code }] as const),
+      { cookie: bob.cookie },
+    )
+    expect([second.status, await isIn(bob.cookie)]).toEqual([200, false])
+  })
+
   const foreign: [string, (authenticator: Authenticator) => Twist][] = [
     ['another origin', () => ({ origin: 'https://evil.example' })],
     ['another port', ({ origin }) => ({ origin: origin.replace(/\d+$/, '1') })],

@@ -36,6 +36,19 @@ describe('signing in at the provider', () => {
     expect((await phone.get('/users/me/sessions')).body.items).toHaveLength(2)
   })
 
+  test('ends the session that its browser had before', async () => {
+    const [laptop, phone] = [setup.browser(), setup.browser()]
+    for (const browser of [laptop, phone]) expect(await browser.signIn()).toBe('/app')
+    const sessions = async () =>
+      (await phone.get('/users/me/sessions')).body.items as { id: string; current: boolean }[]
+    const before = await sessions()
+    expect(await laptop.signIn()).toBe('/app')
+    const after = await sessions()
+    expect(after).toHaveLength(2)
+    const [ended] = before.filter(({ id }) => !after.some((other) => other.id === id))
+    expect(ended).toMatchObject({ current: false })
+  })
+
   test('asks for a code with PKCE, state and nonce, and comes back to the public origin', async () => {
     const browser = setup.browser()
     const { headers, status } = await browser.get('/auth/oidc')

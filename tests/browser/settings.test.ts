@@ -8,7 +8,13 @@ import { cookieOf, Person, request, signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { violations } from './accessibility-violations.ts'
 import { sharedBrowser } from './browser-windows.ts'
-import { navigateTo, sendMessage, threadText, waitForVisible } from './user-actions.ts'
+import {
+  navigateTo,
+  sendMessage,
+  threadText,
+  waitForHidden,
+  waitForVisible,
+} from './user-actions.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()
@@ -90,6 +96,34 @@ test('the activity lists each change with its device, as it happens', async () =
   await waitForVisible(
     page.getByRole('listitem').filter({ hasText: 'theme' }).getByText('Safari on iPhone'),
   )
+})
+
+test('older activity comes, and comes once, though something changes while it is on its way', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  for (let n = 0; n < 20; n++) await alice.ask('createConversation', { body: {} })
+  const page = await windows.open(shared.node.url, '/app/settings', { person: alice })
+  const asked: string[] = []
+  const released = Promise.withResolvers<void>()
+  await page.route('**/activity?*', async (route) => {
+    const address = new URL(route.request().url())
+    address.searchParams.set('limit', '16')
+    asked.push(address.searchParams.has('cursor') ? 'older' : 'newest')
+    if (asked.at(-1) === 'older') await released.promise
+    await route.continue({ url: address.href })
+  })
+  await page.clock.install()
+  await page.getByRole('link', { name: 'Activity' }).click()
+  const older = page.getByRole('button', { name: 'Show older' })
+  await older.click()
+  await older.click()
+  await alice.ask('createConversation', { body: { title: 'Meanwhile' } })
+  await waitForVisible(page.getByText('Meanwhile').first())
+  await page.clock.runFor(5_000)
+  released.resolve()
+  await waitForHidden(older)
+  const chats = page.getByRole('listitem').filter({ hasText: 'Started a chat' })
+  await expect.poll(() => chats.count()).toBe(20)
+  expect(asked).toEqual(['newest', 'older'])
 })
 
 test('code is highlighted, and copying it gives the original text', async () => {

@@ -23,6 +23,8 @@ import { signUp } from '../harness/person.ts'
 import { startProcess } from '../harness/processes.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { aiSdkProgram } from './ai-sdk-program.ts'
+import { devtoolsProgram } from './devtools-program.ts'
+import { firstLoad } from './first-load.ts'
 import {
   createForeignProject,
   findOtherNode,
@@ -38,6 +40,7 @@ import {
   svelteProgram,
   vueProgram,
 } from './framework-programs.ts'
+import { twoDevices } from './two-devices-program.ts'
 
 const run = promisify(execFile)
 const otherNode = await findOtherNode()
@@ -52,29 +55,6 @@ afterAll(() => project?.[Symbol.asyncDispose]())
 
 const installed = (...names: string[]): string =>
   path.join(project.folder, 'node_modules/@lockstep', ...names)
-
-const twoDevices = `import { createEngine } from '@lockstep/client'
-import { cookieJar } from '@lockstep/client/node'
-
-const [origin, username, password] = process.argv.slice(2)
-const device = () => createEngine({ origin, ...cookieJar() })
-const [phone, laptop] = [device(), device()]
-const until = async (holds) => { while (!holds()) await new Promise((resolve) => setTimeout(resolve, 20)) }
-
-await phone.call('register', { body: { username, password } })
-await laptop.call('login', { body: { username, password } })
-const states = await Promise.all([phone.start(), laptop.start()])
-await until(() => [phone, laptop].every(({ connection }) => connection === 'live'))
-
-const { id } = phone.conversations.create({ title: 'From outside' })
-await until(() => laptop.conversations.list('active').items.some((conversation) => conversation.id === id))
-await laptop.conversations.open(id)
-const outcome = await phone.conversations.append(id, { role: 'user', content: 'Hello' }).outcome
-await until(() => laptop.conversations.get(id).messages.some(({ content }) => content === 'Hello'))
-
-console.log(outcome.ok && states.every(({ name }) => name === 'ready') ? 'ok' : \`\${JSON.stringify({ states, outcome })}\`)
-await Promise.all([phone.stop(), laptop.stop()])
-`
 
 test('the wheel of the Python client is packed beside them', async () => {
   expect(await readdir(project.folder)).toContain('lockstep_client-0.1.0-py3-none-any.whl')
@@ -199,6 +179,17 @@ describe('@lockstep/client', () => {
     expect(code).not.toMatch(/from ["']node:|require\(|__vite-browser-external/)
   })
 
+  test('has a core of at most 20 KB: what a page loads of it at first, gzipped, without socket.io-client', async () => {
+    const entry = await project.write(
+      'core.js',
+      `import { createEngine } from '@lockstep/client'
+      globalThis.engine = createEngine({ origin: '', records: ['note'] })`,
+    )
+    const bytes = await firstLoad(entry, 'socket.io-client')
+    console.log(`The core of @lockstep/client has ${bytes} bytes, gzipped.`)
+    expect(bytes).toBeLessThanOrEqual(20 * 1024)
+  })
+
   test('has the public interface that clients/typescript/api.md reports', async () => {
     const report = await apiReport(installed('client'))
     expect(report, 'run `node tools/pack-api-report.ts`').toBe(await readFile(reportFile, 'utf8'))
@@ -219,10 +210,15 @@ describe('the packages for React, Svelte and Vue', () => {
   const onlyTheStreamRenders = {
     streamed: expect.toSatisfy((renders: number) => renders >= 3, 'at least three renders'),
     otherRows: [0],
+    hooks: { useConnection: 0, useOutbox: 0, usePreference: 0, useSession: 0, useLockstep: 0 },
     thread: 0,
     state: 'ready',
     connection: 'live',
   }
+
+  test('devtools: the panel shows the way of a change to both devices, and its text when it is opened', async () => {
+    expect(await runProgram('devtools.js', devtoolsProgram)).toEqual([false, true, 0])
+  })
 
   test('React: a streaming reply renders its own row alone, in strict mode and after a render on a server', async () => {
     expect(await runProgram('react.js', reactProgram)).toEqual(onlyTheStreamRenders)
@@ -251,8 +247,7 @@ test('AI SDK: a reply goes on through a reload, is taken up by other tabs, and e
   expect(JSON.parse(stdout)).toEqual([
     ...[true, 2],
     ...['stopped', true, 1],
-    4,
-    'stopped',
+    ...[4, 'stopped'],
     ...[true, true],
     1,
   ])
@@ -312,6 +307,7 @@ describe('every tarball', () => {
     'vue',
     'ai-sdk',
     'persist',
+    'devtools',
     'protocol',
     'embedded-mongo',
   ]

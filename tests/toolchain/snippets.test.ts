@@ -1,5 +1,6 @@
 // Every block of code in the documents is tried. What runs against a server has a test of its own,
-// which is named here. All other programs are compiled here, and commands must exist.
+// which is named here, or a row in readme-blocks.ts. Components are compiled here, and commands
+// must exist.
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,6 +9,7 @@ import { compile as compileSvelte } from 'svelte/compiler'
 import { compileScript, parse as parseVue } from 'vue/compiler-sfc'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import manifest from '../../package.json' with { type: 'json' }
+import { readmeBlocks } from '../packages/readme-blocks.ts'
 import { checkTypes } from './compiler.ts'
 
 const root = path.join(import.meta.dirname, '../..')
@@ -131,6 +133,14 @@ test('every block of every document has a language in which it is tried', () => 
   }
   // guides.test.ts follows the steps of these guides
   for (const { name } of inLanguages('diff')) expect(name).toMatch(/^docs\/adding-a-/)
+})
+
+test('every program in JavaScript and TypeScript runs in a test', () => {
+  const isRun = ({ document, code }: Snippet) =>
+    readmeBlocks.some((block) => block.document === document && code.includes(block.has)) ||
+    code.includes("from './App.vue'") // mounts the component of the next block
+  const notRun = inLanguages('js', 'ts').filter((snippet) => !isRun(snippet))
+  expect(notRun.map(({ name }) => name)).toEqual([])
 })
 
 test('the programs in JavaScript and TypeScript have no error of types', async () => {

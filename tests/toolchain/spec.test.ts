@@ -70,7 +70,7 @@ it('has the limits of limits.ts', () => {
     const [number = '', unit] = value.split(' ')
     return [plain(name), Number(number.replaceAll(',', '')) * (unit ? units[unit]! : 1)]
   })
-  expect(Object.fromEntries(described)).toEqual(limits)
+  expect(Object.fromEntries(described)).toEqual({ ...limits })
 })
 
 describe('the routes', () => {

@@ -19,6 +19,7 @@ const groups: [group: string, files: string[]][] = [
       'docs/python.md',
       'docs/host-users.md',
       'docs/encrypted-chats.md',
+      'docs/devtools.md',
     ],
   ],
   [

@@ -12,14 +12,13 @@ import type { WireChange } from '@lockstep/protocol/change'
 import { isKnown, isKnownOf } from '@lockstep/protocol/known-change'
 import { reduceAccount, type HeldAccount } from '@lockstep/protocol/reduce/account'
 import type { Presence } from '@lockstep/protocol/sync'
-import type { KeptOf } from './command-keeper.ts'
 import { Memo } from './memo.ts'
-import { createCommand, type OutgoingCommand } from './outgoing-command.ts'
+import { createCommand, type CommandTable } from './outgoing-command.ts'
 import { getMe, listSessions } from './rest/account.ts'
 import type { Call } from './rest/call.ts'
 import { TopicClient } from './topic-client.ts'
 import { singleEntity, type TopicModel } from './topic-model.ts'
-import { TopicReplica, type EngineSession } from './topic-replica.ts'
+import { TopicReplica } from './topic-replica.ts'
 import type { AccountTopic, IssuedCommand } from './views.ts'
 
 /** The only entity. */
@@ -45,6 +44,7 @@ export class AccountClient
   implements AccountTopic
 {
   protected readonly topic: TopicReplica<HeldAccount>
+  protected readonly commands = commands
   #signedIn: SignedInUser | undefined
   #presence: ReadonlyMap<string, Presence> = new Map()
   #viewing: string | null | undefined
@@ -71,9 +71,9 @@ export class AccountClient
     })
   }
 
-  signedIn(signedIn: SignedInUser, session: EngineSession): void {
+  /** Who it is, before `begin`. */
+  signedIn(signedIn: SignedInUser): void {
     this.#signedIn = signedIn
-    this.begin(session)
   }
 
   override end(): void {
@@ -111,12 +111,8 @@ export class AccountClient
     )
   }
 
-  protected override rebuild({ payload }: KeptOf<AccountCommands>): OutgoingCommand<HeldAccount> {
-    return revokeCommand(payload)
-  }
-
   revoke(session_id: string): IssuedCommand {
-    return this.topic.send(revokeCommand({ session_id }), session_id)
+    return this.issue('revoke', { session_id }, session_id)
   }
 
   viewing(conversation_id: string | null): void {
@@ -167,14 +163,16 @@ export class AccountClient
   }
 }
 
-const revokeCommand = (payload: AccountCommands['revoke']): OutgoingCommand<HeldAccount> =>
-  createCommand<HeldAccount>({
-    name: 'revoke',
-    payload,
-    entity_id: KEY,
-    predict: (held) =>
-      held && { ...held, sessions: held.sessions.filter(({ id }) => id !== payload.session_id) },
-  })
+const commands: CommandTable<HeldAccount, AccountCommands> = {
+  revoke: (payload) =>
+    createCommand<HeldAccount>({
+      name: 'revoke',
+      payload,
+      entity_id: KEY,
+      predict: (held) =>
+        held && { ...held, sessions: held.sessions.filter(({ id }) => id !== payload.session_id) },
+    }),
+}
 
 /** The sessions as they are shown, newest first. */
 function listed(

@@ -1,225 +1,88 @@
-// Topic `agents`: the agents that can run, and the user's runs.
-import type { Agent, AgentCommands, Run } from '@lockstep/protocol/agents'
-import { Fault } from '@lockstep/protocol/errors'
+// Topic `agents`: the agents that can run, and the user's runs. Most of its code (runs.ts) is
+// loaded with the topic.
+import type { Agent, AgentCommands } from '@lockstep/protocol/agents'
 import { newId } from '@lockstep/protocol/ids'
-import { isRun, reduceRun, type RunTombstone } from '@lockstep/protocol/reduce/run'
-import type { Delta } from '@lockstep/protocol/sync'
-import type { KeptOf } from './command-keeper.ts'
-import { deliveryOf } from './conversation-view.ts'
-import { createCommand, type OutgoingCommand } from './outgoing-command.ts'
-import { PagedLists } from './paged-lists.ts'
-import { getRun, listAgents, listRuns } from './rest/agents.ts'
+import { lateCode } from './late-code.ts'
+import { createCommand, type CommandTable } from './outgoing-command.ts'
 import type { Call } from './rest/call.ts'
-import { StreamedText } from './streamed-text.ts'
+import type { Runs, RunState } from './runs.ts'
 import { TopicClient } from './topic-client.ts'
-import { actionByVersion, type TopicModel } from './topic-model.ts'
+import { lateModel } from './topic-model.ts'
 import { TopicReplica } from './topic-replica.ts'
-import {
-  isOver,
-  type AgentsTopic,
-  type IssuedCommand,
-  type RunFilter,
-  type RunsView,
-  type RunView,
-} from './views.ts'
+import type { AgentsTopic, IssuedCommand, RunFilter, RunsView, RunView } from './views.ts'
 
-type RunState = Run | RunTombstone
+const noAgents: readonly Agent[] = []
+const noRuns: RunsView = { items: [], more: true, loading: false, loaded: false }
 
 export class AgentsClient extends TopicClient<RunState, AgentCommands> implements AgentsTopic {
   protected readonly topic: TopicReplica<RunState>
-  readonly #streamedText = new StreamedText()
-  readonly #views = new Map<string, RunView | undefined>()
-  readonly #lists: PagedLists<RunFilter, Run>
-  readonly #listViews = new Map<string, RunsView>()
-  #agents: readonly Agent[] = []
+  protected readonly commands: CommandTable<RunState, AgentCommands> = {
+    run: ({ id = newId(), ...input }) =>
+      createCommand<RunState>({
+        name: 'run',
+        payload: { ...input, id },
+        entity_id: id,
+        showsWhenFailed: true,
+        predict: (held, context) => held ?? this.#runs?.queued({ ...input, id }, context),
+      }),
+    stop: (payload) => createCommand({ name: 'stop', payload, entity_id: payload.run_id }),
+    delete: (payload) =>
+      createCommand<RunState>({
+        name: 'delete',
+        payload,
+        entity_id: payload.run_id,
+        predict: (held) => held && { id: held.id, version: held.version + 1, deleted: true },
+      }),
+  }
+  #runs: Runs | undefined
 
   constructor(call: Call, changed: () => void) {
     super()
-    const listsChanged = () => {
-      this.#listViews.clear()
-      this.topic.notify()
+    const load = async () => {
+      const { Runs } = await lateCode(import('./runs.ts'))
+      this.#runs ??= new Runs(call, this.topic)
+      return this.#runs.model
     }
-    this.#lists = new PagedLists((query) => listRuns(call, query), {}, listsChanged)
-    this.topic = new TopicReplica(this.#model(call), {
+    this.topic = new TopicReplica(lateModel('agents', load), {
       changed,
-      invalidate: (id) => this.#invalidate(id),
-      delta: (delta) => this.#stream(delta),
+      invalidate: (id) => this.#runs?.invalidate(id),
+      delta: (delta) => this.#runs?.stream(delta),
     })
   }
 
   override end(): void {
-    this.#agents = []
-    this.#lists.clear()
-    this.#streamedText.clear()
-    this.#views.clear()
-    this.#listViews.clear()
+    this.#runs?.clear()
     super.end()
   }
 
   get agents(): readonly Agent[] {
-    return this.#agents
+    return this.#runs?.agents ?? noAgents
   }
-
   get runs(): RunsView {
     return this.list({})
   }
-
   list(filter: RunFilter): RunsView {
-    const query = queryOf(filter)
-    const key = JSON.stringify(query)
-    const view = this.#listViews.get(key) ?? this.#listView(query)
-    this.#listViews.set(key, view)
-    return view
+    return this.#runs?.list(filter) ?? noRuns
   }
-
   get(run_id: string): RunView | undefined {
-    if (!this.#views.has(run_id)) this.#views.set(run_id, this.#view(run_id))
-    return this.#views.get(run_id)
+    return this.#runs?.get(run_id)
   }
-
   async open(run_id: string): Promise<RunView> {
-    const { entities, lifetime } = await this.topic.whenLoaded()
-    if (!this.topic.view(run_id)) await lifetime.race(entities.load(run_id))
-    const view = this.get(run_id)
-    if (!view) throw new Fault('not_found', { detail: 'There is no such run' })
-    return view
+    await this.topic.whenLoaded()
+    return this.#runs!.open(run_id)
   }
-
   async loadMore(filter: RunFilter = {}): Promise<void> {
-    const { entities } = await this.topic.whenLoaded()
-    const { generation } = entities
-    const page = await this.#lists.next(queryOf(filter))
-    if (!page || entities !== this.topic.entities || entities.generation !== generation) return
-    if (page.epoch !== this.topic.cursor?.epoch) return this.topic.reload()
-    for (const run of page.items) entities.offer(run.id, run)
+    await this.topic.whenLoaded()
+    return this.#runs!.loadMore(filter)
   }
 
   run(input: AgentCommands['run']): IssuedCommand {
-    return this.topic.send(runCommand({ ...input, id: input.id ?? newId() }))
+    return this.issue('run', input)
   }
   stop(run_id: string): IssuedCommand {
-    return this.topic.send(stopCommand({ run_id }))
+    return this.issue('stop', { run_id })
   }
   delete(run_id: string): IssuedCommand {
-    return this.topic.send(deleteCommand({ run_id }))
+    return this.issue('delete', { run_id })
   }
-
-  protected override rebuild(kept: KeptOf<AgentCommands>): OutgoingCommand<RunState> {
-    if (kept.name === 'run') return runCommand({ ...kept.payload, id: kept.entity_id })
-    if (kept.name === 'stop') return stopCommand(kept.payload)
-    return deleteCommand(kept.payload)
-  }
-
-  #model(call: Call): TopicModel<RunState> {
-    return {
-      topic: 'agents',
-      loadAll: async (put) => {
-        const [agents, cursor] = await Promise.all([
-          listAgents(call),
-          this.#lists.load((run) => put(run.id, run)),
-        ])
-        this.#agents = agents
-        return cursor
-      },
-      loadOne: async (id) => ({ state: await getRun(call, id) }),
-      keyOf: (change) => change.entity_id,
-      actionFor: (held, change) =>
-        actionByVersion(held, change, {
-          isWhole: change.op === 'created',
-          isLast: change.op === 'deleted',
-          isEntity: isRun(held),
-        }),
-      reduce: reduceRun,
-      versionOf: ({ version }) => version,
-      tombstone: (id, version) => (version > 0 ? { id, version, deleted: true } : undefined),
-    }
-  }
-
-  #view(id: string): RunView | undefined {
-    const run = this.topic.view(id)
-    if (!run || !isRun(run)) return undefined
-    const commands = this.topic.commands(id)
-    const waiting = commands.find(({ status }) => status !== 'acked')
-    const output = isOver(run.status) ? run.output : this.#streamedText.append(id, run.output)
-    return {
-      ...run,
-      output,
-      delivery: deliveryOf(commands),
-      ...(waiting && { mutation_id: waiting.mutation_id }),
-    }
-  }
-
-  #listView(filter: RunFilter): RunsView {
-    const { cursor, loading, loaded, last } = this.#lists.of(filter)
-    const isListed = (run: RunView) =>
-      (filter.agent === undefined || run.agent === filter.agent) &&
-      (filter.status === undefined || run.status === filter.status) &&
-      // Another list or a link may have loaded a run from further down. Between that run and the
-      // end of this list there may be others, so it isn't shown yet.
-      (cursor === null || last === undefined || newestFirst(run, last) <= 0)
-    const items = [...this.topic.keys()].flatMap((id) => this.get(id) ?? []).filter(isListed)
-    return { items: items.sort(newestFirst), more: cursor !== null, loading, loaded }
-  }
-
-  #invalidate(id: string): void {
-    this.#views.delete(id)
-    this.#listViews.clear()
-  }
-
-  #stream(delta: Delta): void {
-    const run = this.topic.entities?.get(delta.run_id)
-    if (!run || !isRun(run) || isOver(run.status)) return
-    if (!this.#streamedText.add(delta.run_id, delta, run.output.length)) return
-    this.#invalidate(delta.run_id)
-    this.topic.notify()
-  }
-}
-
-function runCommand(payload: AgentCommands['run'] & { id: string }): OutgoingCommand<RunState> {
-  const { id, agent, input, conversation_id = null } = payload
-  return createCommand<RunState>({
-    name: 'run',
-    payload,
-    entity_id: id,
-    showsWhenFailed: true,
-    predict: (held, { user_id, at }) =>
-      held ?? {
-        id,
-        user_id,
-        agent,
-        input,
-        output: '',
-        status: 'queued',
-        conversation_id,
-        message_id: null,
-        started_at: at,
-        ended_at: null,
-        metadata: {},
-        version: 1,
-      },
-  })
-}
-
-const stopCommand = (payload: AgentCommands['stop']): OutgoingCommand<RunState> =>
-  createCommand({ name: 'stop', payload, entity_id: payload.run_id })
-
-const deleteCommand = (payload: AgentCommands['delete']): OutgoingCommand<RunState> =>
-  createCommand<RunState>({
-    name: 'delete',
-    payload,
-    entity_id: payload.run_id,
-    predict: (held) => held && { id: payload.run_id, version: held.version + 1, deleted: true },
-  })
-
-/** The same filter gives the same key, however it was written. */
-const queryOf = ({ agent, status }: RunFilter): RunFilter => ({
-  ...(agent !== undefined && { agent }),
-  ...(status !== undefined && { status }),
-})
-
-/** The order of the server's lists: ids break ties. */
-function newestFirst(a: Run, b: Run): number {
-  if (a.started_at !== b.started_at) return a.started_at < b.started_at ? 1 : -1
-  if (a.id === b.id) return 0
-  return a.id < b.id ? 1 : -1
 }

@@ -30,7 +30,10 @@ export interface KeptCommand {
 
 /** A kept command of the topic that has these commands. */
 export type KeptOf<Commands> = {
-  [Name in keyof Commands]: KeptCommand & { name: Name; payload: Commands[Name] }
+  [Name in keyof Commands]: Omit<KeptCommand, 'name' | 'payload'> & {
+    name: Name
+    payload: Commands[Name]
+  }
 }[keyof Commands]
 
 /** In the store. `nth`: commands of the same millisecond are in this order. */

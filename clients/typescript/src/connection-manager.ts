@@ -2,9 +2,13 @@
 // jitter; `nudge` doesn't wait for them.
 import { errors } from '@lockstep/protocol/error-codes'
 import type { Fault } from '@lockstep/protocol/errors'
+import type { Handshake } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
+import type { FallbackSocket } from './http-fallback.ts'
+import { lateCode } from './late-code.ts'
 import type { Lifetime } from './lifetime.ts'
-import type { Connect } from './platform.ts'
+import type { Connect, SocketLike } from './platform.ts'
+import type { Call } from './rest/call.ts'
 import {
   TopicConnection,
   type TopicConnectionListener,
@@ -39,6 +43,7 @@ const MAX_QUIET = 60_000
 export type ConnectionState = 'live' | 'polling' | 'connecting' | 'offline'
 
 export interface ConnectionManagerDeps {
+  call: Call
   changed(): void
   /** The server has refused this device for good (`closes` in the table of error codes). */
   rejected(fault: Fault): void
@@ -75,10 +80,11 @@ export class ConnectionManager implements TopicConnectionOwner {
   /**
    * @param expected how many connections there will be: a topic opens its own when it has loaded
    */
-  state(expected: number): Exclude<ConnectionState, 'polling'> {
+  state(expected: number): ConnectionState {
     const connections = [...this.#connections.values()]
     const isLive = connections.every(({ status }) => status === 'live')
-    if (isLive && connections.length === expected) return 'live'
+    if (isLive && connections.length === expected)
+      return connections.some(({ isPolling }) => isPolling) ? 'polling' : 'live'
     return this.#cancelRetry ? 'offline' : 'connecting'
   }
 
@@ -145,6 +151,16 @@ export class ConnectionManager implements TopicConnectionOwner {
   silent(): void {
     this.#maxSilence = Math.min(MAX_SILENCE, this.#maxSilence * 2)
     this.#leaveAll()
+  }
+
+  async fallback(
+    webSocket: SocketLike,
+    topic: Topic,
+    handshake: () => Handshake,
+  ): Promise<FallbackSocket> {
+    const { FallbackSocket } = await lateCode(import('./http-fallback.ts'))
+    const deps = { ...this.#deps, lifetime: this.#lifetime }
+    return new FallbackSocket(webSocket, topic, handshake, deps)
   }
 
   #watchQuiet(): void {

@@ -3,6 +3,7 @@ import type { DecisionContext } from '@lockstep/protocol/change'
 import type { ConversationCommands } from '@lockstep/protocol/conversations'
 import {
   decideConversations,
+  messagesOf,
   type DecideConversation,
   type DecidedConversationCommand,
 } from '@lockstep/protocol/decide/conversations'
@@ -10,43 +11,45 @@ import { Fault, toProblem } from '@lockstep/protocol/errors'
 import type { MessageInput } from '@lockstep/protocol/message'
 import type { Problem } from '@lockstep/protocol/problem'
 import { isConversation, reduceConversation } from '@lockstep/protocol/reduce/conversation'
-import type { KeptOf } from './command-keeper.ts'
 import type { ConversationState } from './conversation-model.ts'
-import { createCommand, type OutgoingCommand } from './outgoing-command.ts'
+import { createCommand, type CommandTable, type OutgoingCommand } from './outgoing-command.ts'
 import { predictedChange } from './predicted-change.ts'
 
 type Command = OutgoingCommand<ConversationState>
 type Payload<Name extends keyof ConversationCommands> = ConversationCommands[Name]
 type Update = Payload<'update'>
-type Kept<Name extends keyof ConversationCommands> = KeptOf<Pick<ConversationCommands, Name>>
+
+interface Named {
+  id?: string
+  conversation_id?: string
+  message?: MessageInput
+  messages?: MessageInput[]
+}
 
 /** A command whose effect follows from the conversation and the payload. */
-export function decidedCommand<Name extends Exclude<DecidedConversationCommand, 'update'>>(
-  name: Name,
-  payload: ConversationCommands[Name],
-  entity_id: string,
-  messages: readonly { id: string }[] = [],
-): Command {
-  const message_ids = messages.map(({ id }) => id)
-  return createCommand<ConversationState>({
-    name,
-    payload,
-    entity_id,
-    message_ids,
-    showsWhenFailed: message_ids.length > 0 || name === 'create',
-    predict: (held, context) => predict(decideConversations[name], held, payload, context),
-  })
-}
+const decided =
+  <Name extends Exclude<DecidedConversationCommand, 'update'>>(name: Name) =>
+  (payload: Payload<Name>): Command => {
+    const { id = '', conversation_id = id, ...named }: Named = payload
+    const message_ids = messagesOf(named).flatMap(({ id }) => id ?? [])
+    return createCommand<ConversationState>({
+      name,
+      payload,
+      entity_id: conversation_id,
+      message_ids,
+      showsWhenFailed: message_ids.length > 0 || name === 'create',
+      predict: (held, context) => predict(decideConversations[name], held, payload, context),
+    })
+  }
 
 /** A command whose effect only the server knows. */
-export function undecidedCommand<
-  Name extends Exclude<keyof ConversationCommands, DecidedConversationCommand>,
->(name: Name, payload: ConversationCommands[Name]): Command {
-  return createCommand<ConversationState>({ name, payload, entity_id: payload.conversation_id })
-}
+const undecided =
+  <Name extends Exclude<keyof ConversationCommands, DecidedConversationCommand>>(name: Name) =>
+  (payload: Payload<Name>): Command =>
+    createCommand<ConversationState>({ name, payload, entity_id: payload.conversation_id })
 
 /** Changes a conversation's fields, or edits messages. */
-export function updateCommand(payload: Update): Command {
+function update(payload: Update): Command {
   const { messages, if_version: _ifVersion, ...fields } = payload
   const message_ids = messages?.flatMap(({ id }) => id ?? []) ?? []
   const checksVersion = messages?.some(({ version }) => version !== undefined) ?? false
@@ -59,26 +62,24 @@ export function updateCommand(payload: Update): Command {
     showsWhenFailed: message_ids.length > 0,
     predict: (held, context) =>
       predict(decideConversations.update, held, withoutUnknownEdits(held, payload), context),
-    withoutVersionCheck: () => updateCommand(edits ? { ...fields, messages: edits } : fields),
+    withoutVersionCheck: () => update(edits ? { ...fields, messages: edits } : fields),
     ...(checksVersion && { findIgnoredEdit: (held) => findIgnoredEdit(held, messages ?? []) }),
   })
 }
 
-/** The command that an earlier engine has kept. */
-export function keptCommand(kept: Kept<keyof ConversationCommands>): Command {
-  if (kept.name === 'update') return updateCommand(kept.payload)
-  return isDecided(kept) ? keptDecidedCommand(kept) : undecidedCommand(kept.name, kept.payload)
-}
-
-const isDecided = <Name extends keyof ConversationCommands>(
-  kept: Kept<Name>,
-): kept is Kept<Name & DecidedConversationCommand> => Object.hasOwn(decideConversations, kept.name)
-
-function keptDecidedCommand<Name extends Exclude<DecidedConversationCommand, 'update'>>(
-  kept: Kept<Name>,
-): Command {
-  const messages = kept.message_ids.map((id) => ({ id }))
-  return decidedCommand(kept.name, kept.payload, kept.entity_id, messages)
+/** What a command is made of: it names its conversation and its new messages. */
+export const conversationCommands: CommandTable<ConversationState, ConversationCommands> = {
+  create: decided('create'),
+  update,
+  append: decided('append'),
+  delete_messages: decided('delete_messages'),
+  delete: decided('delete'),
+  restore: decided('restore'),
+  purge: decided('purge'),
+  rewind: undecided('rewind'),
+  reply: undecided('reply'),
+  stop: undecided('stop'),
+  produce: undecided('produce'),
 }
 
 function predict<Name extends DecidedConversationCommand>(

@@ -4,7 +4,7 @@ import type { Conversation, Summary } from '@lockstep/protocol/conversations'
 import type { Cursor } from '@lockstep/protocol/cursor'
 import { errors } from '@lockstep/protocol/error-codes'
 import { Fault } from '@lockstep/protocol/errors'
-import { limits } from '@lockstep/protocol/limits'
+import * as limits from '@lockstep/protocol/limit-values'
 import {
   isConversation,
   reduceConversation,

@@ -4,8 +4,7 @@ import type { Conversation, Summary } from '@lockstep/protocol/conversations'
 import { summaryOf } from '@lockstep/protocol/decide/conversations'
 import type { Message } from '@lockstep/protocol/message'
 import type { PendingStatus } from './outbox.ts'
-import { streamedMessage } from './streamed-message.ts'
-import type { StreamedText } from './streamed-text.ts'
+import type { StreamedMessages } from './streamed-messages.ts'
 import type {
   ConversationView,
   Delivery,
@@ -30,7 +29,8 @@ export interface ConversationParts {
   conversation: Conversation
   commands: readonly Pending[]
   outbox: readonly OutboxItem[]
-  streamedText: StreamedText
+  /** Undefined until its code is loaded. */
+  streamed: StreamedMessages | undefined
   windowed: boolean
   loading: boolean
   locked: true | undefined
@@ -40,7 +40,7 @@ export function conversationView({
   conversation,
   commands,
   outbox,
-  streamedText,
+  streamed,
   windowed,
   loading,
   locked,
@@ -51,7 +51,7 @@ export function conversationView({
     ),
   )
   const messages = conversation.messages.map((message) =>
-    messageView(message, waiting.get(message.id), streamedText),
+    messageView(message, waiting.get(message.id), streamed),
   )
   const delivery = deliveryOf(commands)
   const summary = { ...conversation, delivery, ...(locked && { locked }) }
@@ -71,18 +71,14 @@ export const summaryView = (
 function messageView(
   message: Message,
   command: Pending | undefined,
-  streamedText: StreamedText,
+  streamed: StreamedMessages | undefined,
 ): MessageView {
   if (command) {
     const { mutation_id } = command
     return { ...message, delivery: deliveryOf([command]), mutation_id }
   }
-  if (message.status === 'streaming') {
-    const streamed = streamedMessage(message, streamedText)
-    const thinking_since = streamedText.thinkingSince(message.id, streamed.content.length)
-    const thinking = thinking_since !== undefined && { thinking_since }
-    return { ...streamed, delivery: 'sent', ...thinking }
-  }
+  if (message.status === 'streaming')
+    return { ...(streamed?.shown(message) ?? message), delivery: 'sent' }
   let view = messageViews.get(message)
   if (!view) messageViews.set(message, (view = { ...message, delivery: 'sent' }))
   return view

@@ -8,13 +8,7 @@ import type { MessageInput } from '@lockstep/protocol/message'
 import { replaceTexts } from '@lockstep/protocol/message-parts'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
 import type { Delta } from '@lockstep/protocol/sync'
-import type { KeptOf } from './command-keeper.ts'
-import {
-  decidedCommand,
-  keptCommand,
-  undecidedCommand,
-  updateCommand,
-} from './conversation-commands.ts'
+import { conversationCommands } from './conversation-commands.ts'
 import {
   conversationModel,
   PAGE_LIMIT,
@@ -23,14 +17,13 @@ import {
 } from './conversation-model.ts'
 import { conversationView, listOf, newestFirst, summaryView } from './conversation-view.ts'
 import type { CreateEncryption, EncryptionHooks } from './encryption-hooks.ts'
+import { lateCode } from './late-code.ts'
 import { MessageWindows } from './message-windows.ts'
 import { Memo } from './memo.ts'
 import { PagedLists } from './paged-lists.ts'
-import type { OutgoingCommand } from './outgoing-command.ts'
 import type { Call } from './rest/call.ts'
 import { listConversations } from './rest/conversations.ts'
-import { addPiece } from './streamed-message.ts'
-import { StreamedText } from './streamed-text.ts'
+import type { StreamedMessages } from './streamed-messages.ts'
 import { TopicClient } from './topic-client.ts'
 import { TopicReplica } from './topic-replica.ts'
 import type {
@@ -51,10 +44,11 @@ export class ConversationsClient
   implements ConversationsTopic
 {
   protected readonly topic: TopicReplica<ConversationState>
+  protected readonly commands = conversationCommands
   readonly #call: Call
   readonly #lists: PagedLists<{ state: ListState }, Summary>
   readonly #windows = new MessageWindows()
-  readonly #streamedText = new StreamedText()
+  #streamed: StreamedMessages | undefined
   readonly #olderLoads = new Map<string, Promise<void>>()
   readonly #views = new Map<string, ConversationView | undefined>()
   readonly #summaries = new Map<string, SummaryView>()
@@ -80,6 +74,7 @@ export class ConversationsClient
     this.topic = new TopicReplica(model, {
       changed,
       invalidate: (id) => this.#invalidate(id),
+      live: () => void this.#loadStreamed(),
       delta: (delta) => this.#stream(delta),
       applied: (change) => this.#endStream(change),
     })
@@ -116,7 +111,7 @@ export class ConversationsClient
     this.hooks?.end()
     this.#lists.clear()
     this.#windows.clear()
-    this.#streamedText.clear()
+    this.#streamed?.clear()
     this.#olderLoads.clear()
     this.#views.clear()
     this.#summaries.clear()
@@ -179,7 +174,7 @@ export class ConversationsClient
     const load = async () => {
       const { entities, lifetime } = await this.topic.whenLoaded()
       // the first pages do without it
-      const { loadOlderMessages } = await import('./older-messages.ts')
+      const { loadOlderMessages } = await lateCode(import('./older-messages.ts'))
       await loadOlderMessages(entities, lifetime, this.#call, id)
     }
     const loading = load().finally(() => this.#olderLoads.delete(id))
@@ -207,7 +202,7 @@ export class ConversationsClient
     const id = input.id ?? newId()
     const messages = input.messages?.map(withId)
     const payload = { ...input, id, ...(messages && { messages }) }
-    return this.topic.send(decidedCommand('create', payload, id, messages))
+    return this.issue('create', payload)
   }
 
   update(
@@ -215,8 +210,7 @@ export class ConversationsClient
     fields: ConversationFields,
     { if_version }: { if_version?: number } = {},
   ): IssuedCommand {
-    const condition = if_version !== undefined && { if_version }
-    return this.#send(updateCommand({ conversation_id: id, ...fields, ...condition }))
+    return this.#send('update', { conversation_id: id, ...fields, if_version })
   }
   rename(id: string, title: string, options?: { if_version?: number }): IssuedCommand {
     return this.update(id, { title }, options)
@@ -230,8 +224,7 @@ export class ConversationsClient
 
   append(id: string, input: MessageInput): IssuedCommand {
     const message = withId(input)
-    const payload = { conversation_id: id, message }
-    return this.#send(decidedCommand('append', payload, id, [message]), message.id)
+    return this.#send('append', { conversation_id: id, message }, message.id)
   }
 
   edit(
@@ -255,48 +248,44 @@ export class ConversationsClient
       const again = { id: message_id, role, content, parts, replaces, follows, metadata }
       return this.append(id, again)
     }
-    const condition = version !== undefined && { version }
-    const messages = [{ id: message_id, role, content, ...condition }]
-    return this.#send(updateCommand({ conversation_id: id, messages }), message_id)
+    const messages = [{ id: message_id, role, content, version }]
+    return this.#send('update', { conversation_id: id, messages }, message_id)
   }
 
   deleteMessages(id: string, message_ids: string[]): IssuedCommand {
-    const payload = { conversation_id: id, message_ids }
-    return this.#send(decidedCommand('delete_messages', payload, id))
+    return this.#send('delete_messages', { conversation_id: id, message_ids })
   }
   delete(id: string): IssuedCommand {
-    return this.#send(decidedCommand('delete', { conversation_id: id }, id))
+    return this.#send('delete', { conversation_id: id })
   }
   restore(id: string): IssuedCommand {
-    return this.#send(decidedCommand('restore', { conversation_id: id }, id))
+    return this.#send('restore', { conversation_id: id })
   }
   purge(id: string): IssuedCommand {
-    return this.#send(decidedCommand('purge', { conversation_id: id }, id))
+    return this.#send('purge', { conversation_id: id })
   }
   rewind(id: string, seq: number): IssuedCommand {
-    return this.#send(undecidedCommand('rewind', { conversation_id: id, seq }))
+    return this.#send('rewind', { conversation_id: id, seq })
   }
   reply(
     id: string,
     options: { agent?: string; replaces?: string; message_id?: string } = {},
   ): IssuedCommand {
-    return this.#send(undecidedCommand('reply', { conversation_id: id, ...options }))
+    return this.#send('reply', { conversation_id: id, ...options })
   }
   regenerate(id: string, message_id: string, options: { agent?: string } = {}): IssuedCommand {
     return this.reply(id, { ...options, replaces: message_id })
   }
   stop(id: string, message_id: string): IssuedCommand {
-    return this.#send(undecidedCommand('stop', { conversation_id: id, message_id }))
+    return this.#send('stop', { conversation_id: id, message_id })
   }
 
-  protected override rebuild(
-    kept: KeptOf<ConversationCommands>,
-  ): OutgoingCommand<ConversationState> {
-    return keptCommand(kept)
-  }
-
-  #send(command: OutgoingCommand<ConversationState>, subject?: string): IssuedCommand {
-    return (this.hooks ?? this.topic).send(command, subject)
+  #send<Name extends keyof ConversationCommands>(
+    name: Name,
+    payload: ConversationCommands[Name],
+    subject?: string,
+  ): IssuedCommand {
+    return (this.hooks ?? this.topic).send(this.commands[name](payload), subject)
   }
   #shown(conversation: Conversation): Conversation {
     return this.hooks?.shown(conversation) ?? conversation
@@ -322,7 +311,7 @@ export class ConversationsClient
       locked: this.hooks?.locked(id),
       commands: this.topic.commands(id),
       outbox: this.topic.itemsOf(id),
-      streamedText: this.#streamedText,
+      streamed: this.#streamed,
       windowed: this.#windows.has(id) && hasWindow,
       loading: this.topic.entities?.isLoading(id) ?? false,
     })
@@ -351,6 +340,12 @@ export class ConversationsClient
     this.#listViews.clear()
   }
 
+  /** Each connection tries again. Without the code, replies show what the log has of them. */
+  async #loadStreamed(): Promise<void> {
+    const code = await lateCode(import('./streamed-messages.ts')).catch(() => undefined)
+    if (code) this.#streamed ??= new code.StreamedMessages()
+  }
+
   #stream(delta: Delta): void {
     const { entity_id, message_id } = delta
     const held = this.topic.entities?.get(entity_id)
@@ -358,14 +353,14 @@ export class ConversationsClient
     if (!this.#windows.has(entity_id)) return
     const message = held.messages.findLast(({ id }) => id === message_id)
     if (message && message.status !== 'streaming') return
-    if (!addPiece(this.#streamedText, message, message_id, delta)) return
+    if (!this.#streamed?.add(message, message_id, delta)) return
     this.#views.delete(entity_id)
     this.topic.notify()
   }
 
   #endStream(change: WireChange): void {
     if (!isKnownOf('conversations', change) || change.op !== 'finished' || !change.data) return
-    this.#streamedText.end(change.data.message_id)
+    this.#streamed?.end(change.data.message_id)
   }
 }
 

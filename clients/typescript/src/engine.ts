@@ -19,7 +19,7 @@ import { ConnectionManager, type ConnectionState } from './connection-manager.ts
 import { ConversationsClient } from './conversations-client.ts'
 import { DraftsClient } from './drafts-client.ts'
 import type { CreateEncryption } from './encryption-hooks.ts'
-import { HttpFallback } from './http-fallback.ts'
+import { lateCode } from './late-code.ts'
 import { Lifetime } from './lifetime.ts'
 import { Memo } from './memo.ts'
 import { Notifier } from './notifier.ts'
@@ -137,13 +137,14 @@ class LocalEngine implements Engine {
   readonly drafts: DraftsClient
   readonly call: Call
   readonly #options: EngineOptions
+  /** For the engine's own requests, which end with the session. */
+  readonly #ownCall: Call
   readonly #notifier = new Notifier()
   readonly #topics: readonly FollowedTopic[]
   readonly #outbox = new Memo<readonly OutboxItem[]>()
   #state: EngineState = { name: 'stopped' }
   #lifetime: Lifetime | undefined
   #connections: ConnectionManager | undefined
-  #fallback: HttpFallback | undefined
   #keeper: CommandKeeper | undefined
   #starting: Promise<EngineState> = Promise.resolve(this.#state)
   #retryNow = () => {}
@@ -155,8 +156,9 @@ class LocalEngine implements Engine {
     const changed = () => this.#notifier.changed()
     if (options.store) this.subscribe(() => this.#keep())
     // The topics' own requests end with the session. Those of the page don't: signing out is one.
-    const call: Call = (route, request, options) =>
-      this.call(route, request, { signal: this.#lifetime?.signal, ...options })
+    const call: Call = (route, asking, options) =>
+      this.call(route, asking, { signal: this.#lifetime?.signal, ...options })
+    this.#ownCall = call
     const { now = Date.now, encryption } = options
     this.conversations = new ConversationsClient(call, changed, now, encryption)
     this.preferences = new PreferencesClient(call, changed)
@@ -170,11 +172,12 @@ class LocalEngine implements Engine {
       live: () => this.drafts.live(),
       draft: (notice) => this.drafts.onNotice(notice),
     })
-    const optional = ['conversations', 'preferences', 'agents'] as const
-    const { topics = [...optional, 'records'], records: kinds = [] } = options
-    const followed = optional.filter((name) => topics.includes(name)).map((name) => this[name])
-    const records = kinds.length > 0 && topics.includes('records') ? [this.records] : []
-    this.#topics = [...followed, ...records, this.account]
+    const { topics, records: kinds = [] } = options
+    const all = ['conversations', 'preferences', 'agents', 'records'] as const
+    const followed = all.filter(
+      (name) => (topics?.includes(name) ?? true) && (name !== 'records' || kinds.length > 0),
+    )
+    this.#topics = [...followed.map((name) => this[name]), this.account]
   }
 
   get state(): EngineState {
@@ -182,8 +185,8 @@ class LocalEngine implements Engine {
   }
 
   get connection(): ConnectionState {
-    const state = this.#connections?.state(this.#topics.length)
-    if (state !== undefined) return state === 'live' && this.#fallback?.isUsed ? 'polling' : state
+    const connections = this.#connections
+    if (connections) return connections.state(this.#topics.length)
     return this.#isWaiting ? 'offline' : 'connecting'
   }
 
@@ -261,9 +264,8 @@ class LocalEngine implements Engine {
     const { connect = connectBySocketIo(baseOf(this.#options), this.#options) } = this.#options
     const rejected = (fault: Fault) => this.#rejected(fault)
     const changed = () => this.#notifier.changed()
-    const call: Call = (route, request) => this.call(route, request, { signal: lifetime.signal })
-    this.#fallback = new HttpFallback(connect, { call, lifetime, changed })
-    const connections = new ConnectionManager(this.#fallback.connect, lifetime, {
+    const connections = new ConnectionManager(connect, lifetime, {
+      call: this.#ownCall,
       changed,
       rejected,
     })
@@ -271,10 +273,8 @@ class LocalEngine implements Engine {
     this.#setState({ name: 'ready', user, session })
     const engineSession: EngineSession = { user_id: user.id, lifetime, connections, rejected }
     this.drafts.begin(lifetime)
-    for (const topic of this.#topics) {
-      if (topic instanceof AccountClient) topic.signedIn({ user, session }, engineSession)
-      else topic.begin(engineSession)
-    }
+    this.account.signedIn({ user, session })
+    for (const topic of this.#topics) topic.begin(engineSession)
   }
 
   /** The server has refused this device for good. */
@@ -286,9 +286,7 @@ class LocalEngine implements Engine {
   async #readStore({ id }: User): Promise<CommandKeeper | undefined> {
     const { store } = this.#options
     if (!store) return undefined
-    const { openKeeper } = await import('./command-keeper.ts').catch((error: unknown) => {
-      throw new Fault('unavailable', { detail: 'The code for the store did not load' }, error)
-    })
+    const { openKeeper } = await lateCode(import('./command-keeper.ts'))
     return openKeeper(store, id)
   }
 
@@ -321,18 +319,8 @@ class LocalEngine implements Engine {
   }
 
   #createCall(options: EngineOptions): Call {
-    const { origin, path, headers = () => ({}), token, credentials } = options
-    const { fetch: request = fetch } = options
-    const call = createCall({
-      origin,
-      path,
-      headers,
-      token,
-      credentials,
-      // A function call and not a method call: a browser's fetch accepts no foreign `this`.
-      fetch: (...args) => request(...args),
-      userId: () => (this.#state.name === 'ready' ? this.#state.user.id : undefined),
-    })
+    const userId = () => (this.#state.name === 'ready' ? this.#state.user.id : undefined)
+    const call = createCall({ ...options, userId })
     return async (...args) => {
       const lifetime = this.#lifetime
       try {

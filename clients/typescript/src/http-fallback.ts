@@ -1,26 +1,17 @@
-// What to do while no WebSocket reaches the server although HTTP does, as behind a proxy that
-// doesn't pass `Upgrade`. Commands then travel over HTTP, and each topic asks for changes every few
-// seconds. The WebSocket is tried again and again, and takes over as soon as it works.
+// A topic's socket once no WebSocket has reached the server although HTTP may, as behind a proxy
+// that doesn't pass `Upgrade`. Commands then travel over HTTP, and the topic asks for changes every
+// few seconds. The WebSocket is tried again and again, and takes over as soon as it works.
 //
-//   socket --no WebSocket, twice in a row or after a long wait--> polling --HTTP fails--> down
-//     ^                                                              |
-//     +----------------a later attempt receives its `sync`-----------+
+//   socket --`poll`--> polling --HTTP fails--> down
+//     ^                   |
+//     +--a later attempt receives its `sync`
 import type { Handshake } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
 import type { Lifetime } from './lifetime.ts'
-import type { Connect, SocketLike } from './platform.ts'
-import type { PollingSocket } from './polling-socket.ts'
+import type { SocketLike } from './platform.ts'
+import { PollingSocket } from './polling-socket.ts'
 import type { Call } from './rest/call.ts'
 
-/**
- * How many attempts in a row must fail before HTTP is used. One may fail because a node restarts.
- */
-const FAILURES = 2
-/**
- * If one attempt takes this long to fail, something swallows it, and HTTP is used at once;
- * milliseconds.
- */
-const LONG_WAIT = 5_000
 /** The delays before the first and the later attempts to return to the WebSocket; milliseconds. */
 const FIRST_RETURN = 5_000
 const MAX_RETURN = 60_000
@@ -28,64 +19,51 @@ const MAX_RETURN = 60_000
 export interface HttpFallbackDeps {
   call: Call
   lifetime: Lifetime
-  /** `isUsed` has changed. */
+  /** `isPolling` has changed. */
   changed(): void
-}
-
-/** The fallback of all connections of one engine session. */
-export class HttpFallback {
-  readonly #connect: Connect
-  readonly #deps: HttpFallbackDeps
-  readonly #sockets = new Set<FallbackSocket>()
-
-  constructor(connect: Connect, deps: HttpFallbackDeps) {
-    this.#connect = connect
-    this.#deps = deps
-  }
-
-  /** Whether a topic gets its changes over HTTP. */
-  get isUsed(): boolean {
-    return [...this.#sockets].some(({ isPolling }) => isPolling)
-  }
-
-  readonly connect: Connect = (namespace, auth) => {
-    const socket = new FallbackSocket(namespace, auth, this.#connect, this.#deps)
-    this.#sockets.add(socket)
-    return socket
-  }
 }
 
 type Listener = (payload: unknown) => void
 
-class FallbackSocket implements SocketLike {
+export class FallbackSocket implements SocketLike {
   readonly #webSocket: SocketLike
-  /** Its code is loaded when it is first needed, which is when HTTP is known to work. */
-  #polling: PollingSocket | undefined
-  #loading: Promise<PollingSocket> | undefined
-  readonly #topic: Topic
-  readonly #auth: () => Handshake
+  readonly #polling: PollingSocket
   readonly #deps: HttpFallbackDeps
   readonly #listeners = new Map<string, Listener[]>()
   #mode: 'down' | 'socket' | 'polling' = 'down'
-  #startedAt = 0
-  #failures = 0
   #returns = 0
   #cancelReturn = () => {}
 
-  constructor(namespace: string, auth: () => Handshake, connect: Connect, deps: HttpFallbackDeps) {
+  constructor(
+    webSocket: SocketLike,
+    topic: Topic,
+    handshake: () => Handshake,
+    deps: HttpFallbackDeps,
+  ) {
     this.#deps = deps
-    this.#webSocket = connect(namespace, auth)
-    // Assertion: the engine opens the topics' namespaces and no others.
-    this.#topic = namespace.slice(1) as Topic
-    this.#auth = auth
-    for (const event of ['change', 'head', 'delta', 'presence', 'draft', 'draining', 'disconnect'])
-      this.#webSocket.on(event, (payload) => {
+    this.#webSocket = webSocket
+    for (const event of [
+      'change',
+      'head',
+      'delta',
+      'presence',
+      'draft',
+      'draining',
+      'disconnect',
+      'connect_error',
+    ])
+      webSocket.on(event, (payload) => {
         if (this.#mode === 'socket') this.#tell(event, payload)
       })
-    this.#webSocket.on('sync', (sync) => this.#synced(sync))
-    this.#webSocket.on('connect_error', (error) => this.#refused(error))
+    webSocket.on('sync', (sync) => this.#synced(sync))
+    this.#polling = new PollingSocket(topic, handshake, deps)
+    for (const event of ['sync', 'disconnect', 'connect_error'])
+      this.#polling.on(event, (payload) => {
+        if (this.isPolling) this.#polled(event, payload)
+      })
   }
 
+  /** Whether the topic gets its changes over HTTP. */
   get isPolling(): boolean {
     return this.#mode === 'polling'
   }
@@ -95,20 +73,26 @@ class FallbackSocket implements SocketLike {
   }
 
   emit(event: string, payload: unknown, ack: Listener): void {
-    const socket = this.#mode === 'polling' ? this.#polling : this.#webSocket
-    socket?.emit(event, payload, ack)
+    const socket = this.isPolling ? this.#polling : this.#webSocket
+    socket.emit(event, payload, ack)
   }
 
   connect(): void {
     this.#become('socket')
-    this.#startedAt = this.#deps.lifetime.elapsed()
     this.#webSocket.connect()
+  }
+
+  /** The attempt has failed, as did others before: uses HTTP in its place. */
+  poll(): void {
+    this.#become('polling')
+    this.#polling.connect()
+    this.#returnLater()
   }
 
   disconnect(): void {
     this.#become('down')
     this.#webSocket.disconnect()
-    this.#polling?.disconnect()
+    this.#polling.disconnect()
   }
 
   #become(mode: 'down' | 'socket' | 'polling'): void {
@@ -120,54 +104,17 @@ class FallbackSocket implements SocketLike {
 
   #synced(sync: unknown): void {
     if (this.#mode === 'down') return
-    this.#failures = this.#returns = 0
-    if (this.#mode === 'polling') {
-      this.#polling?.disconnect()
+    this.#returns = 0
+    if (this.isPolling) {
+      this.#polling.disconnect()
       this.#become('socket')
     }
     this.#tell('sync', sync)
   }
 
-  #refused(error: unknown): void {
-    if (this.#mode !== 'socket') return
-    const isAnswer =
-      typeof error === 'object' && error !== null && 'data' in error && error.data !== undefined
-    if (isAnswer) this.#failures = 0
-    else if (this.#deps.lifetime.elapsed() - this.#startedAt >= LONG_WAIT) this.#failures = FAILURES
-    else this.#failures += 1
-    if (this.#failures < FAILURES) return this.#tell('connect_error', error)
-    this.#become('polling')
-    void this.#poll(error)
-    this.#returnLater()
-  }
-
-  async #poll(error: unknown): Promise<void> {
-    try {
-      this.#loading ??= this.#createPolling()
-      this.#polling = await this.#loading
-      if (this.isPolling) this.#polling.connect()
-    } catch {
-      this.#loading = undefined
-      if (this.isPolling) this.#polled('connect_error', error)
-    }
-  }
-
-  async #createPolling(): Promise<PollingSocket> {
-    const { PollingSocket } = await import('./polling-socket.ts')
-    const polling = new PollingSocket(this.#topic, this.#auth, this.#deps)
-    for (const event of ['sync', 'disconnect', 'connect_error'])
-      polling.on(event, (payload) => {
-        if (this.isPolling) this.#polled(event, payload)
-      })
-    return polling
-  }
-
   #polled(event: string, payload: unknown): void {
-    if (event !== 'sync') {
-      this.#become('down')
-      this.#webSocket.disconnect()
-    }
     this.#tell(event, payload)
+    if (event !== 'sync') this.disconnect()
   }
 
   /**

@@ -8,7 +8,7 @@
 //     other epoch, reset, fruitless ranges .. loads again
 import type { WireChange } from '@lockstep/protocol/change'
 import type { Cursor } from '@lockstep/protocol/cursor'
-import { limits } from '@lockstep/protocol/limits'
+import * as limits from '@lockstep/protocol/limit-values'
 import type { Head, RangeAnswer, RangeRequest, Sync } from '@lockstep/protocol/sync'
 import type { Lifetime } from './lifetime.ts'
 

@@ -31,6 +31,11 @@ export interface OutgoingCommand<State extends object> {
   findIgnoredEdit?(held: State | undefined): Problem | undefined
 }
 
+/** How a topic makes each of its commands from its payload, which names what it makes. */
+export type CommandTable<State extends object, Commands> = {
+  readonly [Name in keyof Commands]: (payload: Commands[Name]) => OutgoingCommand<State>
+}
+
 type Required = 'name' | 'payload' | 'entity_id'
 
 /** A command with these parts. By default its effect is unknown, and it requires no version. */

@@ -3,7 +3,6 @@ import { decidePreferences } from '@lockstep/protocol/decide/preferences'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Preferences, PreferencesCommands } from '@lockstep/protocol/preferences'
 import { noPreferences, reducePreferences } from '@lockstep/protocol/reduce/preferences'
-import type { KeptOf } from './command-keeper.ts'
 import { createCommand, type OutgoingCommand } from './outgoing-command.ts'
 import { predictedChange } from './predicted-change.ts'
 import type { Call } from './rest/call.ts'
@@ -21,6 +20,7 @@ export class PreferencesClient
   implements PreferencesTopic
 {
   protected readonly topic: TopicReplica<Preferences>
+  protected readonly commands = { update: updateCommand }
 
   constructor(call: Call, changed: () => void) {
     super()
@@ -34,16 +34,8 @@ export class PreferencesClient
     return (this.topic.view(KEY) ?? noPreferences).version
   }
 
-  protected override rebuild({
-    payload,
-  }: KeptOf<PreferencesCommands>): OutgoingCommand<Preferences> {
-    return updateCommand(payload)
-  }
-
   update(patch: JsonObject, { if_version }: { if_version?: number } = {}): IssuedCommand {
-    return this.topic.send(
-      updateCommand({ patch, ...(if_version !== undefined && { if_version }) }),
-    )
+    return this.issue('update', { patch, if_version })
   }
 }
 

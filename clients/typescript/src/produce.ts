@@ -145,9 +145,6 @@ function inBatches(server: ProducerOptions, reply: Reply, queue: PieceQueue): At
   const { signal, ...start } = reply
   const call = createCall({
     ...server,
-    headers: server.headers ?? (() => ({})),
-    // A function call and not a method call: a browser's fetch accepts no foreign `this`.
-    fetch: (...args) => (server.fetch ?? fetch)(...args),
     userId: () => undefined,
   })
   let next = 0

@@ -10,7 +10,6 @@ import type { JsonObject } from '@lockstep/protocol/free-form'
 import { newId } from '@lockstep/protocol/ids'
 import type { RecordCommands, StoredRecord } from '@lockstep/protocol/records'
 import { isRecord, reduceRecord, type RecordTombstone } from '@lockstep/protocol/reduce/record'
-import type { KeptOf } from './command-keeper.ts'
 import { deliveryOf } from './conversation-view.ts'
 import { createCommand, type OutgoingCommand } from './outgoing-command.ts'
 import { predictedChange } from './predicted-change.ts'
@@ -33,6 +32,7 @@ export class RecordsClient
   implements RecordsTopic
 {
   protected readonly topic: TopicReplica<RecordState>
+  protected readonly commands = commands
   readonly #views = new Map<string, RecordView | undefined>()
   readonly #lists = new Map<string, readonly RecordView[]>()
 
@@ -73,19 +73,13 @@ export class RecordsClient
     data: JsonObject,
     { id = newId(), ...condition }: Condition & { id?: string } = {},
   ): IssuedCommand {
-    return this.topic.send(commands.put({ kind, id, data, ...condition }))
+    return this.issue('put', { kind, id, data, ...condition })
   }
   patch(kind: string, id: string, data: JsonObject, condition: Condition = {}): IssuedCommand {
-    return this.topic.send(commands.patch({ kind, id, data, ...condition }))
+    return this.issue('patch', { kind, id, data, ...condition })
   }
   delete(kind: string, id: string, condition: Condition = {}): IssuedCommand {
-    return this.topic.send(commands.delete({ kind, id, ...condition }))
-  }
-
-  protected override rebuild(kept: KeptOf<RecordCommands>): OutgoingCommand<RecordState> {
-    if (kept.name === 'put') return commands.put(kept.payload)
-    if (kept.name === 'patch') return commands.patch(kept.payload)
-    return commands.delete(kept.payload)
+    return this.issue('delete', { kind, id, ...condition })
   }
 
   #view(id: string): RecordView | undefined {

@@ -1,13 +1,14 @@
 // What the public interfaces of all topics have in common.
 import type { Cursor } from '@lockstep/protocol/cursor'
 import type { KeptCommand, KeptOf } from './command-keeper.ts'
-import type { OutgoingCommand } from './outgoing-command.ts'
+import type { CommandTable } from './outgoing-command.ts'
 import type { EngineSession, TopicReplica } from './topic-replica.ts'
-import type { OutboxItem, TopicView } from './views.ts'
+import type { IssuedCommand, OutboxItem, TopicView } from './views.ts'
 
 /** `State`: what the topic holds of one entity. `Commands`: payloads by name. */
 export abstract class TopicClient<State extends object, Commands> implements TopicView {
   protected abstract readonly topic: TopicReplica<State>
+  protected abstract readonly commands: CommandTable<State, Commands>
 
   get loaded(): boolean {
     return this.topic.loaded
@@ -34,13 +35,19 @@ export abstract class TopicClient<State extends object, Commands> implements Top
   takeOver(commands: readonly KeptCommand[]): void {
     for (const kept of commands) {
       if (kept.topic !== this.topic.name) continue
-      const { entity_id, mutation_id } = kept
       // Assertion: this topic's client of an earlier engine has issued it.
-      this.topic.send(this.rebuild(kept as KeptOf<Commands>), entity_id, mutation_id)
+      const { name, payload, entity_id, mutation_id } = kept as KeptOf<Commands>
+      this.issue(name, payload, entity_id, mutation_id)
     }
   }
-  /** The command that a kept one was. */
-  protected abstract rebuild(kept: KeptOf<Commands>): OutgoingCommand<State>
+  protected issue<Name extends keyof Commands>(
+    name: Name,
+    payload: Commands[Name],
+    subject?: string,
+    mutation_id?: string,
+  ): IssuedCommand {
+    return this.topic.send(this.commands[name](payload), subject, mutation_id)
+  }
 
   /** Somebody has signed in. */
   begin(session: EngineSession): void {

@@ -5,13 +5,27 @@
 //   down --join--> joining --first sync--> live
 //     ^               |                      |
 //     +--refused, silent, closed or left-----+
+//
+// A WebSocket that fails twice in a row, or after a long wait, may be blocked while HTTP is not.
+// The attempt then goes on over HTTP (`FallbackSocket`).
 import type { Fault } from '@lockstep/protocol/errors'
-import type { Ack, Handshake, ServerEvents } from '@lockstep/protocol/sync'
+import type { Ack, Handshake, ServerEvents, Sync } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
 import { createDeferred } from './deferred.ts'
+import type { FallbackSocket } from './http-fallback.ts'
 import type { Lifetime } from './lifetime.ts'
 import type { Connect, SocketLike } from './platform.ts'
 import { faultFromProblem } from './rest/call.ts'
+
+/**
+ * How many attempts in a row must fail before HTTP is used. One may fail because a node restarts.
+ */
+const FAILURES = 2
+/**
+ * If one attempt takes this long to fail, something swallows it, and HTTP is used at once;
+ * milliseconds.
+ */
+const LONG_WAIT = 5_000
 
 /** No ack came: the server may have handled the request, or not. */
 class ConnectionLost extends Error {}
@@ -46,18 +60,23 @@ export interface TopicConnectionOwner {
   whenSilent(callback: () => void): () => void
   /** The server was silent although something was awaited. */
   silent(): void
+  /** A socket that can do without this WebSocket. Rejects if its code doesn't load. */
+  fallback(webSocket: SocketLike, topic: Topic, handshake: () => Handshake): Promise<FallbackSocket>
 }
 
 type Status = 'down' | 'joining' | 'live'
 
 export class TopicConnection {
   readonly topic: Topic
-  readonly #socket: SocketLike
   readonly #lifetime: Lifetime
   readonly #listener: TopicConnectionListener
   readonly #owner: TopicConnectionOwner
   readonly #unanswered = new Set<(lost: ConnectionLost) => void>()
+  #socket: SocketLike
+  #fallback: FallbackSocket | undefined
   #status: Status = 'down'
+  #startedAt = 0
+  #failures = 0
   #cancelJoin = () => {}
 
   constructor(
@@ -72,31 +91,47 @@ export class TopicConnection {
     this.#listener = listener
     this.#owner = owner
     this.#socket = connect(`/${topic}`, () => listener.handshake())
-    this.#socket.on('connect_error', (error) => this.#refused(error))
-    this.#socket.on('disconnect', () => this.#end(undefined))
-    this.#on('draining', ({ reconnect_within_ms }) => owner.draining(reconnect_within_ms))
-    const { on } = listener
-    this.#on('sync', (sync) =>
-      this.#hear(() => {
-        on.sync?.(sync)
-        if (this.#status === 'joining') this.#becomeLive()
-      }),
-    )
-    this.#on('change', (change) => this.#hear(() => on.change?.(change)))
-    this.#on('head', (head) => this.#hear(() => on.head?.(head)))
-    this.#on('delta', (delta) => this.#hear(() => on.delta?.(delta)))
-    this.#on('presence', (presence) => this.#hear(() => on.presence?.(presence)))
-    this.#on('draft', (notice) => this.#hear(() => on.draft?.(notice)))
+    this.#listen(this.#socket)
+  }
+
+  #listen(socket: SocketLike): void {
+    const whenUsed = (event: string, handle: (payload: unknown) => void) =>
+      socket.on(event, (payload) => {
+        if (this.#socket === socket) handle(payload)
+      })
+    whenUsed('connect_error', (error) => this.#refused(error))
+    whenUsed('disconnect', () => this.#end(undefined))
+    const on: Partial<ServerEvents> = {
+      ...this.#listener.on,
+      sync: (sync) => this.#synced(sync),
+      draining: ({ reconnect_within_ms }) => this.#owner.draining(reconnect_within_ms),
+    }
+    for (const [event, handle] of Object.entries(on)) {
+      // Assertion: the server's payloads are what the contract says; pages don't load a validator.
+      const take = handle as ((payload: unknown) => void) | undefined
+      whenUsed(event, (payload) => {
+        // After `leave`, the socket may still hand over what it had received before.
+        if (this.#status === 'down' || this.#lifetime.ended) return
+        this.#owner.heard()
+        take?.(payload)
+      })
+    }
   }
 
   get status(): Status {
     return this.#status
   }
 
+  /** Whether the topic gets its changes over HTTP. */
+  get isPolling(): boolean {
+    return this.#fallback?.isPolling ?? false
+  }
+
   /** Starts an attempt, unless one is under way or has succeeded. */
   join(): void {
     if (this.#status !== 'down') return
     this.#status = 'joining'
+    this.#startedAt = this.#lifetime.elapsed()
     this.#cancelJoin = this.#owner.whenSilent(() => this.#owner.silent())
     this.#socket.connect()
   }
@@ -134,19 +169,10 @@ export class TopicConnection {
     this.#listener.probe()
   }
 
-  #on<Event extends keyof ServerEvents>(event: Event, handle: ServerEvents[Event]): void {
-    // Assertion: the server's payloads are what the contract says; pages don't load a validator.
-    this.#socket.on(event, handle as (payload: unknown) => void)
-  }
-
-  #hear(handle: () => void): void {
-    // After `leave`, the socket may still hand over what it had received before.
-    if (this.#status === 'down' || this.#lifetime.ended) return
-    this.#owner.heard()
-    handle()
-  }
-
-  #becomeLive(): void {
+  #synced(sync: Sync): void {
+    if (!this.isPolling) this.#failures = 0
+    this.#listener.on.sync?.(sync)
+    if (this.#status !== 'joining') return
     this.#cancelJoin()
     this.#status = 'live'
     this.#owner.live()
@@ -156,7 +182,26 @@ export class TopicConnection {
   #refused(error: unknown): void {
     const hasProblem = typeof error === 'object' && error !== null && 'data' in error
     const problem = hasProblem ? error.data : undefined
-    this.#end(problem === undefined ? undefined : faultFromProblem(problem))
+    const fault = problem === undefined ? undefined : faultFromProblem(problem)
+    if (this.isPolling) return this.#end(fault)
+    const isSwallowed = this.#lifetime.elapsed() - this.#startedAt >= LONG_WAIT
+    this.#failures = fault ? 0 : this.#failures + (isSwallowed ? FAILURES : 1)
+    if (this.#failures < FAILURES) this.#end(fault)
+    else void this.#poll()
+  }
+
+  /** The attempt goes on over HTTP. Without the code for that, it has failed. */
+  async #poll(): Promise<void> {
+    const handshake = () => this.#listener.handshake()
+    try {
+      const fallback = await this.#owner.fallback(this.#socket, this.topic, handshake)
+      this.#fallback ??= fallback
+    } catch {
+      return this.#end(undefined)
+    }
+    if (this.#status !== 'joining') return
+    if (this.#socket !== this.#fallback) this.#listen((this.#socket = this.#fallback))
+    this.#fallback.poll()
   }
 
   #end(fault: Fault | undefined): void {

@@ -57,6 +57,29 @@ export const singleEntity = <State extends object>(
 })
 
 /**
+ * A model whose code is loaded with the topic. Nothing of a model is asked before its `loadAll`.
+ */
+export function lateModel<State extends object>(
+  topic: Topic,
+  load: () => Promise<TopicModel<State>>,
+): TopicModel<State> {
+  let model: TopicModel<State>
+  return {
+    topic,
+    async loadAll(put) {
+      model = await load()
+      return model.loadAll(put)
+    },
+    loadOne: (key, held) => model.loadOne(key, held),
+    keyOf: (change) => model.keyOf(change),
+    actionFor: (held, change) => model.actionFor(held, change),
+    reduce: (held, change) => model.reduce(held, change),
+    versionOf: (state) => model.versionOf(state),
+    tombstone: (key, version) => model.tombstone(key, version),
+  }
+}
+
+/**
  * The client's rule for entities with versions.
  * @param change next in the log
  * @param isWhole the change carries the entity's whole state

@@ -8,7 +8,7 @@ import { mergePatch } from '@lockstep/protocol/free-form'
 import { newId } from '@lockstep/protocol/ids'
 import type { Message, MessageInput } from '@lockstep/protocol/message'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
-import { decidedCommand, updateCommand } from '../conversation-commands.ts'
+import { conversationCommands } from '../conversation-commands.ts'
 import type { ConversationState } from '../conversation-model.ts'
 import type { CreateEncryption, EncryptionDeps, EncryptionHooks } from '../encryption-hooks.ts'
 import type { OutgoingCommand } from '../outgoing-command.ts'
@@ -122,7 +122,7 @@ class Encryption implements EncryptionHooks, EncryptedConversations {
       ...(title !== undefined && { title: await this.#keys.encrypt(id, id, 'title', title) }),
     }
     if (lifetime.ended) throw new Fault('unavailable', { detail: 'Nobody is signed in' })
-    return topic.send(decidedCommand('create', payload, id, encrypted))
+    return topic.send(conversationCommands.create(payload))
   }
 
   send(
@@ -165,13 +165,12 @@ class Encryption implements EncryptionHooks, EncryptedConversations {
   /** The command with encrypted texts. It is one of those that `hasTexts` names. */
   async #encrypted({ name, payload, entity_id: id }: OutgoingCommand<ConversationState>) {
     if (name === 'append') {
-      // Assertion: `decidedCommand` made it.
+      // Assertion: `conversationCommands` made it.
       const { message } = payload as { message: MessageInput & { id: string } }
       const encrypted = await encryptMessage(this.#keys, id, message)
-      const append = { conversation_id: id, message: encrypted }
-      return decidedCommand('append', append, id, [encrypted])
+      return conversationCommands.append({ conversation_id: id, message: encrypted })
     }
-    // Assertion: `updateCommand` made it.
+    // Assertion: so is this one.
     const update = { ...(payload as ConversationCommands['update']) }
     const { title, metadata, messages } = update
     if (title !== undefined) update.title = await this.#keys.encrypt(id, id, 'title', title)
@@ -187,7 +186,7 @@ class Encryption implements EncryptionHooks, EncryptedConversations {
         update.messages.push(await encryptMessage(this.#keys, id, edited, present))
       }
     }
-    return updateCommand(update)
+    return conversationCommands.update(update)
   }
 
   /** A message after the pending commands, decrypted. Undefined: it isn't loaded. */

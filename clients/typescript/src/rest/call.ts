@@ -1,9 +1,11 @@
 // The REST API as typed calls. Whatever goes wrong becomes a Fault from the protocol's table.
 import { errors, type ErrorCode } from '@lockstep/protocol/error-codes'
 import { Fault } from '@lockstep/protocol/errors'
+import { firstPaths, type Place } from '@lockstep/protocol/first-paths'
 import type { Problem } from '@lockstep/protocol/problem'
 import type { Answer, Asking } from '@lockstep/protocol/rest'
-import { routePaths } from '@lockstep/protocol/route-paths'
+import type { routePaths } from '@lockstep/protocol/route-paths'
+import { lateCode } from '../late-code.ts'
 import { baseOf, type CredentialsMode, type ServerAddress } from '../platform.ts'
 import { abortWhenSilent } from './abort-when-silent.ts'
 
@@ -38,8 +40,8 @@ export type Call = <Name extends keyof typeof routePaths>(
 ) => Promise<Answer<Name>>
 
 export interface CallDeps extends ServerAddress {
-  fetch: typeof fetch
-  headers: () => Record<string, string>
+  fetch?: typeof fetch
+  headers?: () => Record<string, string>
   /** Absent: the cookie says whose request it is. */
   token?: () => string | Promise<string>
   credentials?: CredentialsMode
@@ -50,28 +52,38 @@ export interface CallDeps extends ServerAddress {
   userId: () => string | undefined
 }
 
+/** Where the routes are; before one was needed that isn't among them, the first ones. */
+let places: Partial<Record<keyof typeof routePaths, Place>> = firstPaths
+
+async function loadPlaces(): Promise<typeof routePaths> {
+  const { routePaths } = await lateCode(import('@lockstep/protocol/route-paths'))
+  places = routePaths
+  return routePaths
+}
+
 export function createCall(deps: CallDeps): Call {
-  const { fetch, headers, token, credentials = 'same-origin', userId } = deps
+  // A variable of its own: a browser's fetch, called as a method, accepts no foreign `this`.
+  const { fetch: request = fetch, headers, token, credentials = 'same-origin', userId } = deps
   const base = baseOf(deps)
-  return async (route, request = {}, options = {}) => {
-    const { method, path } = routePaths[route]
-    const silence = abortWhenSilent(method === 'GET' ? READ_SILENCE : WRITE_SILENCE, options.signal)
+  return async (route, asking = {}, options = {}) => {
     const user_id = userId()
+    const { method, path } = places[route] ?? (await loadPlaces())[route]
+    const silence = abortWhenSilent(method === 'GET' ? READ_SILENCE : WRITE_SILENCE, options.signal)
     try {
       const authorization = token && `Bearer ${await token()}`
-      const response = await fetch(base + addressOf(path, request.params, request.query), {
+      const response = await request(base + addressOf(path, asking.params, asking.query), {
         method,
         credentials: token ? 'omit' : credentials,
         headers: {
-          ...headers(),
+          ...headers?.(),
           ...(authorization !== undefined && { authorization }),
           ...(user_id !== undefined && { 'lockstep-user': user_id }),
           ...(options.mutation_id !== undefined && { 'idempotency-key': options.mutation_id }),
           ...(options.if_version !== undefined && { 'if-match': `"${options.if_version}"` }),
           ...(options.only_if_absent && { 'if-none-match': '*' }),
-          ...(request.body !== undefined && { 'content-type': 'application/json' }),
+          ...(asking.body !== undefined && { 'content-type': 'application/json' }),
         },
-        body: request.body === undefined ? undefined : JSON.stringify(request.body),
+        body: asking.body === undefined ? undefined : JSON.stringify(asking.body),
         signal: silence.signal,
         ...(options.keepalive && { keepalive: true }),
       })

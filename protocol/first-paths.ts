@@ -1,0 +1,17 @@
+// The routes that every client needs to begin. It loads the others when it needs one.
+
+export interface Place {
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** With `{name}` for each of the route's `params`. */
+  path: string
+}
+
+export const firstPaths = {
+  getMe: { method: 'GET', path: '/users/me' },
+  getPreferences: { method: 'GET', path: '/users/me/preferences' },
+  listSessions: { method: 'GET', path: '/users/me/sessions' },
+  listConversations: { method: 'GET', path: '/conversations' },
+  getConversation: { method: 'GET', path: '/conversations/{id}' },
+  listRecords: { method: 'GET', path: '/records/{kind}' },
+  getRecord: { method: 'GET', path: '/records/{kind}/{id}' },
+} as const satisfies Record<string, Place>
