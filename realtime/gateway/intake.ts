@@ -8,6 +8,11 @@ import type { GatewaySettings } from './settings.ts'
 const BYTES_OF_EVENT = 32 * 1024
 /** What is refused isn't parsed, and costs this part of what is accepted. */
 const SHARE_OF_REFUSED = 1 / 2
+/**
+ * The first small packets that a device is refused in a row cost nearly nothing: devices that wait
+ * and then try again together must not use up what they wait for.
+ */
+const FIRST_REFUSED = { packets: 16, cost: 1 / 16 }
 
 /** How many small packets one of this size is worth. */
 export const packetCost = (bytes: number): number => 1 + Math.floor(bytes / BYTES_OF_EVENT)
@@ -21,11 +26,16 @@ export class Intake {
     this.#mostDebt = eventsPerUser.burst
   }
 
-  /** Counts a packet. Returns 0, or how long its sender must wait (ms): it is refused then. */
-  take(user_id: string, bytes: number): number {
+  /**
+   * Counts a packet. Returns 0, or how long its sender must wait (ms): it is refused then.
+   * @param refused how many packets of this device were refused directly before it
+   */
+  take(user_id: string, bytes: number, refused: number): number {
     const cost = packetCost(bytes)
     const waitMs = this.#users.take(user_id, cost)
-    if (waitMs > 0) this.#users.spend(user_id, cost * SHARE_OF_REFUSED)
+    if (waitMs === 0) return 0
+    const isFirst = cost === 1 && refused < FIRST_REFUSED.packets
+    this.#users.spend(user_id, isFirst ? FIRST_REFUSED.cost : cost * SHARE_OF_REFUSED)
     return waitMs
   }
 

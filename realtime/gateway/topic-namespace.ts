@@ -75,7 +75,7 @@ async function serveSocket(
   void socket.join([userRoom(identity.user_id), sessionRoom(identity.session_id)])
   admitLargeFrames(socket.conn)
   const transport = transportOf(socket.conn, deps.settings.transport, {
-    take: (bytes) => deps.intake.take(identity.user_id, bytes),
+    take: (bytes, refused) => deps.intake.take(identity.user_id, bytes, refused),
     isFlooded: () => deps.intake.isFlooded(identity.user_id),
     onFlooded: () => deps.gatewayMetrics.socketEnded('flooding'),
   })

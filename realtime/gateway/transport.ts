@@ -27,8 +27,11 @@ export interface TransportLimits {
 
 /** Who pays for what a device sends. */
 export interface Payer {
-  /** Counts a packet of so many bytes. Returns 0, or how long its sender must wait (ms). */
-  take(bytes: number): number
+  /**
+   * Counts a packet of so many bytes. Returns 0, or how long its sender must wait (ms).
+   * @param refused how many packets were refused directly before it
+   */
+  take(bytes: number, refused: number): number
   /** Whether the transport is to be ended. */
   isFlooded(): boolean
   onFlooded(): void
@@ -70,6 +73,8 @@ export class DeviceTransport {
   /** Of packets for which no event has been counted. */
   #uncountedBytes = 0
   #waitMs = 0
+  /** Packets that were refused since the last one that was accepted. */
+  #refused = 0
   /**
    * The first unanswered ping: when anything was last received, and how many bytes were sent
    * directly before the ping.
@@ -89,7 +94,7 @@ export class DeviceTransport {
     engineSocket.transport.on('ready', () => this.#callWaiting())
     engineSocket.on('close', () => {
       this.#isClosed = true
-      payer.take(this.#tcp.bytesRead - this.#receivedBytes) // of a packet that isn't complete
+      payer.take(this.#tcp.bytesRead - this.#receivedBytes, 0) // of a packet that isn't complete
       this.#callWaiting()
     })
   }
@@ -182,7 +187,8 @@ export class DeviceTransport {
     const bytes = this.#tcp.bytesRead - this.#receivedBytes
     this.#receivedBytes += bytes
     this.#uncountedBytes += bytes
-    this.#waitMs = this.#payer.take(bytes)
+    this.#waitMs = this.#payer.take(bytes, this.#refused)
+    this.#refused = this.#waitMs > 0 ? this.#refused + 1 : 0
     if (this.#waitMs > 0 && this.#payer.isFlooded()) {
       this.#payer.onFlooded()
       return this.#cutOff()

@@ -1,4 +1,5 @@
 // One account with many devices, which tell each other things as often as they may.
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { gatewaySettings } from '../../realtime/gateway/settings.ts'
@@ -32,6 +33,25 @@ test('devices that join at the same moment count too', async () => {
     clients.map((client) => Promise.race([client.next('sync'), client.next('connect_error')])),
   )
   expect(clients.filter((client) => client.eventNames().includes('sync'))).toHaveLength(5)
+})
+
+test('devices that say all the time what they look at keep their connections if they wait as they are told', async () => {
+  await using node = await startScriptedNode({
+    settings: { eventsPerUser: { rate: 100, burst: 50 } },
+  })
+  const { cookie } = node.sessions.signIn()
+  const devices = await Promise.all(Array.from({ length: 10 }, () => node.join('account', cookie)))
+  await Promise.all(
+    devices.map(async (device) => {
+      for (let told = 0; told < 6;) {
+        const { ok, error } = await device.request('viewing', { conversation_id: newId() })
+        if (ok) told++
+        else await sleep((error as { retry_after_ms?: number }).retry_after_ms)
+      }
+    }),
+  )
+  expect(devices.every(({ socket }) => socket.connected)).toBe(true)
+  expect(await node.metric('lockstep_sockets_ended_total')).toBe(0)
 })
 
 test('what 50 devices look at is told to all of them at last, and seldom in between', async () => {

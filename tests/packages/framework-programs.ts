@@ -55,9 +55,11 @@ await until(() => laptop.conversations.get(id).messages.at(-1).status === 'compl
 const { content } = laptop.conversations.get(id).messages.at(-1)
 await until(() => target.textContent.includes(content), 'the whole reply')
 const others = Object.keys(renders).filter((name) => name !== reply && name !== 'list')
+const hooks = others.filter((name) => name.startsWith('use'))
 console.log(JSON.stringify({
   streamed: renders[reply] - before[reply],
-  otherRows: others.filter((name) => name !== 'thread').map((name) => renders[name] - before[name]),
+  hooks: Object.fromEntries(hooks.map((name) => [name, renders[name] - before[name]])),
+  otherRows: others.filter((name) => name !== 'thread' && !hooks.includes(name)).map((name) => renders[name] - before[name]),
   thread: renders.thread - before.thread,
   state: laptop.state.name,
   connection: laptop.connection,
@@ -72,7 +74,7 @@ export const reactProgram = `import { target, window } from './dom.js'
 import { createElement as h, memo, StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { renderToString } from 'react-dom/server'
-import { LockstepProvider, useConversation, useConversations, useLockstep, useMessage, useMessageIds, usePreference, useSession } from '@lockstep/react'
+import { LockstepProvider, useConnection, useConversation, useConversations, useLockstep, useMessage, useMessageIds, useOutbox, usePreference, useSession } from '@lockstep/react'
 
 async function mount({ engine, id, count, target }) {
   const Row = memo(({ message_id }) => {
@@ -94,7 +96,15 @@ async function mount({ engine, id, count, target }) {
     return h('nav', null, session.name, items.length, titles.join(), String(theme))
   }
   const Title = () => h('h1', null, useConversation(id).conversation?.title)
-  const app = h(StrictMode, null, h(LockstepProvider, { engine }, h(List), h(Title), h(Thread)))
+  const length = ({ conversations }) => conversations.list('active').items.length
+  const hooks = { useConnection, useOutbox, usePreference: () => usePreference('theme'), useSession, useLockstep: () => useLockstep(length) }
+  const Hooks = () => Object.entries(hooks).map(([name, useIt]) => h(Hook, { key: name, name, useIt }))
+  const Hook = ({ name, useIt }) => {
+    useIt()
+    count(name)
+    return null
+  }
+  const app = h(StrictMode, null, h(LockstepProvider, { engine }, h(List), h(Title), h(Thread), h(Hooks)))
   const html = renderToString(app)
   if (!html.includes('stopped')) throw new Error('the server renders a page of nobody: ' + html)
   const root = createRoot(target)
@@ -105,7 +115,7 @@ ${scenario}`
 
 export const vueProgram = `import { target, window } from './dom.js'
 import { createApp, defineComponent, h } from 'vue'
-import { lockstep, useConversation, useConversations, useMessage, useMessageIds, usePreference, useSession } from '@lockstep/vue'
+import { lockstep, useConnection, useConversation, useConversations, useLockstep, useMessage, useMessageIds, useOutbox, usePreference, useSession } from '@lockstep/vue'
 
 async function mount({ engine, id, count, target }) {
   const Row = defineComponent({
@@ -129,7 +139,13 @@ async function mount({ engine, id, count, target }) {
     const opened = useConversation(id)
     return () => h('h1', opened.value.conversation?.title)
   })
-  const app = createApp({ render: () => [h(List), h(Title), h(Thread)] })
+  const length = ({ conversations }) => conversations.list('active').items.length
+  const hooks = { useConnection, useOutbox, usePreference: () => usePreference('theme').value, useSession, useLockstep: () => useLockstep(length) }
+  const Hooks = Object.entries(hooks).map(([name, useIt]) => defineComponent(() => {
+    const shown = useIt()
+    return () => { count(name); return h('p', JSON.stringify(shown.value)) }
+  }))
+  const app = createApp({ render: () => [h(List), h(Title), h(Thread), ...Hooks.map((Hook) => h(Hook))] })
   app.use(lockstep(engine))
   app.mount(target)
   return () => app.unmount()
@@ -141,11 +157,12 @@ export const svelteComponents = {
   App: `<script>
     import { provideLockstep } from '@lockstep/svelte'
     import List from './List.svelte.js'
+    import Hooks from './Hooks.svelte.js'
     import Thread from './Thread.svelte.js'
     const { engine, id, count } = $props()
     provideLockstep(engine)
   </script>
-  <List {count} /><Thread {id} {count} />`,
+  <List {count} /><Thread {id} {count} /><Hooks {count} />`,
   List: `<script>
     import { useConversations, usePreference, useSession } from '@lockstep/svelte'
     const { count } = $props()
@@ -165,6 +182,13 @@ export const svelteComponents = {
   </script>
   <h1>{opened.current.conversation?.title}</h1>
   <ol>{#each ids.current as message_id (message_id)}<Row {id} {message_id} {count} />{/each}</ol>`,
+  Hooks: `<script>
+    import { useConnection, useLockstep, useOutbox, usePreference, useSession } from '@lockstep/svelte'
+    const { count } = $props()
+    const length = ({ conversations }) => conversations.list('active').items.length
+    const hooks = { useConnection: useConnection(), useOutbox: useOutbox(), usePreference: usePreference('theme'), useSession: useSession(), useLockstep: useLockstep(length) }
+    for (const [name, shown] of Object.entries(hooks)) $effect(() => { shown.current; count(name) })
+  </script>`,
   Row: `<script>
     import { useMessage } from '@lockstep/svelte'
     const { id, message_id, count } = $props()

@@ -210,6 +210,7 @@ describe('the packages for React, Svelte and Vue', () => {
   const onlyTheStreamRenders = {
     streamed: expect.toSatisfy((renders: number) => renders >= 3, 'at least three renders'),
     otherRows: [0],
+    hooks: { useConnection: 0, useOutbox: 0, usePreference: 0, useSession: 0, useLockstep: 0 },
     thread: 0,
     state: 'ready',
     connection: 'live',

@@ -24,6 +24,7 @@ import { createDeferred, type Deferred } from './deferred.ts'
 import { Entities } from './entities.ts'
 import type { Lifetime } from './lifetime.ts'
 import { LogFollower } from './log-follower.ts'
+import { Memo } from './memo.ts'
 import { Notifier } from './notifier.ts'
 import { outboxItems } from './outbox-item.ts'
 import { Outbox, type PendingCommand } from './outbox.ts'
@@ -79,7 +80,7 @@ export class TopicReplica<State extends object> {
   readonly #notifier: Notifier
   readonly #views = new Map<string, State | undefined>()
   #parts: SessionParts<State> | undefined
-  #outboxItems: readonly OutboxItem[] | undefined
+  readonly #outbox = new Memo<readonly OutboxItem[]>()
 
   constructor(model: TopicModel<State>, deps: TopicReplicaDeps) {
     this.#model = model
@@ -141,7 +142,6 @@ export class TopicReplica<State extends object> {
     this.#parts?.outbox.drop()
     this.#parts = undefined
     this.#views.clear()
-    this.#outboxItems = undefined
     this.#notifier.changed()
   }
 
@@ -192,8 +192,8 @@ export class TopicReplica<State extends object> {
       })
   }
   get outbox(): readonly OutboxItem[] {
-    this.#outboxItems ??= this.#itemsOf(this.commands())
-    return this.#outboxItems
+    const items = this.#itemsOf(this.commands())
+    return this.#outbox.get(items, () => items)
   }
 
   subscribe(listener: () => void): () => void {
@@ -259,7 +259,6 @@ export class TopicReplica<State extends object> {
 
   #changed(key: string): void {
     this.#views.delete(key)
-    this.#outboxItems = undefined
     this.#deps.invalidate?.(key)
     this.#notifier.changed()
   }
