@@ -279,8 +279,8 @@ export const unexpectedLoad: readonly Row[] = [
     edits: [
       {
         file: 'realtime/gateway/admission.ts',
-        old: 'const waitMs = joins.take(identity.user_id)',
-        now: 'const waitMs = 0 * joins.take(identity.user_id)',
+        old: 'const waitMs = debtMs || joins.take(identity.user_id)',
+        now: 'const waitMs = debtMs || 0 * joins.take(identity.user_id)',
       },
     ],
     test: [

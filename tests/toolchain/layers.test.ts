@@ -106,7 +106,7 @@ describe('import directions', () => {
     [
       'clients/typescript/src/engine.ts',
       `import { writable } from 'svelte/store'`,
-      'Only ui and clients/svelte may import svelte/store',
+      'Only ui and clients/svelte and clients/persist may import svelte/store',
     ],
     [
       'clients/typescript/src/engine.ts',
