@@ -5,7 +5,6 @@ import { WireChange } from '@lockstep/protocol/change'
 import { wireCommands } from '@lockstep/protocol/commands'
 import { DraftNotice } from '@lockstep/protocol/drafts'
 import {
-  commandAckOf,
   Delta,
   Draining,
   Handshake,
