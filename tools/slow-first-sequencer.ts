@@ -27,7 +27,7 @@ const waiting: Record<string, number> = {
 const slowest: Record<string, number> = {
   'packages/packages': 40,
   'fuzz/everyday': 35,
-  'attacks/second-user': 32,
+  'attacks/second-user': 45,
   'user-data/erased': 22,
   'fuzz/faults': 18,
   'cluster/streams': 17,
