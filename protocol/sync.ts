@@ -106,31 +106,29 @@ export type RangeRequest = z.infer<typeof RangeRequest>
 export const RangeAnswer = z.object({ changes, more, reset }).meta({ id: 'RangeAnswer' })
 export type RangeAnswer = z.infer<typeof RangeAnswer>
 
-/**
- * The answer to a command whose `data` has this schema. `seq` is the position of the command's
- * change (of the first one, if it was repeated), `version` the version of the entity after that
- * change.
- */
-const acceptedOf = (data: z.ZodType) =>
-  z.object({
-    ok: z.literal(true).describe('The command was done'),
-    data,
-    seq: Seq.optional().describe('The change that the command made, the first time it came'),
-    version: Version.optional().describe('The version of the entity after that change'),
-    ...z.object(Produced.shape).partial().shape,
-  })
-export const Accepted = acceptedOf(z.unknown().describe('As the ack of the command has it'))
+const position = {
+  seq: Seq.describe('The change that the command made, the first time it came'),
+  version: Version.describe('The version of the entity after that change'),
+}
+/** The ack of a request that isn't logged, with this `data`. */
+export const requestAckOf = (data: z.ZodType) =>
+  z.object({ ok: z.literal(true).describe('The request was done'), data })
+/** The ack of a command with this `data`. After a purge it has nothing `beside` it. */
+export const commandAckOf = (data: z.ZodType, beside: z.ZodObject = z.object({})) =>
+  requestAckOf(data).extend({ ...position, ...beside.partial().shape })
+/** The ack of any request. */
+export const Accepted = requestAckOf(
+  z.unknown().describe('As the ack of the command has it'),
+).extend(z.object({ ...position, ...Produced.shape }).partial().shape)
 export type Accepted = z.infer<typeof Accepted>
-export const ackOf = (data: z.ZodType) =>
-  z.union([
-    acceptedOf(data),
-    z.object({
-      ok: z.literal(false).describe('The command was refused'),
-      error: Problem.describe('Why'),
-    }),
-  ])
+export const Refused = z
+  .object({
+    ok: z.literal(false).describe('The request was refused'),
+    error: Problem.describe('Why'),
+  })
+  .meta({ id: 'Refused' })
 export type Ack<Data = unknown> =
-  (Omit<Accepted, 'data'> & { data: Data }) | { ok: false; error: Problem }
+  (Omit<Accepted, 'data'> & { data: Data }) | z.infer<typeof Refused>
 
 /** Events from the server. */
 export interface ServerEvents {

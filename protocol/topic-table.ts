@@ -7,6 +7,8 @@ import { agentChanges, agentCommands, Run } from './agents.ts'
 import { conversationChanges, conversationCommands, Summary } from './conversations.ts'
 import { Preferences, preferencesChanges, preferencesCommands } from './preferences.ts'
 import { recordChanges, recordCommands, StoredRecord } from './records.ts'
+import { Produced } from './produce.ts'
+import { ReplyIds } from './reply-ids.ts'
 import type { RouteName } from './route-paths.ts'
 import { Uuid } from './scalars.ts'
 import type { Topic } from './topics.ts'
@@ -27,7 +29,18 @@ interface WireTopic<Changes = Schemas, Commands = Schemas, Unlogged = Schemas> {
   routes: { [Name in keyof Commands]: RouteName | null }
   /** `data` in the ack of a command: the entity after the change. */
   ack: z.ZodType
+  /** The commands whose acks differ: their `data`, or what they have beside it. */
+  otherAcks?: { [Name in keyof Commands]?: OtherAck }
 }
+
+export interface OtherAck {
+  data?: z.ZodType
+  beside?: z.ZodObject
+}
+
+const gone = { data: z.null().describe('Nothing is left') }
+const orGone = (entity: z.ZodType, name: string) =>
+  entity.nullable().describe(`${name}; null if the command was repeated and it is gone by now`)
 
 const topic = <Changes extends Schemas, Commands extends Schemas, Unlogged extends Schemas>(
   value: WireTopic<Changes, Commands, Unlogged>,
@@ -51,7 +64,8 @@ export const topicTable = {
       produce: 'produceReply',
       stop: 'stopReply',
     },
-    ack: Summary.nullable().describe('The conversation; null after a purge'),
+    ack: orGone(Summary, 'The conversation'),
+    otherAcks: { purge: gone, reply: { beside: ReplyIds }, produce: { beside: Produced } },
   }),
   preferences: topic({
     changes: preferencesChanges,
@@ -65,7 +79,8 @@ export const topicTable = {
     commands: agentCommands,
     unlogged: {},
     routes: { run: 'createRun', stop: 'stopRun', delete: 'deleteRun' },
-    ack: Run.nullable().describe('The run; null after it was deleted'),
+    ack: orGone(Run, 'The run'),
+    otherAcks: { delete: gone },
   }),
   account: topic({
     changes: accountChanges,
@@ -79,6 +94,7 @@ export const topicTable = {
     commands: recordCommands,
     unlogged: {},
     routes: { put: 'putRecord', patch: 'patchRecord', delete: 'deleteRecord' },
-    ack: StoredRecord.nullable().describe('The record; null after it was deleted'),
+    ack: orGone(StoredRecord, 'The record'),
+    otherAcks: { delete: gone },
   }),
 } satisfies Record<Topic, WireTopic>

@@ -20,16 +20,26 @@ export interface DailyQuota {
   giveRunBack(user_id: string): Promise<void>
   /** Counts what a reply has used. Never rejects. */
   noteTokens(user_id: string, tokens: number): Promise<void>
-  /** Counts an import. Throws `rate_limited` if the limit is reached. */
+  /** What an import may have at most. Undefined: no limit. */
+  importRoom(user_id: string): Promise<ImportRoom | undefined>
+  /** Counts an import. Throws `rate_limited` if it is larger than what is left of today. */
   beginImport(user_id: string, bytes: number): Promise<void>
   /** What has been used today, and when the counters begin anew. */
   today(user_id: string): Promise<{ used: DayUsage; limits: DayLimits; resets_at: Date }>
 }
 
+interface ImportRoom {
+  /** What is left of today. */
+  bytes: number
+  /** The refusal of a larger import. */
+  exceeded(): Fault
+}
+
 const limitTexts: Record<Counted, (most: number) => string> = {
   runs: (most) => `You have used your ${most} replies and runs of today`,
   tokens: (most) => `Your replies have used the ${most} tokens of today`,
-  import_bytes: (most) => `You have imported the ${most} bytes of today`,
+  import_bytes: (most) =>
+    `This is more than what is left of the ${most} bytes that you may import today`,
 }
 
 export function createDailyQuota(
@@ -68,6 +78,13 @@ export function createDailyQuota(
       await countToday(database, user_id, 'tokens', count, now()).catch((error: unknown) =>
         logger.warn({ err: error, user_id }, 'the tokens of a reply could not be counted'),
       )
+    },
+
+    async importRoom(user_id) {
+      if (import_bytes === undefined) return undefined
+      const time = now()
+      const used = (await readDay(database, user_id, time)).import_bytes ?? 0
+      return { bytes: import_bytes - used, exceeded: () => refusal('import_bytes', time) }
     },
 
     async beginImport(user_id, bytes) {

@@ -5,7 +5,6 @@ import { WireChange } from '@lockstep/protocol/change'
 import { wireCommands } from '@lockstep/protocol/commands'
 import { DraftNotice } from '@lockstep/protocol/drafts'
 import {
-  ackOf,
   Delta,
   Draining,
   Handshake,
@@ -13,6 +12,8 @@ import {
   Presence,
   RangeAnswer,
   RangeRequest,
+  Refused,
+  requestAckOf,
   Sync,
 } from '@lockstep/protocol/sync'
 import { topicTable } from '@lockstep/protocol/topic-table'
@@ -71,12 +72,9 @@ function describe(): object {
       'Asks for changes, both ends included',
       components.name('RangeRequest', components.add(RangeRequest, 'input')),
     ),
-    rangeAck: message(
+    'range.ack': message(
       'The answer to `range`',
-      components.name(
-        'RangeAck',
-        components.add(ackOf(RangeAnswer.describe('The changes')), 'output'),
-      ),
+      ackOf('Range', requestAckOf(RangeAnswer.describe('The changes')), components),
     ),
   }
   for (const [name, { summary, schema }] of Object.entries(events))
@@ -91,7 +89,8 @@ function describe(): object {
     ]
     const received = ['handshake', 'range', ...wireCommands[topic].keys()]
     const own = (name: string) => (messages[`${topic}.${name}`] ? `${topic}.${name}` : name)
-    const referred = [...sent, ...received, 'ack', 'rangeAck'].map((name) => [
+    const acks = received.filter((name) => name !== 'handshake').map((name) => `${name}.ack`)
+    const referred = [...sent, ...received, ...acks].map((name) => [
       name,
       reference('components', 'messages', own(name)),
     ])
@@ -145,23 +144,22 @@ function describe(): object {
 
 /** The messages that are a topic's own: its changes, its commands and their acks. */
 function messagesOf(topic: Topic, components: SchemaComponents): Schema {
-  const ack = components.add(ackOf(topicTable[topic].ack), 'output')
-  const commands = Array.from(wireCommands[topic], ([name, { schema }]) => {
-    const payload = components.name(
-      `${capitalized(topic)}${capitalized(name)}Command`,
-      components.add(schema, 'input'),
-    )
-    return [`${topic}.${name}`, message('A command', payload, name)]
-  })
+  const commands = Array.from(wireCommands[topic], ([name, { schema, ack }]) => {
+    const ownName = `${capitalized(topic)}${capitalized(name)}`
+    const payload = components.name(`${ownName}Command`, components.add(schema, 'input'))
+    return [
+      [`${topic}.${name}`, message('A command', payload, name)],
+      [
+        `${topic}.${name}.ack`,
+        message(`The answer to \`${name}\``, ackOf(ownName, ack, components)),
+      ],
+    ]
+  }).flat()
   return {
     [`${topic}.change`]: message(
       'A change, live and in order',
       changeOf(topic, components),
       'change',
-    ),
-    [`${topic}.ack`]: message(
-      'The answer to a command',
-      components.name(`${capitalized(topic)}Ack`, ack),
     ),
     ...Object.fromEntries(commands),
   }
@@ -171,7 +169,7 @@ function operationsOf(topic: Topic, sent: readonly string[], received: readonly 
   const channel = reference('channels', topic)
   const inChannel = (name: string) => [reference('channels', topic, 'messages', name)]
   const replyTo = (name: string) => ({
-    reply: { channel, messages: inChannel(name === 'range' ? 'rangeAck' : 'ack') },
+    reply: { channel, messages: inChannel(`${name}.ack`) },
   })
   return Object.fromEntries([
     ...sent.map((name) => [
@@ -198,6 +196,15 @@ const message = (summary: string, payload: Schema, name?: string) => ({
   payload,
 })
 
+/** An ack: of the request that was done, or of one that was refused. */
+const ackOf = (name: string, done: z.ZodType, components: SchemaComponents): Schema =>
+  components.name(`${name}Ack`, {
+    anyOf: [
+      components.name(`${name}Done`, components.add(done, 'output')),
+      components.add(Refused, 'output'),
+    ],
+  })
+
 /**
  * The changes of a topic: one whole schema for each op, so that generators make a union of them. A
  * stripped change has no `data`.
@@ -208,16 +215,13 @@ function changeOf(topic: Topic, components: SchemaComponents): Schema {
     properties: Record<string, Schema>
     required: string[]
   }
-  const ops: [string, z.ZodType][] = [
-    ...Object.entries<z.ZodType>(topicTable[topic].changes),
-    ['closed', z.object({})],
-  ]
-  const schemas = ops.map(([op, data]) => {
+  const ops: Record<string, z.ZodType> = { ...topicTable[topic].changes, closed: z.object({}) }
+  const schemas = Object.entries(ops).map(([op, data]) => {
     const name = `${capitalized(topic)}${capitalized(op)}`
-    const ownData = components.name(`${name}Data`, components.add(data, 'output'))
+    const schema = components.add(data, 'output')
+    const ownData = '$ref' in schema ? schema : components.name(`${name}Data`, schema)
     return components.name(`${name}Change`, {
       type: 'object',
-      title: op,
       required,
       properties: {
         ...properties,

@@ -7,7 +7,7 @@ import { Fault } from '@lockstep/protocol/errors'
 import { excessOf } from '@lockstep/protocol/json-shape'
 import { beginWork, shareTurn } from '../concurrency/turns.ts'
 import { unsupportedType } from './problems.ts'
-import { spoolBody } from './spooled-body.ts'
+import { sizeLimit, spoolBody, type BodyLimit } from './spooled-body.ts'
 
 const contentTypes = ['application/json', 'application/merge-patch+json']
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
@@ -18,13 +18,18 @@ export function parseJsonBodies(app: FastifyInstance): void {
   app.addContentTypeParser<Buffer>(contentTypes, { parseAs: 'buffer' }, parseJson)
 }
 
+/** What a user's spooled body may have at most, if that may be less than what the route allows. */
+export type SpoolRoom = (user_id: string) => Promise<BodyLimit | undefined>
+
 /** Makes each body in this scope a `SpooledBody`, which its receiver must close. */
-export function spoolBodies(app: FastifyInstance): void {
+export function spoolBodies(app: FastifyInstance, roomOf?: SpoolRoom): void {
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser(contentTypes, (request: FastifyRequest, payload: Readable) => {
+  app.addContentTypeParser(contentTypes, async (request: FastifyRequest, payload: Readable) => {
     checkContent(request)
+    const most = sizeLimit(request.routeOptions.bodyLimit!)
+    const room = request.identity ? await roomOf?.(request.identity.user_id) : undefined
     const length = Number(request.headers['content-length'])
-    return spoolBody(payload, length, request.routeOptions.bodyLimit!)
+    return spoolBody(payload, length, room && room.bytes < most.bytes ? room : most)
   })
 }
 

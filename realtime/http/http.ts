@@ -31,7 +31,7 @@ import {
 } from './authenticate.ts'
 import type { Handlers } from './route-handler.ts'
 import type { SecurityLog } from '../observability/security-log.ts'
-import { parseJsonBodies } from './body-parsers.ts'
+import { parseJsonBodies, type SpoolRoom } from './body-parsers.ts'
 import { createCors } from './cors.ts'
 import type { KeptFiles } from './kept-files.ts'
 import { recordRequests, type RequestLogLevel } from './access-log.ts'
@@ -51,6 +51,8 @@ export interface HttpDeps {
     'publicOrigins' | 'trustProxy' | 'frameAncestors' | 'basePath' | 'metricsToken'
   >
   handlers: Handlers
+  /** What a user’s import may have at most today. Default: what the contract allows. */
+  spoolRoom?: SpoolRoom
   sessions: Sessions
   tokens: Pick<Tokens, 'identify' | 'isServiceKey' | 'alive'>
   /** Other ways to sign in than by password. */
@@ -182,6 +184,7 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
       answerBudget,
       deadlines,
       handlers: deps.handlers,
+      spoolRoom: deps.spoolRoom,
       stopping: stopping.signal,
       settings,
     })

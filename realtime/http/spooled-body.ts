@@ -14,22 +14,32 @@ export interface SpooledBody {
   close(): Promise<void>
 }
 
+export interface BodyLimit {
+  bytes: number
+  /** What is thrown above it. */
+  exceeded(): Fault
+}
+
+export const sizeLimit = (bytes: number): BodyLimit => ({
+  bytes,
+  exceeded: () =>
+    new Fault('too_large', {
+      detail: `The body may have at most ${bytes} bytes`,
+      limit_bytes: bytes,
+    }),
+})
+
 /**
- * Receives a body; a small one stays in memory. Throws `too_large` above `limit` bytes, `invalid`
- * if the body ends early and `unavailable` if the disk is full. It keeps nothing then.
+ * Receives a body; a small one stays in memory. Throws above `limit`, `invalid` if the body ends
+ * early and `unavailable` if the disk is full. It keeps nothing then.
  * @param length the Content-Length; NaN if there is none
  */
 export async function spoolBody(
   payload: Readable,
   length: number,
-  limit: number,
+  limit: BodyLimit,
 ): Promise<SpooledBody> {
-  const tooLarge = () =>
-    new Fault('too_large', {
-      detail: `The body may have at most ${limit} bytes`,
-      limit_bytes: limit,
-    })
-  if (length > limit) throw tooLarge()
+  if (length > limit.bytes) throw limit.exceeded()
   const chunks: Buffer[] = []
   let file: FileHandle | undefined
   let size = 0
@@ -44,7 +54,7 @@ export async function spoolBody(
       destroyOnReturn: false,
     }) as AsyncIterable<Buffer>) {
       size += chunk.length
-      if (size > limit) throw tooLarge()
+      if (size > limit.bytes) throw limit.exceeded()
       chunks.push(chunk)
       inMemory += chunk.length
       if (inMemory > MAX_IN_MEMORY_BYTES) await flush()

@@ -41,7 +41,10 @@ export async function countToday(
   )
 }
 
-/** Counts `amount` more. If a limit is reached, counts nothing and returns which limit. */
+/**
+ * Counts `amount` more. If that would exceed its limit, or another limit is reached, counts nothing
+ * and returns which limit.
+ */
 export async function takeToday(
   database: Database,
   user_id: string,
@@ -49,9 +52,13 @@ export async function takeToday(
   limits: DayLimits,
   now: Date,
 ): Promise<Counted | undefined> {
-  const given = (Object.entries(limits) as [Counted, number | undefined][]).filter(
-    (limit): limit is [Counted, number] => limit[1] !== undefined,
+  /** What counts as reached, before `amount` is added. */
+  const given = (Object.entries(limits) as [Counted, number | undefined][]).flatMap(
+    ([name, most]): [Counted, number][] =>
+      most === undefined ? [] : [[name, name === what ? most - amount + 1 : most]],
   )
+  const never = given.find(([, most]) => most <= 0)
+  if (never) return never[0]
   const below = Object.fromEntries(given.map(([name, most]) => [name, { $not: { $gte: most } }]))
   for (;;) {
     try {

@@ -52,6 +52,8 @@ const json = fc
   .map((value) => asJson(value) as Json)
 const optional = <Fields extends Record<string, fc.Arbitrary<unknown>>>(fields: Fields) =>
   fc.record(fields, { requiredKeys: [] })
+const with_ = (required: fc.Arbitrary<object>, more: fc.Arbitrary<object>) =>
+  fc.tuple(required, more).map(([a, b]) => ({ ...b, ...a }))
 const url = fc.constantFrom(
   'https://a.example/x?y#z',
   'http://b.example',
@@ -60,7 +62,8 @@ const url = fc.constantFrom(
   '',
   'no',
 )
-const provided = { providerMetadata: fc.dictionary(name, fc.dictionary(name, json)) }
+const metadata = fc.dictionary(name, fc.dictionary(name, json))
+const provided = { providerMetadata: metadata }
 const state = fc.constantFrom('streaming', 'done')
 
 const call = {
@@ -77,47 +80,90 @@ const call = {
 }
 const ofCall = optional({
   input: json,
+  rawInput: json,
+  inputEncoding: fc.constantFrom('json', 'text'),
   output: json,
   errorText: text,
-  approval: fc.record({ id: name, approved: fc.boolean() }),
+  approval: with_(
+    fc.record({ id: name }),
+    optional({
+      approved: fc.boolean(),
+      descriptor: json,
+      requestReason: text,
+      reason: text,
+      isAutomatic: fc.boolean(),
+      signature: text,
+      inputSchemaInput: json,
+    }),
+  ),
   title: text,
+  toolMetadata: fc.dictionary(name, json),
   preliminary: fc.boolean(),
   providerExecuted: fc.boolean(),
-  callProviderMetadata: fc.dictionary(name, fc.dictionary(name, json)),
+  callProviderMetadata: metadata,
+  resultProviderMetadata: metadata,
 })
-const with_ = (required: fc.Arbitrary<object>, more: fc.Arbitrary<object>) =>
-  fc.tuple(required, more).map(([a, b]) => ({ ...b, ...a }))
 
-const uiPart = fc.oneof(
-  with_(fc.record({ type: fc.constant('text'), text }), optional({ state, ...provided })),
-  with_(
+const textPart = with_(
+  fc.record({ type: fc.constant('text'), text }),
+  optional({ state, citations: fc.array(fc.dictionary(name, json)), ...provided }),
+)
+const filePart = with_(
+  fc.record({ type: fc.constant('file'), url, mediaType: text }),
+  optional({ filename: text, providerReference: fc.dictionary(name, text), ...provided }),
+)
+type Kind = Exclude<UIMessage['parts'][number]['type'], `data-${string}` | `tool-${string}`>
+/** The compiler demands each kind of part that the AI SDK has. */
+const kinds: Record<Kind | 'data-*' | 'tool-*' | 'unknown', fc.Arbitrary<object>> = {
+  text: textPart,
+  file: filePart,
+  reasoning: with_(
     fc.record({ type: fc.constant('reasoning'), text }),
     optional({ state, id: name, ...provided }),
   ),
-  with_(
+  'reasoning-file': with_(
+    fc.record({ type: fc.constant('reasoning-file'), url, mediaType: text }),
+    optional(provided),
+  ),
+  'source-url': with_(
     fc.record({ type: fc.constant('source-url'), sourceId: name, url }),
     optional({ title: text, ...provided }),
   ),
-  with_(
-    fc.record({ type: fc.constant('file'), url, mediaType: text }),
+  'source-document': with_(
+    fc.record({
+      type: fc.constant('source-document'),
+      sourceId: name,
+      mediaType: text,
+      title: text,
+    }),
     optional({ filename: text, ...provided }),
   ),
-  with_(
+  'step-start': fc.constant({ type: 'step-start' }),
+  'steering-message': fc.record({
+    type: fc.constant('steering-message'),
+    id: name,
+    parts: fc.array(fc.oneof(textPart, filePart), { maxLength: 2 }),
+  }),
+  custom: with_(
+    fc.record({ type: fc.constant('custom'), kind: fc.constant('x.y') }),
+    optional(provided),
+  ),
+  'dynamic-tool': with_(
+    fc.record({ type: fc.constant('dynamic-tool'), toolName: name, ...call }),
+    ofCall,
+  ),
+  'tool-*': with_(fc.record({ type: name.map((name) => `tool-${name}`), ...call }), ofCall),
+  'data-*': with_(
     fc.record({ type: name.map((name) => `data-${name}`), data: json }),
     optional({ id: name }),
   ),
-  with_(fc.record({ type: name.map((name) => `tool-${name}`), ...call }), ofCall),
-  with_(fc.record({ type: fc.constant('dynamic-tool'), toolName: name, ...call }), ofCall),
-  fc.constant({ type: 'step-start' }),
-  fc.record({ type: fc.constant('source-document'), sourceId: name, mediaType: text, title: text }),
-  fc.record({ type: fc.constant('custom'), kind: fc.constant('x.y') }),
-  with_(fc.record({ type: name }), fc.dictionary(name, json)),
-)
+  unknown: with_(fc.record({ type: name }), fc.dictionary(name, json)),
+}
 const uiMessage = with_(
   fc.record({
     id: fc.oneof(fc.uuid(), text),
     role: fc.constantFrom('system', 'user', 'assistant'),
-    parts: fc.array(uiPart, { maxLength: 6 }),
+    parts: fc.array(fc.oneof(...Object.values(kinds)), { maxLength: 6 }),
   }),
   optional({
     metadata: json.filter((value) => !(value && typeof value === 'object' && 'lockstep' in value)),

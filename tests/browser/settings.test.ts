@@ -180,7 +180,9 @@ test('whoever has used 90 % of any limit is told so, and sees in the settings ho
   await alice.ask('createConversation', { body: { messages } })
   for (let n = 1; n < 9; n++) await alice.ask('createConversation', { body: {} })
   const devices = await Promise.all(Array.from({ length: 18 }, () => alice.device('account')))
-  const page = await windows.open(node.url, '/app', { person: alice })
+  const page = await windows.open(node.url, '/app', {
+    ...{ person: alice, alsoExpected: /429 .*users\/me\/import/ },
+  })
   // all in one notice, because another one could take its place
   // the page itself may be the nineteenth device by then
   const told = page.getByText(
@@ -199,6 +201,16 @@ test('whoever has used 90 % of any limit is told so, and sees in the settings ho
     .poll(() => row('conversations').getByRole('meter').getAttribute('aria-label'))
     .toBe('Chats')
   expect(await violations(page)).toEqual([])
+  // 60 bytes are left of today: the page says so at once, instead of waiting until midnight
+  await page.getByLabel('Files').setInputFiles({
+    name: 'conversations.json',
+    mimeType: 'application/json',
+    buffer: Buffer.from(JSON.stringify([{ uuid: 'c1', name: 'Old', chat_messages: [] }])),
+  })
+  await page.getByRole('button', { name: 'Preview import' }).click()
+  await waitForVisible(
+    page.getByText(/That’s more than you can still import today\. Try again in \d+ hours?\./),
+  )
   await navigateTo(page, '/app/agents/assistant')
   await waitForVisible(page.getByText('This server allows these models: small, medium'))
   const model = page.getByLabel('Model', { exact: true })

@@ -9,7 +9,7 @@ import { Readable } from 'node:stream'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { limits } from '@lockstep/protocol/limits'
 import { chunksOf, sizeOf } from '../../realtime/commands/import/import-body.ts'
-import { spoolBody } from '../../realtime/http/spooled-body.ts'
+import { sizeLimit, spoolBody } from '../../realtime/http/spooled-body.ts'
 import { json, serveHttp } from './http-fixture.ts'
 
 const usual = process.env.TMPDIR
@@ -25,6 +25,7 @@ afterAll(async () => {
 })
 
 const LIMIT = 5_000_000
+const limit = sizeLimit(LIMIT)
 /** Chunks of 100 kB that contain their own position. */
 const chunks = (count: number) => Array.from({ length: count }, (_, n) => Buffer.alloc(100_000, n))
 
@@ -32,7 +33,7 @@ test.each([0, 3, 40])(
   'a body of %i chunks is read as it came, and no directory names it',
   async (count) => {
     const whole = Buffer.concat(chunks(count))
-    const { body, close } = await spoolBody(Readable.from(chunks(count)), whole.length, LIMIT)
+    const { body, close } = await spoolBody(Readable.from(chunks(count)), whole.length, limit)
     expect(await readdir(folder)).toEqual([])
     if ('fd' in body) expect(fstatSync(body.fd)).toMatchObject({ nlink: 0, size: whole.length })
     expect('fd' in body).toBe(count > 10)
@@ -53,17 +54,17 @@ test('a body that ends early, is too large or can’t be stored is refused, and 
       throw new Error('gone')
     })(),
   )
-  await expect(spoolBody(broken, NaN, LIMIT)).rejects.toThrow('gone')
-  await expect(spoolBody(Readable.from(chunks(20)), 2_000_001, LIMIT)).rejects.toMatchObject({
+  await expect(spoolBody(broken, NaN, limit)).rejects.toThrow('gone')
+  await expect(spoolBody(Readable.from(chunks(20)), 2_000_001, limit)).rejects.toMatchObject({
     extra: { status: 400 },
   })
   for (const length of [LIMIT + 1, NaN])
-    await expect(spoolBody(Readable.from(chunks(51)), length, LIMIT)).rejects.toMatchObject({
+    await expect(spoolBody(Readable.from(chunks(51)), length, limit)).rejects.toMatchObject({
       code: 'too_large',
     })
   expect(await readdir(folder)).toEqual([])
   process.env.TMPDIR = join(folder, 'not-there')
-  await expect(spoolBody(Readable.from(chunks(20)), NaN, LIMIT)).rejects.toMatchObject({
+  await expect(spoolBody(Readable.from(chunks(20)), NaN, limit)).rejects.toMatchObject({
     code: 'unavailable',
   })
   process.env.TMPDIR = folder

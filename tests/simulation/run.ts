@@ -14,7 +14,7 @@ const { values } = parseArgs({
     devices: { type: 'string', default: '1000000' },
     minutes: { type: 'string', default: '10' },
     nodes: { type: 'string', default: '2' },
-    'per-node': { type: 'string', default: '10000' },
+    'per-node': { type: 'string', default: '2000' },
     seed: { type: 'string', default: '1' },
     json: { type: 'boolean', default: false },
   },

@@ -21,6 +21,7 @@ import {
   type HeldConversation,
 } from '@lockstep/protocol/reduce/conversation'
 import { noPreferences, reducePreferences } from '@lockstep/protocol/reduce/preferences'
+import { isRecord, reduceRecord, type HeldRecord } from '@lockstep/protocol/reduce/record'
 import type { Ack, RangeAnswer, RangeRequest, Sync } from '@lockstep/protocol/sync'
 import { topics, type Topic } from '@lockstep/protocol/topics'
 
@@ -44,6 +45,7 @@ export class FakeServer {
   epoch = 'e1'
   readonly conversations = new Map<string, HeldConversation>()
   preferences = noPreferences
+  readonly records = new Map<string, HeldRecord>()
   readonly runs: Run[] = []
   readonly sessions = new Map<string, { id: string; device: string; created_at: string }>()
   /** The ack of every acked command, by `mutation_id`. */
@@ -211,6 +213,8 @@ export class FakeServer {
         reduceConversation(this.conversations.get(entity_id), change),
       )
     if (topic === 'preferences') this.preferences = reducePreferences(this.preferences, change)
+    if (topic === 'records')
+      this.records.set(entity_id, reduceRecord(this.records.get(entity_id), change))
     this.emit(topic, 'change', change)
     return change
   }
@@ -258,7 +262,17 @@ export class FakeServer {
     if (path === '/conversations') return this.#page(query)
     const [, id] = /^\/conversations\/([^/]+)$/.exec(path) ?? []
     if (id) return this.#window(id, query)
+    const [, kind, record] = /^\/records\/([^/]+)(?:\/(.+))?$/.exec(path) ?? []
+    if (kind) return this.#records(kind, record)
     throw new Fault('not_found')
+  }
+
+  #records(kind: string, id?: string) {
+    const items = [...this.records.values()].filter(isRecord).filter((one) => one.kind === kind)
+    if (id === undefined) return { items, next_cursor: null, ...this.head('records') }
+    const found = items.find((one) => one.id === id)
+    if (!found) throw new Fault('not_found')
+    return found
   }
 
   summaries(state: string): Summary[] {

@@ -80,6 +80,23 @@ test('CLIENT-2: preferences and account are loaded for changes of an unknown kin
   expect(engine.account.user?.username).toBe('grace')
 })
 
+test('CLIENT-2: a record that was not found is looked for in every kind again', async () => {
+  await using user = new SimulatedUser()
+  const { engine } = await user.device({ records: ['note', 'folder'] })
+  const { server } = user
+  const id = newId()
+  server.append('records', { op: 'reserved', entity_id: id, version: 1, data: {} })
+  await user.quiet()
+  expect(server.requests).toContain(`/records/folder/${id}?`)
+  expect(engine.records.list('folder')).toEqual([])
+  const at = '2030-01-01T00:00:00.000Z'
+  const folder = { kind: 'folder', id, data: { name: 'Work' }, created_at: at, updated_at: at }
+  server.records.set(id, { ...folder, version: 2 })
+  server.append('records', { op: 'revived', entity_id: id, version: 2, data: {} })
+  await user.quiet()
+  expect(engine.records.get('folder', id)).toMatchObject({ data: { name: 'Work' }, version: 2 })
+})
+
 test('no reducer treats a change of an unknown kind as one that it knows', () => {
   const at = '2030-01-01T00:00:00.000Z'
   const change: WireChange = {

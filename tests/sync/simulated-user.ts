@@ -38,11 +38,13 @@ export class SimulatedUser {
     random = () => 0.5,
     encryption,
     store,
+    records,
   }: {
     live?: boolean
     random?: () => number
     encryption?: CreateEncryption
     store?: Store
+    records?: readonly string[]
   } = {}): Promise<Device> {
     const session_id = newId()
     this.server.signIn(session_id)
@@ -56,6 +58,7 @@ export class SimulatedUser {
       random,
       encryption,
       store,
+      records,
     })
     const device = { session_id, wire, engine }
     this.devices.push(device)

@@ -111,7 +111,7 @@ export function referencePages(): Page[] {
         socketPages
           .map(({ file, title }) => `- [${title}](sockets/${path.posix.basename(file)})`)
           .join('\n'),
-        ...['handshake', 'range', 'rangeAck'].map((name) =>
+        ...['handshake', 'range', 'range.ack'].map((name) =>
           messageSection(sockets, name, '##', new SchemaTables('shapes.md')),
         ),
       ].join('\n\n'),
@@ -211,6 +211,8 @@ function topicPages(document: AsyncApi): Page[] {
         .filter((operation) => operation.action === action)
         .flatMap((operation) => operation.messages.map(last))
         .filter((name) => !['handshake', 'range'].includes(name))
+    const ackOf = (name: string) =>
+      `Its ack: ${tables.kind(document.components.messages[`${topic}.${name}.ack`]!.payload)}.`
     const section = (name: string) => messageSection(document, last(messages[name]!), '###', tables)
     return {
       file: `reference/sockets/${topic}.md`,
@@ -220,10 +222,8 @@ function topicPages(document: AsyncApi): Page[] {
         '## What the server sends',
         ...named('send').map(section),
         '## Commands',
-        'Each is answered by the ack below. A command that has a `mutation_id` may be repeated.',
-        ...named('receive').map(section),
-        '## Ack',
-        section('ack'),
+        'A command that has a `mutation_id` may be repeated.',
+        ...named('receive').flatMap((name) => [section(name), ackOf(name)]),
       ].join('\n\n'),
     }
   })

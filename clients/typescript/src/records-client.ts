@@ -136,7 +136,9 @@ function recordsModel(call: Call, kinds: readonly string[]): TopicModel<RecordSt
       }
       return first!
     },
-    loadOne: async (id, held) => ({ state: await getRecord(call, held ? [held.kind] : kinds, id) }),
+    loadOne: async (id, held) => ({
+      state: await getRecord(call, held?.kind ? [held.kind] : kinds, id),
+    }),
     keyOf: (change) => change.entity_id,
     actionFor(held, change) {
       const kind = change.data?.kind

@@ -278,9 +278,10 @@ export function createImport({
 
   return {
     async run(caller, body, stop = new AbortController().signal) {
-      await dailyQuota?.beginImport(caller.user_id, sizeOf(body))
       const turn = await takeTurn(caller.user_id, stop)
       try {
+        // only now: whoever gets no turn hasn't imported anything
+        await dailyQuota?.beginImport(caller.user_id, sizeOf(body))
         const reader = await openReader(body, { stop })
         try {
           return await importItems(caller, reader.dry_run, () => reader.next(), {

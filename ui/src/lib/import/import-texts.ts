@@ -3,6 +3,7 @@ import { UnreadableFile, type FileProblem } from '@lockstep/imports/cutting/unre
 import type { ImportFailure, ImportFailureCode } from '@lockstep/protocol/import'
 import { explainFault } from '../fault-texts.ts'
 import { t, type TextKey } from '../texts.ts'
+import { MAX_PATIENCE_MS } from './run-import.ts'
 import { MixedSources } from './source-of-files.ts'
 
 const failures: Record<ImportFailureCode, TextKey> = {
@@ -52,6 +53,11 @@ export function explainImport(error: unknown): string {
   if (error instanceof UnreadableFile) return fileProblemText(error)
   if (error instanceof MixedSources)
     return t('data.mixedSources', { first: error.first, second: error.second })
-  const { extra } = error as { extra?: { issues?: { path: string }[] } }
+  const { extra } = error as {
+    extra?: { issues?: { path: string }[]; retry_after_ms?: number }
+  }
+  const { retry_after_ms = 0 } = extra ?? {}
+  if (retry_after_ms > MAX_PATIENCE_MS)
+    return t('importFailures.dayUsed', { count: Math.ceil(retry_after_ms / 3_600_000) })
   return extra?.issues?.[0]?.path === 'data' ? t('importFailures.wrongSource') : explainFault(error)
 }

@@ -30,6 +30,8 @@ export interface ImportProgress {
 
 const MAX_TRIES = 5
 const RETRY_MS = 2_000
+/** A server that asks for more patience has no room for this import today (ms). */
+export const MAX_PATIENCE_MS = 5 * 60_000
 const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
 /**
@@ -75,7 +77,9 @@ async function sendBatch(
       return await send({ source, data, dry_run })
     } catch (error) {
       if (left === 1 || !isRetryable(error) || stop.aborted) throw error
-      await sleep(error instanceof Fault ? (error.extra.retry_after_ms ?? RETRY_MS) : RETRY_MS)
+      const wait = error instanceof Fault ? (error.extra.retry_after_ms ?? RETRY_MS) : RETRY_MS
+      if (wait > MAX_PATIENCE_MS) throw error
+      await sleep(wait)
     }
   }
 }
