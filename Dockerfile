@@ -9,6 +9,10 @@ COPY clients/typescript/package.json clients/typescript/
 COPY clients/react/package.json clients/react/
 COPY clients/svelte/package.json clients/svelte/
 COPY clients/vue/package.json clients/vue/
+COPY clients/ai-sdk/package.json clients/ai-sdk/
+COPY clients/conformance/package.json clients/conformance/
+COPY clients/persist/package.json clients/persist/
+COPY clients/devtools/package.json clients/devtools/
 COPY tools/node/package.json tools/node/
 
 FROM source AS page

@@ -10,7 +10,7 @@ let began: number | undefined
 let working: Promise<void> | undefined
 /** The steps for which there was no time in an earlier turn, in the order of their arrival. */
 const waiting: (() => void)[] = []
-/** Whether somebody sees to it that those that wait are let through. */
+/** Whether the waiting steps are being let through. */
 let isServing = false
 
 /** Counts the work of this turn from now on, unless it is counted already. */
@@ -42,7 +42,7 @@ export async function shareTurn(): Promise<void> {
   })
 }
 
-/** Begins with the first one whatever the turn has done: otherwise it might wait forever. */
+/** Lets the first one through whatever the turn has done. Otherwise it might wait forever. */
 function takeTurn(): void {
   countFrom(performance.now())
   takeNext()

@@ -98,7 +98,7 @@ const changes: Record<UserAction, Change> = {
   },
   async 'end-sessions'(user, deps) {
     await endSessions(user, deps.ofUser)
-    // the tokens end too, but no entry of the log says so
+    // the short-lived tokens end too, but no entry of the log says so
     await tell(user, 'devices_signed_out', deps)
     return listed(user)
   },

@@ -55,7 +55,7 @@ test.concurrent(
     upload.send(
       { part: { ...call, state: 'done', result: { 'a.b': 1 } } },
       { part: { id: 's', type: 'source', url: 'https://example.org' } },
-      { metadata: { cost: 3, gone: 1, run_id: 'mine' } },
+      { metadata: { cost: 3, gone: 1, run_id: 'mine', thinking: 'other', thinking_ms: 'x' } },
       { metadata: { gone: null } },
       { text: ', wörld 🎈' },
     )
@@ -209,6 +209,10 @@ test.concurrent('a slow program holds its reply: empty lines say that it is ther
 })
 
 const half = 'x'.repeat(limits.messageBytes / 2)
+const large = (id: string) => {
+  const value = 'x'.repeat(limits.partsBytes / 2)
+  return `${JSON.stringify({ part: { id, type: 'data-large', value } })}\n`
+}
 test.concurrent.each<[string, string | Uint8Array, number]>([
   ['no JSON', 'nonsense\n', 400],
   ['no UTF-8', Buffer.from([0x22, 0xff, 0x22, 0x0a]), 400],
@@ -223,6 +227,7 @@ test.concurrent.each<[string, string | Uint8Array, number]>([
   ['too much text', `{"text":"${half}"}\n{"text":"${half}"}\n`, 413],
   ['too much thinking', `{"thinking":"${half}"}\n{"thinking":"${half}x"}\n`, 413],
   ['too much metadata', `{"metadata":{"x":"${half}"}}\n`, 413],
+  ['too many bytes of parts', large('a') + large('b'), 413],
   ['more bytes than a line may have', Buffer.alloc(limits.bodyBytes + 10, 'x'), 413],
 ])(
   'PRODUCE-1: a line with %s ends the reply as failed, and what came before stays',

@@ -5,8 +5,8 @@ import { describe, expect, test } from 'vitest'
 import { flattenTree, type TreeNode } from '@lockstep/imports/parsing/message-tree'
 import type { ImportSource } from '@lockstep/protocol/import'
 import { FairTurns } from '../../realtime/concurrency/fair-turns.ts'
-import { createItemReaders } from '../../realtime/commands/import/item-reader.ts'
-import { signUp } from '../harness/person.ts'
+import { createItemReaders, type CpuBudget } from '../../realtime/commands/import/item-reader.ts'
+import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { longestTurn, longestTurnAtBest, MAX_TURN_MS } from './turn-meter.ts'
 
@@ -70,6 +70,17 @@ const expensive: Record<string, () => string> = {
 }
 const keys = (count: number) => Array.from({ length: count }, (_, n) => [`k${n}`, n] as const)
 
+const honestChats = (count: number) =>
+  Array.from({ length: count }, (_, n) => ({
+    uuid: `c${n}`,
+    name: `Chat ${n}`,
+    chat_messages: Array.from({ length: 20 }, (_, m) => ({
+      uuid: `${n} ${m}`,
+      sender: m % 2 ? 'assistant' : 'human',
+      text: 'A sentence that somebody has written, of some length. '.repeat(8),
+    })),
+  }))
+
 test.each(Object.entries(expensive))(
   'importing %s takes no turn of the event loop from others',
   async (_name, body) => {
@@ -89,32 +100,44 @@ test.each(Object.entries(expensive))(
 )
 
 describe('reading an import', () => {
-  test('that takes more of the processor than its budget ends, and the person is told what to do', async () => {
-    const open = createItemReaders()
-    const body = Buffer.from(request('chatgpt', combOf(9_000)))
-    const reading = open(body, { budget: { perItem: () => 1, perImport: () => 1 } })
+  const splitTheFile = {
+    code: 'invalid',
+    message: expect.stringContaining('split the file') as string,
+  }
+
+  test.each<[string, CpuBudget]>([
+    ['of one item', { perItem: () => 1, perImport: () => Infinity }],
+    ['of an import', { perItem: () => Infinity, perImport: () => 1 }],
+  ])(
+    'that takes more of the processor than the budget %s ends, and the person is told what to do',
+    async (_what, budget) => {
+      const open = createItemReaders()
+      const body = Buffer.from(request('chatgpt', combOf(9_000)))
+      await expect(
+        open(body, { budget }).then(async (reader) => {
+          while (await reader.next());
+        }),
+      ).rejects.toMatchObject(splitTheFile)
+    },
+  )
+
+  test('ends at the budget of an import also if each of its items takes little', async () => {
+    let count = 0
+    const budget = { perItem: () => Infinity, perImport: () => (count > 0 ? 1 : Infinity) }
+    const body = Buffer.from(request('claude', honestChats(1_000)))
+    const reader = await createItemReaders()(body, { budget })
     await expect(
-      reading.then(async (reader) => {
-        while (await reader.next());
-      }),
-    ).rejects.toMatchObject({
-      code: 'invalid',
-      message: expect.stringContaining('split the file') as string,
-    })
+      (async () => {
+        for (; await reader.next(); count++);
+      })(),
+    ).rejects.toMatchObject(splitTheFile)
+    expect(count).toBeGreaterThan(0)
+    await reader.close()
   })
 
   test('of an honest import takes a tenth of its budget', async () => {
-    const chats = Array.from({ length: 400 }, (_, n) => ({
-      uuid: `c${n}`,
-      name: `Chat ${n}`,
-      chat_messages: Array.from({ length: 20 }, (_, m) => ({
-        uuid: `${n} ${m}`,
-        sender: m % 2 ? 'assistant' : 'human',
-        text: 'A sentence that somebody has written, of some length. '.repeat(8),
-      })),
-    }))
     const open = createItemReaders()
-    const body = Buffer.from(request('claude', chats))
+    const body = Buffer.from(request('claude', honestChats(400)))
     const reader = await open(body, {
       budget: {
         perItem: (bytes) => (4_000 + bytes / 4_000) / 10,
@@ -126,6 +149,39 @@ describe('reading an import', () => {
     await reader.close()
     expect(count).toBe(400)
   })
+})
+
+test('two accounts that import 5 MB each hold up no third one: it waits for a turn, sees its position and is done before them', async () => {
+  const [one, two, third] = [
+    await signUp(shared.node),
+    await signUp(shared.node),
+    await signUp(shared.node),
+  ]
+  const sent = (chats: object[]) => ({ source: 'claude', data: chats, dry_run: true })
+  const short = (n: number) => ({
+    uuid: `c${n}`,
+    chat_messages: [{ uuid: `m${n}`, sender: 'human', text: 'x'.repeat(100) }],
+  })
+  const large = JSON.stringify(sent(Array.from({ length: 30_000 }, (_, n) => short(n))))
+  expect(large.length).toBeGreaterThan(5_000_000)
+  const leaving = new AbortController()
+  let areDone = false
+  const imports = [one, two].map(({ url, cookie }) =>
+    fetch(`${url}/users/me/import`, {
+      ...{ method: 'POST', body: large, signal: leaving.signal },
+      headers: { cookie, 'content-type': 'application/json' },
+    })
+      .then(() => (areDone = true))
+      .catch(() => undefined),
+  )
+  const position = async (person: Person) => (await person.ask('getImport', {})).position
+  await expect.poll(() => Promise.all([one, two].map(position))).toEqual([0, 0])
+  const small = third.rest('POST', '/users/me/import', sent([short(0)]))
+  await expect.poll(() => position(third)).toBe(1)
+  expect((await small).status).toBe(200)
+  expect(areDone).toBe(false)
+  leaving.abort()
+  await Promise.all(imports)
 })
 
 describe('turns', () => {

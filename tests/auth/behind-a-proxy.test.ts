@@ -6,7 +6,7 @@ import { freshDatabase } from '../harness/database.ts'
 import { Device, type Refused } from '../harness/device.ts'
 import { recordingLogger } from '../harness/recording-logger.ts'
 import { startNode, type NodeSettings } from '../harness/node.ts'
-import { signUp, type Person } from '../harness/person.ts'
+import { request, signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 
 const page = 'https://chat.example.org:8443'
@@ -51,6 +51,16 @@ describe.each<[string, NodeSettings['trustProxy']]>([
     ['a scheme that is none', { 'x-forwarded-proto': 'wss' }],
   ])('says which page is the installation’s own: %s', async (_what, headers) => {
     expect(await tryBoth(alice, { ...forwarded, ...headers })).toEqual(allowed)
+  })
+
+  test('says which address a visitor has, and what the visitor put before it counts for nothing', async () => {
+    const { username } = alice.user
+    const addresses = { 'x-forwarded-for': '6.6.6.6, 203.0.113.7' }
+    const body = { username, password: alice.password }
+    const { headers } = await request(`${alice.url}/auth/login`, 'POST', body, addresses)
+    const { items } = await alice.ask('listSessions')
+    expect(headers.getSetCookie().join()).toContain('lockstep_session=')
+    expect(items.map(({ address }) => address).toSorted()).toEqual(['127.0.0.1', '203.0.113.7'])
   })
 
   test.each<[string, Record<string, string>]>([

@@ -50,6 +50,15 @@ const dialog = (page: Page): Locator =>
   page.getByRole('alertdialog', { name: 'Encrypt this chat with a passphrase?' })
 const locked = (page: Page): Locator => page.getByRole('heading', { name: 'This chat is locked' })
 
+/** What the page keeps in the browser, where another person of this computer may find it. */
+const keptBy = (page: Page) =>
+  page.evaluate(async () => [
+    localStorage.length,
+    sessionStorage.length,
+    await indexedDB.databases(),
+    await caches.keys(),
+  ])
+
 /** From the page of a new chat to an empty encrypted chat. Returns its id. */
 async function createEncrypted(page: Page): Promise<string> {
   await page.getByRole('button', { name: 'Encrypt with a passphrase' }).click()
@@ -217,7 +226,7 @@ test('A: a chat that one device encrypts is read by another one with its passphr
   expect(all).toContain('enc1.')
   expect(all).toContain('Typed before')
   for (const word of words) expect(all.includes(word), word).toBe(false)
-  expect(await left.evaluate(() => [localStorage.length, sessionStorage.length])).toEqual([0, 0])
+  for (const page of [left, right]) expect(await keptBy(page)).toEqual([0, 0, [], []])
   expect(filesWith(directory.path, 'Typed before').length).toBeGreaterThan(0)
   for (const word of words) {
     expect(filesWith(directory.path, word)).toEqual([])

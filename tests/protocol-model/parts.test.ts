@@ -228,8 +228,12 @@ const refused: [string, object, string][] = [
   ['a text above 256 KB', { parts: [text(`${long}a`)] }, 'too_large'],
   ['reasoning above 256 KB', { parts: [reasoning(`${long}a`)] }, 'too_large'],
   ['texts above 256 KB together', { parts: [text(long), text('a', 'b')] }, 'too_large'],
+  ['parts above 2 MB together', { parts: [data('a'), data('b')] }, 'too_large'],
   ['thinking above 256 KB', { content: '', metadata: { thinking: `${long}a` } }, 'too_large'],
 ]
+function data(id: string) {
+  return { id, type: 'data-large', value: 'x'.repeat(limits.partsBytes / 2) }
+}
 function file() {
   return { id: 'f', type: 'file', url: 'data:,hi', name: 'hi.txt', media_type: 'text/plain' }
 }

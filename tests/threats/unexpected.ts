@@ -77,7 +77,7 @@ export const unexpected: readonly Row[] = [
     ],
     test: [
       'tests/attacks/import-cost.test.ts',
-      'that takes more of the processor than its budget ends, and the person is told what to do',
+      'that takes more of the processor than the budget %s ends, and the person is told what to do',
     ],
   },
   {

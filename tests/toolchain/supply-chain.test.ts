@@ -1,9 +1,12 @@
 // Third-party packages, including the Node that runs everything: each is locked with its checksum,
 // none downloads more by an install script, and every licence is allowed and listed.
 import { execFileSync } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { root } from '../../tools/pack-manifest.ts'
 import { lockedPackages, packagesInPage, refusedLicences } from '../../tools/licences.ts'
+import { packageFolders } from '../../tools/workspace-packages.ts'
 
 const packages = lockedPackages()
 const foreign = Object.entries(packages).filter(
@@ -56,4 +59,10 @@ test('the bill of materials names every package of the lock file with its checks
     const aliased = name === 'typescript-7' ? 'typescript' : name
     expect(named.get(`pkg:npm/${aliased}@${version}`), folder).toHaveLength(1)
   }
+})
+
+test('the image installs the dependencies of every package of the workspace', async () => {
+  const dockerfile = await readFile(join(root, 'Dockerfile'), 'utf8')
+  const copied = [...dockerfile.matchAll(/^COPY (\S+)\/package\.json \1\/$/gm)]
+  expect(copied.map(([, folder]) => folder)).toEqual(expect.arrayContaining(packageFolders))
 })

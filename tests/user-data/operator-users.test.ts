@@ -10,12 +10,20 @@ const { shared, lockstep, collection } = operatorFixture()
 
 const login = (username: string, password: string) =>
   request(`${shared.node.url}/auth/login`, 'POST', { username, password })
+/** The status of what a program asks with this token. */
+const byToken = async (token: string): Promise<number> =>
+  (
+    await request(`${shared.node.url}/users/me`, 'GET', undefined, {
+      authorization: `Bearer ${token}`,
+    })
+  ).status
 const tokenOf = (link: unknown) => String(link).split('#')[1]!
 
 test('lockstep users lock signs an account out at once and keeps it out, until it is unlocked', async () => {
   const alice = await signUp(shared.node, 'alice')
   const name = alice.user.username
   const devices = [await alice.device('account'), await (await alice.signIn()).device('agents')]
+  const { token } = await alice.ask('createToken', { body: { name: 'Program' } })
   const { code, lines } = await lockstep('users', 'lock', name)
   expect([code, lines]).toMatchObject([0, [{ id: alice.user.id, username: name, locked: true }]])
   await Promise.all(devices.map((device) => device.disconnected(3_000)))
@@ -23,6 +31,7 @@ test('lockstep users lock signs an account out at once and keeps it out, until i
   await expect(alice.device('account')).rejects.toMatchObject({
     data: { code: 'unauthenticated' },
   })
+  expect(await byToken(token)).toBe(401)
   // only somebody who knows the password learns that the account is locked
   expect(await login(name, alice.password)).toMatchObject({
     status: 401,
@@ -36,6 +45,7 @@ test('lockstep users lock signs an account out at once and keeps it out, until i
   expect([guess.status, guess.body.reason]).toEqual([401, undefined])
   expect((await lockstep('users', 'unlock', name)).code).toBe(0)
   expect((await alice.signIn()).user).toEqual(alice.user)
+  expect(await byToken(token)).toBe(200)
 })
 
 test('lockstep users reset-link gives a link for a new password: once, within an hour, hashed where it is stored', async () => {
@@ -106,9 +116,12 @@ test('lockstep users second-step-off lets a user in again who has lost the secon
 test('lockstep users end-sessions and delete do what they say, and users log keeps who did what to whom', async () => {
   const [alice, bob] = [await signUp(shared.node, 'alice'), await signUp(shared.node, 'bob')]
   await using device = await alice.device('account')
+  const { token } = await alice.ask('createToken', { body: { name: 'Program' } })
   await lockstep('users', 'end-sessions', alice.user.username)
   await device.disconnected(3_000)
   expect((await alice.rest('GET', '/users/me')).status).toBe(401)
+  // a program's token is no sign-in: its user revokes it, or the account is locked
+  expect(await byToken(token)).toBe(200)
   const again = await alice.signIn()
   const { items } = await again.ask('listActivity', { query: { topic: 'account' } })
   expect(items.find(({ op }) => op === 'session_revoked')?.actor.device).toBe('Operator')

@@ -194,7 +194,10 @@ async function startMeter(worker: Worker) {
   return {
     async within<T>(budget: CpuBudget, bytes: number, work: () => Promise<T>): Promise<T> {
       if (performance.now() - measuredAt > CHECK_MS) await measure()
-      const most = Math.min(used + budget.perItem(bytes), before + budget.perImport(bytes))
+      const ofImport = before + budget.perImport(bytes)
+      // each of many small items may be done before anybody looks
+      if (used > ofImport) throw takesTooLong()
+      const most = Math.min(used + budget.perItem(bytes), ofImport)
       let isTooMuch = false
       const check = async () => {
         await measure()
