@@ -74,7 +74,7 @@ test('a developer sees on each device how long a change took from the key press 
 
   // The words of the message are there once their entry is opened, and not before.
   const words = log.getByText(/"content":"From key to key"/)
-  expect(await words.count()).toBe(0)
+  await expect.poll(() => words.count()).toBe(0)
   await log.getByText('created', { exact: true }).last().click()
   await waitForVisible(words)
 
