@@ -66,11 +66,13 @@ test('a developer sees on each device how long a change took from the key press 
   // What the server writes by itself is in the log, and no key press led to it.
   const log = laptop.getByRole('region', { name: 'Log' })
   await waitForVisible(log.getByText('finished').first())
-  expect(
-    await latency(laptop)
-      .getByText(/finished|extended/)
-      .count(),
-  ).toBe(0)
+  await expect
+    .poll(() =>
+      latency(laptop)
+        .getByText(/finished|extended/)
+        .count(),
+    )
+    .toBe(0)
 
   // The words of the message are there once their entry is opened, and not before.
   const words = log.getByText(/"content":"From key to key"/)
