@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
 import type { Message } from '@lockstep/protocol/message'
+import { reasons } from '../../realtime/agents/provider.ts'
 import { freshDatabase } from '../harness/database.ts'
 import { atBest, eventually } from '../harness/eventually.ts'
 import { Follower, storedState } from '../harness/follower.ts'
@@ -143,7 +144,7 @@ describe.concurrent('an upload that breaks', () => {
     const broken = await until(person, id, ({ status }) => status === 'interrupted')
     expect(broken).toMatchObject({
       content: 'Grüße 🎈',
-      metadata: { reason_code: 'host_gone', thinking: 'Hm' },
+      metadata: { reason_code: 'host_gone', reason: reasons.host_gone, thinking: 'Hm' },
     })
     // too far: nothing changes
     const beyond = new Upload(person, id, { message_id, offset: 9 }).send({ text: 'x' })
@@ -186,7 +187,7 @@ describe.concurrent('an upload that breaks', () => {
     expect((await one.answer).body).toMatchObject({ status: 'interrupted', length: 4 })
     expect((await two.answer).body).toMatchObject({ status: 'interrupted', length: 4 })
     expect(await reply(silent.person, silent.id)).toMatchObject({
-      metadata: { reason_code: 'host_silent' },
+      metadata: { reason_code: 'host_silent', reason: reasons.host_silent },
     })
     two.kill()
   })
@@ -209,10 +210,8 @@ test.concurrent('a slow program holds its reply: empty lines say that it is ther
 })
 
 const half = 'x'.repeat(limits.messageBytes / 2)
-const large = (id: string) => {
-  const value = 'x'.repeat(limits.partsBytes / 2)
-  return `${JSON.stringify({ part: { id, type: 'data-large', value } })}\n`
-}
+const large = (id: string) =>
+  `{"part":{"id":"${id}","type":"data-large","value":"${'x'.repeat(limits.partsBytes / 2)}"}}\n`
 test.concurrent.each<[string, string | Uint8Array, number]>([
   ['no JSON', 'nonsense\n', 400],
   ['no UTF-8', Buffer.from([0x22, 0xff, 0x22, 0x0a]), 400],
@@ -395,6 +394,7 @@ test.concurrent(
       },
       { within: 60_000 },
     )
-    expect(ended).toMatchObject({ content: 'All there was', metadata: { reason_code: 'lost' } })
+    const metadata = { reason_code: 'lost', reason: reasons.lost }
+    expect(ended).toMatchObject({ content: 'All there was', metadata })
   },
 )
