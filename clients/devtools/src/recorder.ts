@@ -194,8 +194,11 @@ class LocalRecorder implements Recorder {
     const isOwn = trace_id !== undefined && this.#pressed.get(trace_id) !== undefined
     // Nobody measures the server's own changes, of which a reply has many.
     const isMeasured = session_id !== null && (isLive || isOwn)
-    if (trace_id !== undefined && isMeasured && !this.#traces.get(trace_id))
-      this.#traces.set(trace_id, { trace_id, device, topic, command: op, seq, timings: {} })
+    // The device that issued it may have told its times already.
+    if (trace_id !== undefined && isMeasured && !isOwn) {
+      const { timings = {} } = this.#traces.get(trace_id) ?? {}
+      this.#traces.set(trace_id, { trace_id, device, topic, command: op, seq, timings })
+    }
     const rebased = this.#engine.outbox.filter(
       (command) =>
         command.topic === topic && [entity_id, topic].includes(command.entity_id) && !isOwn,
