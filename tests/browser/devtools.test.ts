@@ -16,7 +16,9 @@ const latency = (page: Page) => page.getByRole('region', { name: 'Latency' })
 async function shownTrace(page: Page, topic: string) {
   const row = latency(page).getByRole('row').filter({ hasText: topic }).last()
   const measured = row.filter({ hasText: /^\D*\d+ ms\d+ ms\d+ ms\D+\d+ ms/ })
-  await waitForVisible(measured)
+  await waitForVisible(measured).catch(async (error: unknown) => {
+    throw new Error(`shown: ${await latency(page).innerText()}`, { cause: error })
+  })
   const [, device, sent, acked, applied, others, , trace] = await row
     .getByRole('cell')
     .allInnerTexts()
@@ -46,6 +48,8 @@ test('a developer sees on each device how long a change took from the key press 
   await waitForVisible(latency(phone))
   await navigateTo(phone, '/app/new')
 
+  // A device that knows of no other one reports to nobody.
+  for (const page of [laptop, phone]) await waitForVisible(page.getByTitle('1 other device open'))
   await slowDown(phone)
   await composer(phone).pressSequentially('From key to key')
   await composer(phone).press('Enter')

@@ -28,7 +28,8 @@ table { border-collapse: separate; border-spacing: 0; inline-size: 100%; font-si
 caption { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); }
 th, td { text-align: start; vertical-align: top; padding: 0.4rem 0.75rem; white-space: nowrap; }
 /* Times, ids and names are read in their own direction, on the page's side. */
-td { unicode-bidi: plaintext; text-align: match-parent; }
+td { unicode-bidi: plaintext; text-align: left; }
+td:dir(rtl) { text-align: right; }
 th {
   position: sticky; inset-block-start: 0; z-index: 1; background: var(--ground);
   color: var(--muted); font-weight: 500; border-block-end: 1px solid var(--line);
