@@ -315,7 +315,7 @@ export async function startServer(
           }),
         }),
       },
-      spoolRoom: (user_id) => dailyQuota.importRoom(user_id),
+      spoolLimit: (user_id) => dailyQuota.importLimit(user_id),
       sessions,
       tokens,
       host: { account, proxy, oidc, signOut: hostSignOut },

@@ -8,7 +8,7 @@ import type { Plugin } from 'vite'
 
 /** The sections of the pages that are loaded when they are first visited. */
 const laterSections = new Set(
-  'agents runs history activity settings devices profile identity newSignIn entry data import importFailures usage reasons'.split(
+  'agents runs history activity settings devices profile identity newSignIn entry data import importFailures usage reasons devtools devtoolsPanel'.split(
     ' ',
   ),
 )

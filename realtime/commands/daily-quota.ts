@@ -21,14 +21,14 @@ export interface DailyQuota {
   /** Counts what a reply has used. Never rejects. */
   noteTokens(user_id: string, tokens: number): Promise<void>
   /** What an import may have at most. Undefined: no limit. */
-  importRoom(user_id: string): Promise<ImportRoom | undefined>
+  importLimit(user_id: string): Promise<ImportLimit | undefined>
   /** Counts an import. Throws `rate_limited` if it is larger than what is left of today. */
   beginImport(user_id: string, bytes: number): Promise<void>
   /** What has been used today, and when the counters begin anew. */
   today(user_id: string): Promise<{ used: DayUsage; limits: DayLimits; resets_at: Date }>
 }
 
-interface ImportRoom {
+interface ImportLimit {
   /** What is left of today. */
   bytes: number
   /** The refusal of a larger import. */
@@ -80,7 +80,7 @@ export function createDailyQuota(
       )
     },
 
-    async importRoom(user_id) {
+    async importLimit(user_id) {
       if (import_bytes === undefined) return undefined
       const time = now()
       const used = (await readDay(database, user_id, time)).import_bytes ?? 0

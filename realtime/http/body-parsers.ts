@@ -19,17 +19,17 @@ export function parseJsonBodies(app: FastifyInstance): void {
 }
 
 /** What a user's spooled body may have at most, if that may be less than what the route allows. */
-export type SpoolRoom = (user_id: string) => Promise<BodyLimit | undefined>
+export type SpoolLimit = (user_id: string) => Promise<BodyLimit | undefined>
 
 /** Makes each body in this scope a `SpooledBody`, which its receiver must close. */
-export function spoolBodies(app: FastifyInstance, roomOf?: SpoolRoom): void {
+export function spoolBodies(app: FastifyInstance, limitOf?: SpoolLimit): void {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(contentTypes, async (request: FastifyRequest, payload: Readable) => {
     checkContent(request)
     const most = sizeLimit(request.routeOptions.bodyLimit!)
-    const room = request.identity ? await roomOf?.(request.identity.user_id) : undefined
+    const own = request.identity ? await limitOf?.(request.identity.user_id) : undefined
     const length = Number(request.headers['content-length'])
-    return spoolBody(payload, length, room && room.bytes < most.bytes ? room : most)
+    return spoolBody(payload, length, own && own.bytes < most.bytes ? own : most)
   })
 }
 

@@ -31,7 +31,7 @@ import {
 } from './authenticate.ts'
 import type { Handlers } from './route-handler.ts'
 import type { SecurityLog } from '../observability/security-log.ts'
-import { parseJsonBodies, type SpoolRoom } from './body-parsers.ts'
+import { parseJsonBodies, type SpoolLimit } from './body-parsers.ts'
 import { createCors } from './cors.ts'
 import type { KeptFiles } from './kept-files.ts'
 import { recordRequests, type RequestLogLevel } from './access-log.ts'
@@ -52,7 +52,7 @@ export interface HttpDeps {
   >
   handlers: Handlers
   /** What a user’s import may have at most today. Default: what the contract allows. */
-  spoolRoom?: SpoolRoom
+  spoolLimit?: SpoolLimit
   sessions: Sessions
   tokens: Pick<Tokens, 'identify' | 'isServiceKey' | 'alive'>
   /** Other ways to sign in than by password. */
@@ -184,7 +184,7 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
       answerBudget,
       deadlines,
       handlers: deps.handlers,
-      spoolRoom: deps.spoolRoom,
+      spoolLimit: deps.spoolLimit,
       stopping: stopping.signal,
       settings,
     })

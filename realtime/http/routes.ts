@@ -33,7 +33,7 @@ import {
   type Handlers,
   type RequestContext,
 } from './route-handler.ts'
-import { spoolBodies, streamBodies, type SpoolRoom } from './body-parsers.ts'
+import { spoolBodies, streamBodies, type SpoolLimit } from './body-parsers.ts'
 import { watchBodyRate } from './body-rate.ts'
 import { refuseSlow } from './problems.ts'
 import { createHeavyReads } from './heavy-reads.ts'
@@ -71,7 +71,7 @@ export interface RoutesDeps {
   deadlines: RequestDeadlines
   handlers: Handlers
   /** Default: as much as the routes allow. */
-  spoolRoom?: SpoolRoom | undefined
+  spoolLimit?: SpoolLimit | undefined
   /** Aborts when the node begins to stop, so that long requests end early. */
   stopping: AbortSignal
   settings: HttpSettings
@@ -91,7 +91,7 @@ export function serveRoutes(app: FastifyInstance, deps: RoutesDeps): void {
   for (const name of Object.keys(routes) as RouteName[])
     if (!spooledRoutes.has(name) && !streamedRoutes.has(name)) serveRoute(app, name)
   app.register((scope, _options, done) => {
-    spoolBodies(scope, deps.spoolRoom)
+    spoolBodies(scope, deps.spoolLimit)
     for (const name of spooledBodyRoutes) serveRoute(scope, name)
     done()
   })

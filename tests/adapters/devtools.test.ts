@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { connectBySocketIo, createEngine, type Connect, type Engine } from '@lockstep/client'
 import { cookieJar } from '@lockstep/client/node'
-import { createWire, startRecorder, type Recorder } from '@lockstep/devtools'
+import { createWire, startRecorder, type Frame, type Recorder } from '@lockstep/devtools'
 import { newId } from '@lockstep/protocol/ids'
 import { eventually } from '../harness/eventually.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
@@ -97,6 +97,33 @@ test('a refused command is named so, and a change of another device rebases what
     expect(traceOf(phone, refused.mutation_id)).toMatchObject({ isRefused: true })
   })
   phone.engine.outbox.forEach((item) => item.discard())
+})
+
+test('a trace has its change and its times, whichever of them comes first', () => {
+  const device = 'phone'
+  const trace_id = newId()
+  const seen = ['change', 'trace'].map((first) => {
+    let hear = (_: Frame) => {}
+    const { url } = shared.node
+    const { connect } = createWire(connectBySocketIo(url, cookieJar()))
+    const wire = { connect, listen: (listener: typeof hear) => ((hear = listener), () => {}) }
+    const engine = createEngine({ origin: url, connect })
+    const recorder = startRecorder(engine, { ...wire, send: () => {} })
+    const payloads = {
+      trace: { trace_id, device, timings: { sent: 1 } },
+      change: {
+        ...{ topic: 'preferences', seq: 3, op: 'updated', entity_id: newId() },
+        ...{ mutation_id: trace_id, actor: { session_id: newId(), device } },
+      },
+    }
+    const frames = Object.entries(payloads).map(([event, payload]): Frame => ({
+      ...{ topic: 'account', kind: 'received', event, payload },
+    }))
+    frames.sort((frame) => (frame.event === first ? -1 : 1)).forEach((frame) => hear(frame))
+    return recorder.traces
+  })
+  const whole = { trace_id, device, topic: 'preferences', command: 'updated', seq: 3 }
+  for (const traces of seen) expect(traces).toEqual([{ ...whole, timings: { sent: 1 } }])
 })
 
 test('the history has an end, and nothing of it outlives the session', async () => {

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
 import type { Message } from '@lockstep/protocol/message'
+import { reasons } from '../../realtime/agents/provider.ts'
 import { freshDatabase } from '../harness/database.ts'
 import { atBest, eventually } from '../harness/eventually.ts'
 import { Follower, storedState } from '../harness/follower.ts'
@@ -55,7 +56,7 @@ test.concurrent(
     upload.send(
       { part: { ...call, state: 'done', result: { 'a.b': 1 } } },
       { part: { id: 's', type: 'source', url: 'https://example.org' } },
-      { metadata: { cost: 3, gone: 1, run_id: 'mine' } },
+      { metadata: { cost: 3, gone: 1, run_id: 'mine', thinking: 'other', thinking_ms: 'x' } },
       { metadata: { gone: null } },
       { text: ', wörld 🎈' },
     )
@@ -143,7 +144,7 @@ describe.concurrent('an upload that breaks', () => {
     const broken = await until(person, id, ({ status }) => status === 'interrupted')
     expect(broken).toMatchObject({
       content: 'Grüße 🎈',
-      metadata: { reason_code: 'host_gone', thinking: 'Hm' },
+      metadata: { reason_code: 'host_gone', reason: reasons.host_gone, thinking: 'Hm' },
     })
     // too far: nothing changes
     const beyond = new Upload(person, id, { message_id, offset: 9 }).send({ text: 'x' })
@@ -186,7 +187,7 @@ describe.concurrent('an upload that breaks', () => {
     expect((await one.answer).body).toMatchObject({ status: 'interrupted', length: 4 })
     expect((await two.answer).body).toMatchObject({ status: 'interrupted', length: 4 })
     expect(await reply(silent.person, silent.id)).toMatchObject({
-      metadata: { reason_code: 'host_silent' },
+      metadata: { reason_code: 'host_silent', reason: reasons.host_silent },
     })
     two.kill()
   })
@@ -209,6 +210,8 @@ test.concurrent('a slow program holds its reply: empty lines say that it is ther
 })
 
 const half = 'x'.repeat(limits.messageBytes / 2)
+const large = (id: string) =>
+  `{"part":{"id":"${id}","type":"data-large","value":"${'x'.repeat(limits.partsBytes / 2)}"}}\n`
 test.concurrent.each<[string, string | Uint8Array, number]>([
   ['no JSON', 'nonsense\n', 400],
   ['no UTF-8', Buffer.from([0x22, 0xff, 0x22, 0x0a]), 400],
@@ -223,6 +226,7 @@ test.concurrent.each<[string, string | Uint8Array, number]>([
   ['too much text', `{"text":"${half}"}\n{"text":"${half}"}\n`, 413],
   ['too much thinking', `{"thinking":"${half}"}\n{"thinking":"${half}x"}\n`, 413],
   ['too much metadata', `{"metadata":{"x":"${half}"}}\n`, 413],
+  ['too many bytes of parts', large('a') + large('b'), 413],
   ['more bytes than a line may have', Buffer.alloc(limits.bodyBytes + 10, 'x'), 413],
 ])(
   'PRODUCE-1: a line with %s ends the reply as failed, and what came before stays',
@@ -390,6 +394,7 @@ test.concurrent(
       },
       { within: 60_000 },
     )
-    expect(ended).toMatchObject({ content: 'All there was', metadata: { reason_code: 'lost' } })
+    const metadata = { reason_code: 'lost', reason: reasons.lost }
+    expect(ended).toMatchObject({ content: 'All there was', metadata })
   },
 )

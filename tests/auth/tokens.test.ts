@@ -112,14 +112,9 @@ describe('a user’s own token', () => {
     const { message_id } = await alice.ask('startReply', { params: { id }, body: {} })
     await using watching = await alice.device('conversations')
     await watching.until('delta', ({ text }) => text !== '')
-    const stop = await request(
-      `${other.url}/conversations/${id}/stop`,
-      'POST',
-      { message_id },
-      {
-        authorization: `Bearer ${token}`,
-      },
-    )
+    const bearer = { authorization: `Bearer ${token}` }
+    const stopUrl = `${other.url}/conversations/${id}/stop`
+    const stop = await request(stopUrl, 'POST', { message_id }, bearer)
     expect(stop).toMatchObject({ status: 200 })
     const { messages } = await alice.ask('getConversation', { params: { id } })
     expect(messages.at(-1)).toMatchObject({ id: message_id, status: 'stopped' })
@@ -156,6 +151,9 @@ describe('a user’s own token', () => {
 
   test('API-11: never does what needs a session, whatever its scopes', async () => {
     const { token } = await make({ name: 'Intruder' })
+    const user = 'intruder'
+    const { body: short } = await by<{ token: string }>(serviceKey, 'POST', '/tokens', { user })
+    const named = { 'lockstep-user': alice.user.id }
     const needsSession = Object.entries<Route>(routes).filter(
       ([, { access }]) => access !== undefined,
     )
@@ -168,43 +166,41 @@ describe('a user’s own token', () => {
       ofAccount.flatMap(([name, { access }]) => (access === undefined ? [name] : [])).sort(),
     ).toEqual(['deleteDraft', 'importMe', 'putDraft', 'putPreferences'])
     const bob = await signUp(node, 'bob')
-    for (const [name, { method, path }] of needsSession) {
+    const forbidden = { status: 403, body: { code: 'forbidden_scope' } }
+    for (const [name, { method, path, access }] of needsSession) {
       const { params = {}, body } = (await routeRequests[name as keyof typeof routeRequests](
         bob,
       )) as { params?: Record<string, string>; body?: unknown }
       const filled = path.replaceAll(/\{(\w+)\}/g, (_, key: string) => params[key]!)
-      expect([name, await by(token, method, filled, body)]).toMatchObject([
-        name,
-        { status: 403, body: { code: 'forbidden_scope' } },
-      ])
+      for (const own of [token, short.token])
+        expect(await by(own, method, filled, body), name).toMatchObject(forbidden)
+      if (access === 'session')
+        expect(await by(serviceKey, method, filled, body, named), name).toMatchObject(forbidden)
     }
     const revoke = { session_id: alice.session.id, mutation_id: newId() }
-    expect(await by(token, 'POST', '/topics/account/commands/revoke', revoke)).toMatchObject({
-      status: 403,
-    })
-    await using device = await Device.open(node.url, undefined, 'account', { auth: { token } })
-    expect(await device.refused('revoke', revoke)).toMatchObject({ code: 'forbidden_scope' })
+    const revokePath = '/topics/account/commands/revoke'
+    expect(await by(token, 'POST', revokePath, revoke)).toMatchObject(forbidden)
+    expect(await by(serviceKey, 'POST', revokePath, revoke, named)).toMatchObject(forbidden)
+    for (const auth of [{ token }, { token: serviceKey, user_id: alice.user.id }]) {
+      await using device = await Device.open(node.url, undefined, 'account', { auth })
+      expect(await device.refused('revoke', revoke)).toMatchObject({ code: 'forbidden_scope' })
+    }
   })
 
   test('is judged alone: a bad one is unauthenticated, even beside a good cookie', async () => {
     const { id, token } = await make({ name: 'Short life' })
     const wrong = token.slice(0, -1) + (token.endsWith('A') ? 'B' : 'A')
-    for (const authorization of [`Bearer ${wrong}`, 'Bearer x', 'Basic YTpi', 'Bearer'])
-      expect(
-        await request(`${node.url}/conversations`, 'GET', undefined, {
-          authorization,
-          cookie: alice.cookie,
-        }),
-      ).toMatchObject({ status: 401, body: { code: 'unauthenticated' } })
+    for (const authorization of [`Bearer ${wrong}`, 'Bearer x', 'Basic YTpi', 'Bearer']) {
+      const headers = { authorization, cookie: alice.cookie }
+      const refused = await request(`${node.url}/conversations`, 'GET', undefined, headers)
+      expect(refused).toMatchObject({ status: 401, body: { code: 'unauthenticated' } })
+    }
     await expect(
       Device.open(node.url, alice.cookie, 'conversations', { auth: { token: wrong } }),
     ).rejects.toMatchObject({ data: { code: 'unauthenticated' } })
     const bob = await signUp(node, 'bob')
-    expect(
-      await by(token, 'GET', '/conversations', undefined, {
-        'lockstep-user': bob.user.id,
-      }),
-    ).toMatchObject({ status: 401 })
+    const named = { 'lockstep-user': bob.user.id }
+    expect((await by(token, 'GET', '/conversations', undefined, named)).status).toBe(401)
     expect(await bob.rest('DELETE', `/users/me/tokens/${id}`)).toMatchObject({ status: 404 })
     expect((await bob.ask('listTokens')).items).toEqual([])
   })
@@ -263,6 +259,9 @@ describe('a service key', () => {
     expect(Object.keys(user).sort()).toEqual(['created_at', 'id', 'username'])
     expect(Date.parse(expires_at) - Date.now()).toBeLessThanOrEqual(60_000)
     expect((await forUser('zoë@host')).body.user.id).toBe(user.id)
+    expect((await by(token, 'POST', '/conversations', {})).status).toBe(201)
+    const { body: reader } = await forUser('zoë@host', { scopes: ['read'] })
+    expect((await by(reader.token, 'POST', '/conversations', {})).status).toBe(403)
     const { body: sessions } = await by(token, 'GET', '/users/me/sessions')
     expect(sessions.items).toEqual([])
     // the proxy that signs the same user in gets the same account

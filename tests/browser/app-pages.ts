@@ -106,6 +106,7 @@ export async function fillAccount(
   })
   await person.ask('putPreferences', {
     body: {
+      developer_tools: true,
       agent_settings: {
         '0199aaaa-0000-7000-8000-000000000001': {
           name: 'Editor',
@@ -169,6 +170,7 @@ export function appPages(
       path: `/app/agents/runs/${ids.runId}`,
       ready: (page) => page.getByText('Compare two ways').first(),
     },
+    { name: 'devtools', path: '/app/devtools', ready: heading('Latency') },
     { name: 'settings', path: '/app/settings', ready: heading('Settings') },
     { name: 'appearance', path: '/app/settings/appearance', ready: heading('Language and region') },
     {

@@ -50,6 +50,18 @@ export const readmeBlocks: readonly ReadmeBlock[] = [
     ...{ document: 'clients/persist/README.md', has: 'persistedIn' },
     ...{ then: 'get(own.app).chats.map(({ title }) => title).includes("Shared")', says: /^true$/ },
   },
+  {
+    ...{ document: 'clients/devtools/README.md', has: 'const remove = mountDevtools' },
+    ...{ then: 'document.body.lastElementChild.shadowRoot.querySelector("h2").textContent' },
+    says: /^Latency$/,
+  },
+  {
+    ...{ document: 'docs/devtools.md', has: "event.key !== 'F9'" },
+    then: `document.body.replaceChildren(),
+      document.dispatchEvent(new KeyboardEvent('keydown', { key: 'F9' })),
+      until(() => document.body.firstElementChild?.shadowRoot.querySelector('h2').textContent)`,
+    says: /^Latency$/,
+  },
   { document: 'clients/conformance/README.md', has: 'checkClient', says: /^\[\]$/ },
   {
     ...{ document: 'docs/ai-sdk.md', has: 'piecesOf' },

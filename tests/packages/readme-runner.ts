@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { format } from 'node:util'
+import { Window } from 'happy-dom'
 import { get } from 'svelte/store'
 import { createEngine } from '@lockstep/client'
 
@@ -48,14 +49,14 @@ const change = {
   ...{ entity_id: id, version: 2, actor: { session_id: null, device: 'a program' } },
   data: { patch: { theme: 'dark' } },
 }
-const page = { body: {}, documentElement: { dataset: {} } }
+const { document: page, CSSStyleSheet, KeyboardEvent } = new Window()
 Object.assign(globalThis, {
   ...{ engine, id, url, origin: url, agent, changes: [change] },
   message_id: crypto.randomUUID(),
   oldChats: [{ id: 'old', title: 'Old', texts: ['one', 'two'] }],
   socket: { on: (_event: string, listener: (value: object) => void) => listener(change) },
-  document: page,
-  location: { assign: () => {} },
+  ...{ document: page, CSSStyleSheet },
+  location: { assign: () => {}, origin: url },
   localStorage: new Texts(),
 })
 Object.assign(process.env, { CONVERSATION: id, TOKEN: token })
@@ -74,7 +75,7 @@ async function until(holds: () => unknown): Promise<unknown> {
 /** What an expression of readme-blocks.ts comes to. */
 async function evaluate(expression: string, own: unknown): Promise<unknown> {
   const names = { own, until, titles, fullStream, get, printed }
-  const all = { ...names, engine, id, document: page }
+  const all = { ...names, engine, id, document: page, KeyboardEvent }
   const evaluated = new Function(...Object.keys(all), `return ${expression}`) as (
     ...values: unknown[]
   ) => unknown

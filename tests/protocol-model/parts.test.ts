@@ -202,6 +202,21 @@ test('a message from before there were parts reads as if it had been written wit
   ])
 })
 
+test('a piece that names a part goes on in that part, and not in the last text', () => {
+  const log = new OneConversation()
+  log.take({ name: 'create', payload: { id: CONVERSATION } })
+  log.take({ name: 'begin' })
+  for (const part of [reasoning('Hm.'), text('Hel', 'a'), text('', 'b'), text('Hello', 'a')])
+    expect(log.take({ name: 'part', part })).toBeUndefined()
+  expect(log.changes.at(-1)).toMatchObject({
+    op: 'extended',
+    data: { offset: 3, text: 'lo', part_id: 'a' },
+  })
+  expect(messagesOf(log.held)[0]!.parts).toEqual([
+    ...[reasoning('Hm.'), text('Hello', 'a'), text('', 'b')],
+  ])
+})
+
 const long = 'é'.repeat(limits.messageBytes / 2)
 const refused: [string, object, string][] = [
   ['no parts', { parts: [] }, 'invalid'],
@@ -228,8 +243,12 @@ const refused: [string, object, string][] = [
   ['a text above 256 KB', { parts: [text(`${long}a`)] }, 'too_large'],
   ['reasoning above 256 KB', { parts: [reasoning(`${long}a`)] }, 'too_large'],
   ['texts above 256 KB together', { parts: [text(long), text('a', 'b')] }, 'too_large'],
+  ['parts above 2 MB together', { parts: [data('a'), data('b')] }, 'too_large'],
   ['thinking above 256 KB', { content: '', metadata: { thinking: `${long}a` } }, 'too_large'],
 ]
+function data(id: string) {
+  return { id, type: 'data-large', value: 'x'.repeat(limits.partsBytes / 2) }
+}
 function file() {
   return { id: 'f', type: 'file', url: 'data:,hi', name: 'hi.txt', media_type: 'text/plain' }
 }

@@ -1,5 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import { wireCommands } from '@lockstep/protocol/commands'
 import { newId } from '@lockstep/protocol/ids'
+import { topics } from '@lockstep/protocol/topics'
+import { commandPayloads, owner } from '../attacks/valid-requests.ts'
 import type { Device } from '../harness/device.ts'
 import { eventually } from '../harness/eventually.ts'
 import { signUp, type Person } from '../harness/person.ts'
@@ -47,6 +50,20 @@ describe('an ack', () => {
       version: 3,
       data: { deleted_at: expect.any(String) },
     })
+  })
+
+  test.each(topics)('of each command of %s has the shape that AsyncAPI tells', async (topic) => {
+    const person = await owner(shared.node)
+    await using own = await person.device(topic)
+    for (const [name, make] of Object.entries(commandPayloads[topic])) {
+      const ack = await own.command(name, await make(person))
+      const { success, error } = wireCommands[topic].get(name)!.ack.strict().safeParse(ack)
+      expect(success, `${name}: ${JSON.stringify(ack)}, ${error?.message}`).toBe(true)
+      // what it may have beside the entity, it has
+      const { shape } = wireCommands[topic].get(name)!.ack
+      const missing = Object.keys(shape).filter((key) => !(key in ack) && key !== 'stopped_by')
+      expect(missing, name).toEqual([])
+    }
   })
 
   test('has the preferences with their version', async () => {

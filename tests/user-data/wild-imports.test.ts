@@ -243,3 +243,30 @@ test.each(toolShapes)('a tool call of %s becomes a part, without secrets', (sour
   expect(parts[1]).toEqual({ id: 'text', type: 'text', text: 'Found.' })
   expect(JSON.stringify(messages)).not.toContain('sk-hidden')
 })
+
+test('a call of ChatGPT to a tool becomes a part of its message, and what the tool said stays a message', () => {
+  const node = (id: string, parent: string | null, message: object) => {
+    return [id, { id, parent, children: [], message: { id, ...message } }]
+  }
+  const mapping = Object.fromEntries([
+    node('call', null, {
+      author: { role: 'assistant' },
+      recipient: 'python',
+      content: { content_type: 'code', language: 'python', text: 'print(6 * 7)' },
+    }),
+    node('result', 'call', {
+      author: { role: 'tool', name: 'python' },
+      content: { content_type: 'execution_output', text: '42' },
+    }),
+  ]) as object
+  const data = { id: 'c', title: 'Sum', mapping, current_node: 'result' }
+  const { messages } = firstConversationIn('chatgpt', [data])
+  expect(messages).toMatchObject([{ role: 'assistant' }, { role: 'tool' }])
+  expect(messages[0]!.parts).toContainEqual(
+    expect.objectContaining({
+      ...{ type: 'tool', name: 'python', call_id: 'call' },
+      arguments: 'print(6 * 7)',
+    }),
+  )
+  expect(messages[1]!.content).toContain('42')
+})

@@ -189,11 +189,16 @@ class LocalRecorder implements Recorder {
   /** @param isLive whether it has come at once, so that its way was measured and not an absence */
   #received(change: Change, isLive: boolean): void {
     const { topic, seq, op, entity_id, actor, mutation_id: trace_id } = change
-    const { device } = actor
+    const { device, session_id } = actor
     this.#note({ kind: 'change', topic, seq, name: op, device, trace_id, text: textOf(change) })
     const isOwn = trace_id !== undefined && this.#pressed.get(trace_id) !== undefined
-    if (trace_id !== undefined && isLive && !this.#traces.get(trace_id))
-      this.#traces.set(trace_id, { trace_id, device, topic, command: op, seq, timings: {} })
+    // Nobody measures the server's own changes, of which a reply has many.
+    const isMeasured = session_id !== null && (isLive || isOwn)
+    // The device that issued it may have told its times already.
+    if (trace_id !== undefined && isMeasured && !isOwn) {
+      const { timings = {} } = this.#traces.get(trace_id) ?? {}
+      this.#traces.set(trace_id, { trace_id, device, topic, command: op, seq, timings })
+    }
     const rebased = this.#engine.outbox.filter(
       (command) =>
         command.topic === topic && [entity_id, topic].includes(command.entity_id) && !isOwn,
@@ -204,7 +209,7 @@ class LocalRecorder implements Recorder {
         ...{ name: command.command, trace_id: command.mutation_id },
       })
     if (!this.#isApplied(change)) this.#note({ kind: 'gap', topic, seq, name: op, device })
-    if (trace_id !== undefined && (isLive || isOwn)) this.#waiting.push(change)
+    if (trace_id !== undefined && isMeasured) this.#waiting.push(change)
   }
 
   #isApplied({ topic, seq }: Change): boolean {

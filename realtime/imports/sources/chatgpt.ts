@@ -60,6 +60,8 @@ function parseMessage(key: string, given: Fields, around: Fields): Omit<Original
   const { text, thinking, thinking_ms, label, isHidden } = readContent(content, metadata)
   const recipient = role === 'assistant' ? textOf(message.peek('recipient')) : undefined
   const isCall = recipient !== undefined && recipient !== 'all'
+  // the shown text has code in a fence
+  const input = textOf(content.peek('text')) ?? text
   const sources = ['content_references', 'citations', 'search_result_groups']
   return {
     role,
@@ -74,7 +76,7 @@ function parseMessage(key: string, given: Fields, around: Fields): Omit<Original
     updated_at: message.takeTime('update_time'),
     model: metadata.takeText('model_slug'),
     status: message.peek('status') === 'in_progress' ? 'interrupted' : undefined,
-    tools: isCall ? toolPartsIn([{ type: 'tool_use', id: key, name: recipient, input: text }]) : [],
+    tools: isCall ? toolPartsIn([{ type: 'tool_use', id: key, name: recipient, input }]) : [],
     sources: linksIn(sources.map((name) => metadata.peek(name))),
     rest: mergeFields(
       ['node', around],

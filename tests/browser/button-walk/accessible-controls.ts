@@ -95,7 +95,8 @@ export class AccessibilityTree {
     await session.send('Runtime.callFunctionOn', {
       objectId: object.objectId!,
       functionDeclaration: `function (mark) {
-        for (const marked of document.querySelectorAll('[' + mark + ']')) marked.removeAttribute(mark)
+        globalThis.marked?.removeAttribute(mark)
+        globalThis.marked = this
         this.setAttribute(mark, '')
       }`,
       arguments: [{ value: mark }],

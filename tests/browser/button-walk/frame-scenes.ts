@@ -220,6 +220,7 @@ export function frameScenes({ person }: WalkAccount): Scene[] {
         command('Devices', { sees: isDevicesPage }),
         command('Activity', { sees: heading('Activity') }),
         command('Import and export', { sees: heading('Export') }),
+        command('Developer tools', { sees: heading('Developer tools') }),
         command('Dark theme', { sees: theme('dark') }),
         command('Light theme', { sees: theme('light') }),
         command('System theme', { loses: theme('light') }),

@@ -41,6 +41,39 @@ export function pageScenes({ person, chats }: WalkAccount): Scene[] {
       rows: [{ control: 'region "History" > button "Show older"', sees: 'Started a chat' }],
     },
     {
+      name: 'the developer tools',
+      open: at('/app/devtools', 'Record on all your devices'),
+      rows: [
+        {
+          control: 'radiogroup "Record on all your devices" > radio "Off"',
+          before: async (page) => {
+            await page.getByRole('radio', { name: 'On', exact: true }).click()
+            await waitForVisible(page.getByRole('heading', { name: 'Latency' }))
+          },
+          loses: heading('Latency'),
+        },
+        {
+          control: 'radiogroup "Record on all your devices" > radio "On"',
+          sees: heading('Latency'),
+        },
+        {
+          control: 'region "Log" > DisclosureTriangle "updated"',
+          like: 'region "Log" > DisclosureTriangle "*"',
+          before: async (page) => {
+            await page.getByRole('button', { name: 'Clear', exact: true }).click()
+            await person.ask('putPreferences', { body: { seen_by: 'a developer' } })
+          },
+          sees: (page) => page.getByText(/"seen_by":"a developer"/),
+        },
+        { control: 'region "Developer tools" > button "Pause"', sees: button('Resume') },
+        { control: 'region "Developer tools" > button "Resume"', sees: button('Pause') },
+        {
+          control: 'region "Developer tools" > button "Clear"',
+          loses: (page) => page.getByRole('cell', { name: 'updated' }),
+        },
+      ],
+    },
+    {
       name: 'an address that leads nowhere',
       open: at('/app/nonsense', 'Page not found'),
       rows: [{ control: 'main > link "Back to chats"', sees: heading(/^Good /) }],

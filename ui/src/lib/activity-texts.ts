@@ -24,6 +24,7 @@ const preferenceTexts = new Map<string, TextKey>([
   ['date_language', 'activity.dateLanguage'],
   ['default_agent', 'activity.defaultAgent'],
   ['agent_settings', 'activity.agentSettings'],
+  ['developer_tools', 'activity.developerTools'],
 ])
 const securityTexts = new Map<string | null, TextKey>([
   ['passkey_added', 'activity.passkeyAdded'],

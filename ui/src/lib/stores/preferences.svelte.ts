@@ -82,6 +82,11 @@ class Preferences {
     }
   }
 
+  /** Whether the user's devices record what they do, for developers. */
+  get developerTools(): boolean {
+    return this.value.developer_tools === true
+  }
+
   get defaultAgent(): string | undefined {
     const { default_agent } = this.value
     return typeof default_agent === 'string' ? default_agent : undefined
