@@ -1,4 +1,5 @@
 // Writes what happens to accounts to the security log, in one place for HTTP, sockets and proxies.
+import { Fault } from '@lockstep/protocol/errors'
 import type { AccountUseCases } from './account.ts'
 import { ofResult, ofVisitor, type AuditTrail } from './audit-trail.ts'
 
@@ -11,17 +12,21 @@ export function auditAccount(account: AccountUseCases, trail: AuditTrail): Accou
   }
   return {
     ...account,
-    register: (visitor, credentials) =>
-      noted(
-        ['signed_up', 'sign_up_refused'],
-        () => account.register(visitor, credentials),
-        async (result) => ({
-          ...ofVisitor(visitor),
-          account: result ? credentials.username : await knownName(credentials.username),
-          ...(result && !('waiting' in result) && ofResult(result)),
-          ...(result && 'waiting' in result && { reason: 'awaiting_approval' }),
-        }),
-      ),
+    // Looks up no name, because the time of a refusal may not tell whether there is an account.
+    register: (visitor, credentials) => {
+      let isTaken = false
+      const register = () =>
+        account.register(visitor, credentials).catch((error: unknown) => {
+          isTaken = error instanceof Fault && error.code === 'username_taken'
+          throw error
+        })
+      return noted(['signed_up', 'sign_up_refused'], register, (result) => ({
+        ...ofVisitor(visitor),
+        account: result || isTaken ? credentials.username : null,
+        ...(result && !('waiting' in result) && ofResult(result)),
+        ...(result && 'waiting' in result && { reason: 'awaiting_approval' }),
+      }))
+    },
     login: (visitor, credentials) =>
       noted(
         ['signed_in', 'sign_in_refused'],

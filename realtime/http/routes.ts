@@ -134,8 +134,12 @@ export function serveRoutes(app: FastifyInstance, deps: RoutesDeps): void {
         const owner = request.identity?.user_id ?? networkOf(request.ip)
         if (typeof payload === 'string') answerBudget.count(owner, Buffer.byteLength(payload))
         if (!(payload instanceof Readable)) return done(null, payload)
+        // A response that ends also ends what makes the answer, without an error.
+        raw.once('close', () => payload.destroy())
         // Assertion: streams of handlers have texts or bytes.
-        const pieces = payload as AsyncIterable<string | Uint8Array>
+        const pieces = payload.iterator({ destroyOnReturn: false }) as AsyncIterable<
+          string | Uint8Array
+        >
         done(null, Readable.from(answerBudget.paced(owner, pieces, () => raw.closed)))
       },
       preParsing: (request, reply, payload, done) => {

@@ -19,7 +19,7 @@ let program = ''
 beforeAll(async () => {
   const input = join(import.meta.dirname, '../../clients/typescript/src/produce.ts')
   const bundle = await rolldown({ input, platform: 'browser' })
-  const { output } = await bundle.generate({ format: 'esm' })
+  const { output } = await bundle.generate({ format: 'esm', codeSplitting: false })
   program = output[0].code
   await bundle.close()
 })

@@ -1,6 +1,6 @@
 // What happened on this device, for developers: a bounded log, and the way of each command from the
 // key press to every device. Devices that record tell each other which changes they have
-// (`trace` in the contract). Times of two devices are never compared: the device that issued a
+// (`trace` in SPEC.md). Times of two devices are never compared: the device that issued a
 // command measures until the reports of the others arrive, and tells what it has measured.
 import type { Engine } from '@lockstep/client'
 import type { Trace, WireChange } from '@lockstep/client/protocol'
