@@ -144,3 +144,13 @@ describe('the commands', () => {
     expect(rows.sort(byName)).toEqual([...built, range].sort(byName))
   })
 })
+
+it('has no rule of the log, the gateway or clients that the conformance kit neither judges nor lists', () => {
+  const kit = path.join(import.meta.dirname, '../../clients/conformance/README.md')
+  const rulesIn = (text: string, form: RegExp) =>
+    new Set(Array.from(text.matchAll(form), ([, rule]) => rule!))
+  const rules = rulesIn(spec, /^- \*\*((?:LOG|GATE|CLIENT)-\d+)\*\*/gm)
+  expect(rules.size).toBeGreaterThan(20)
+  const listed = rulesIn(readFileSync(kit, 'utf8'), /`((?:LOG|GATE|CLIENT)-\d+)`/g)
+  expect(rules.difference(listed)).toEqual(new Set())
+})
