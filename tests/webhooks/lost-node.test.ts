@@ -137,7 +137,11 @@ test('WEBHOOK-8: after a day of failures the operator is told, nothing is droppe
   expect(metrics).toMatch(/lockstep_webhook_failing_seconds\{webhook="[\w-]+"\} 8\d{4}/)
   expect(metrics).toMatch(/lockstep_webhook_attempts_total\{result="failed"\} [1-9]/)
   await write(alice, 'a day later')
-  // by now it waits for an hour; the clock is set right, and the receiver is back
+  await using stack = new AsyncDisposableStack()
+  const store = stack.adopt(await openDatabase(database.url), (opened) => opened.close())
+  const halfAnHourOn = () => new Date(Date.now() + ahead + 1_800_000)
+  await eventually(() => store.webhook_cursors.findOne({ due_at: { $gt: halfAnHourOn() } }))
+  // it waits for an hour; the clock is set right, and the receiver is back
   await using receiver = await Receiver.start(port)
   await pause(600)
   expect(receiver.received).toEqual([])
