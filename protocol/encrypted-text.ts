@@ -3,7 +3,7 @@
 // pages look at texts too.
 import { Fault } from './errors.ts'
 import * as limits from './limit-values.ts'
-import { byteLength } from './text.ts'
+import { hasAtMostBytes } from './text.ts'
 
 /** What every encrypted text begins with; another form gets another name. */
 export const ENCRYPTED_PREFIX = 'enc1.'
@@ -29,7 +29,7 @@ export function isEncryptedText(text: unknown): text is string {
  * Whether a message or a draft may have the text. An encrypted text may be longer than a plain one.
  */
 export const fitsMessage = (text: string): boolean =>
-  byteLength(text) <= limits.messageBytes ||
+  hasAtMostBytes(text, limits.messageBytes) ||
   (text.length <= limits.encryptedMessageBytes && isEncryptedText(text))
 
 /** Why the server does nothing that needs the text of an encrypted conversation. */

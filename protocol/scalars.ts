@@ -30,7 +30,10 @@ export const Text = z
 
 /** Text of at most `max` characters. */
 export const shortText = (max: number) =>
-  Text.refine((value) => hasAtMost(value, max), `must have at most ${max} characters`)
+  Text.refine((value) => hasAtMost(value, max), {
+    message: `must have at most ${max} characters`,
+    abort: true,
+  })
 
 /** Text of at most `max` bytes; more is `too_large`. */
 export const sizedText = (max: number) =>
