@@ -105,7 +105,7 @@ function mainThread(): { ran: number; waited: number } {
   return { ran, waited }
 }
 
-/** What the node's main thread works of the time that it could work. */
+/** The share of the available time in which the node's main thread works. */
 async function shareOfMainThread(): Promise<number> {
   const [began, before] = [performance.now(), mainThread()]
   await sleep(MEASURED_MS)

@@ -25,8 +25,8 @@ const STEPS = isLong ? Math.ceil(Number(process.env.FUZZ_SEEDS ?? 400) / 100) : 
 const AT_ONCE = isLong ? 8 : 2
 const MAX_BYTES = isLong ? limits.bodyBytes - 2_000 : 300_000
 /**
- * How often the second user's waits are measured, without the attack and then with it, at most: an
- * attack of which nobody feels anything in the first round needs no other.
+ * How often the second user's waits are measured at most, without the attack and then with it. If
+ * the second user feels nothing in the first round, the other rounds are left out.
  */
 const ROUNDS = 3
 const QUIET_WAITS = 2
@@ -40,7 +40,7 @@ const ATTACKS_COMPARED = 4
  * without slowing down the quiet ones too.
  */
 const MAX_FACTOR = 30
-/** A second user's request takes about four turns, each of which may come after all others'. */
+/** A second user's request takes about four turns. Before each, all of the attack's may come. */
 const TURNS_MS = 4 * AT_ONCE * MAX_TURN_MS
 
 const often = { rate: 1e6, burst: 1e6 }

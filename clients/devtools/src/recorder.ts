@@ -192,7 +192,7 @@ class LocalRecorder implements Recorder {
     const { device, session_id } = actor
     this.#note({ kind: 'change', topic, seq, name: op, device, trace_id, text: textOf(change) })
     const isOwn = trace_id !== undefined && this.#pressed.get(trace_id) !== undefined
-    // Nobody measures the server's own changes, of which a reply has many.
+    // The server's own changes are not measured. A reply has many of them.
     const isMeasured = session_id !== null && (isLive || isOwn)
     // The device that issued it may have told its times already.
     if (trace_id !== undefined && isMeasured && !isOwn) {

@@ -1,7 +1,6 @@
-// A list of activity, newest first, of which older pages are loaded when somebody asks for them.
-// Only the newest request counts: what an earlier one answers isn't shown any more. So the newest
-// page isn't loaded anew while an older one is on its way, and an older one is loaded once however
-// often somebody asks for it.
+// A list of activity, newest first. Older pages are loaded when the user asks for them. Only the
+// newest request counts: the answer to an earlier one isn't shown. So the newest page isn't loaded
+// again while an older page is on its way, and repeated clicks load an older page once.
 import type { Answer } from '@lockstep/protocol/rest'
 import type { Topic } from '@lockstep/protocol/topics'
 import type { ActivityEntry } from './activity-texts.ts'
