@@ -5,6 +5,7 @@ import { accumulatorNames } from '../../realtime/embedded/aggregate/group.ts'
 import { stageNames } from '../../realtime/embedded/aggregate/stream-stages.ts'
 import { commands } from '../../realtime/embedded/commands/registry.ts'
 import { expressionOperators } from '../../realtime/embedded/expression/compile.ts'
+import { Regex } from '../../realtime/embedded/regex/regex.ts'
 import { updateOperators } from '../../realtime/embedded/update/modifiers.ts'
 import { openDatabase, type TestDatabase } from './database.ts'
 
@@ -25,6 +26,14 @@ test.each([
   ['Expression operators', [...expressionOperators.keys()]],
 ])('%s are those of the table', (kind, names) => {
   expect([...names].sort()).toEqual(claimed(kind).sort())
+})
+
+// Patterns that PCRE takes and RE2 can't match in a time in proportion to the text, or at all.
+test.each([
+  ...['(a)\\1', '(?<=a)b', '(?=ab)a', '(?!a)b', '(?>a)b', 'a++b', '(?R)', '(*UTF8)a', 'a{2}{3}'],
+  ...['a{1001}', '$a', '(a|$)b', '(?m)^', '\\p{Greek}', '\\R', '\\G', '[[.a.]]', '(?i)[\\wa]'],
+])('the regular expression %j is refused', (source) => {
+  expect(() => new Regex(source, '')).toThrow(expect.objectContaining({ code: 238 }))
 })
 
 describe('query operators', () => {

@@ -4,7 +4,6 @@ import { Binary, BSONRegExp, BSONSymbol } from 'bson'
 import { isNumeric, toBigInt, toNumber } from '../bson/numbers.ts'
 import { typeOf, type TypeName } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
-import { pace } from '../pace.ts'
 import { Regex } from '../regex/regex.ts'
 
 /**
@@ -25,7 +24,7 @@ export function toRegex(operand: unknown, givenOptions?: unknown, areFirst = fal
   }
   if (source.includes('\0') || options.includes('\0'))
     throw refusal('BadValue', 'Regular expression cannot contain an embedded null byte')
-  return new Regex(source, options, () => void pace.isDue)
+  return new Regex(source, options)
 }
 
 function patternOf(operand: unknown): [string, string] {
