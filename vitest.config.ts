@@ -64,7 +64,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     expect: { poll: { timeout: 10_000 } },
-    setupFiles: ['tests/harness/seed.ts'],
+    setupFiles: ['tests/harness/seed.ts', 'tests/harness/leaks.ts'],
     // Processes, sockets and browsers meet rare moments on a busy machine. A test that needs the
     // second attempt is named at the end, and a run with many of them fails
     // (tools/run-reporter.ts).

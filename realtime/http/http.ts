@@ -90,6 +90,7 @@ export interface HttpServer {
 }
 
 const HEADER_BYTES = 16_384
+const MAX_LISTENERS = 20
 const SWEEP_MS = 50
 
 /**
@@ -149,6 +150,8 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
   await protectPages(app, config)
   const admit = createRequestAdmission()
   app.addHook('onRequest', (request, reply, done) => {
+    // What must end with its response listens to it, and a streamed one has eleven such listeners.
+    reply.raw.setMaxListeners(MAX_LISTENERS)
     if (admit(request.raw, reply.raw)) done()
     else reply.hijack()
   })
