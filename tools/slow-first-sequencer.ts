@@ -46,7 +46,7 @@ const slowest: Record<string, number> = {
   'embedded/erasure': 8,
   'embedded/durability': 8,
   'rest/hostile': 7,
-  'browser/button-walk': 50,
+  'browser/button-walk': 35,
   'browser/missing-': 40,
   'browser/languages': 34,
   'browser/markdown-speed': 30,

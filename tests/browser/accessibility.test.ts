@@ -93,6 +93,17 @@ test('the account menu and the command palette have no violations, and the menu 
   expect(await violations(page)).toEqual([])
 })
 
+test('a menu returns the focus to its control, also where a press focuses no button, as in Safari', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const page = await windows.open(shared.node.url, '/app', { person: alice })
+  await composer(page).focus()
+  const account = page.getByRole('button', { name: /^Account of/ })
+  await account.dispatchEvent('click')
+  await waitForFocus(page.getByRole('menu', { name: 'Account' }))
+  await page.keyboard.press('Escape')
+  await waitForFocus(account)
+})
+
 test('a user finds, opens, renames and continues a conversation with the keyboard alone', async () => {
   const alice = await signUp(shared.node, 'alice')
   const { conversationId } = await fillAccount(alice)

@@ -37,6 +37,21 @@ async function sync(from: VirtualAuthenticator, to: VirtualAuthenticator): Promi
     })
 }
 
+/** Runs in the page. Returns the heights that a dialog with this button has from now on. */
+function watchHeight(name: string): Set<number> {
+  const heights = new Set<number>()
+  const look = () => {
+    const buttons = [...document.querySelectorAll('[role="alertdialog"] button')]
+    const button = buttons.find(({ textContent }) => textContent.trim() === name)
+    if (button) heights.add(button.closest('[role="alertdialog"]')!.clientHeight)
+    requestAnimationFrame(look)
+  }
+  look()
+  return heights
+}
+const twoFrames = () =>
+  new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))
+
 test('a person adds a passkey, signs in with it on another device, and adds a second step', async () => {
   const alice = await signUp(node, 'alice')
   const security = '/app/settings/security'
@@ -126,8 +141,16 @@ test('a person adds a passkey, signs in with it on another device, and adds a se
   await page.goto(node.url + security)
   await waitForVisible(page.getByText('9 recovery codes are left.', { exact: false }))
   await page.getByRole('button', { name: 'Remove Work laptop' }).click()
+  const heights = await page.evaluateHandle(watchHeight, 'Confirm')
+  await page.route('**/users/me/security', async (route) => {
+    await page.evaluate(twoFrames)
+    await route.continue()
+  })
   await page.getByRole('button', { name: 'Remove', exact: true }).last().click()
   const dialog = page.getByRole('alertdialog', { name: 'Confirm it’s you' })
+  await waitForVisible(dialog.getByRole('button', { name: 'Use a passkey' }))
+  // no way to answer comes late, which would move the others away from the pointer
+  expect(await heights.evaluate(({ size }) => size)).toBe(1)
   // a wrong code is the code's fault, not the password's
   await dialog.getByLabel('Code from your app').fill('111111')
   await dialog.getByRole('button', { name: 'Use the code' }).click()

@@ -123,16 +123,19 @@ test('a journal that is cut or has a flipped byte is reported if an acknowledged
   expect(await served(whole.path)).toEqual(all)
 }, 120_000)
 
-test('a stop that finds the data file cut says so, instead of ending as if all were stored', async () => {
-  await using directory = await temporaryDirectory()
-  const server = await startEmbedded({ dataDir: directory.path })
-  const client = await new MongoClient(server.url).connect()
-  const many = Array.from({ length: 2_000 }, (_, n) => ({ n, text: 'x'.repeat(500) }))
-  await client.db('test').collection('items').insertMany(many)
-  await client.close()
-  await truncate(join(directory.path, 'data.sqlite'), 0)
-  await expect(server.stop()).rejects.toThrow(/malformed/)
-})
+test.each([1, 2_000])(
+  'a stop that finds the data file cut after %i writes says so, instead of ending as if all were stored',
+  async (length) => {
+    await using directory = await temporaryDirectory()
+    const server = await startEmbedded({ dataDir: directory.path })
+    const client = await new MongoClient(server.url).connect()
+    const many = Array.from({ length }, (_, n) => ({ n, text: 'x'.repeat(500) }))
+    await client.db('test').collection('items').insertMany(many)
+    await client.close()
+    await truncate(join(directory.path, 'data.sqlite'), 0)
+    await expect(server.stop()).rejects.toThrow(/malformed/)
+  },
+)
 
 test.each([
   ['data.sqlite is missing', (dir: string) => rm(join(dir, 'data.sqlite'))],

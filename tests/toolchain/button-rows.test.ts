@@ -5,15 +5,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { parse } from 'svelte/compiler'
 import { expect, test } from 'vitest'
 import english from '../../ui/texts/en.json' with { type: 'json' }
-import { agentScenes } from '../browser/button-walk/agent-scenes.ts'
-import { conflictScenes } from '../browser/button-walk/conflict-scenes.ts'
-import { encryptionScenes } from '../browser/button-walk/encryption-scenes.ts'
-import { frameScenes, phoneScenes } from '../browser/button-walk/frame-scenes.ts'
-import { farewellScenes, pageScenes } from '../browser/button-walk/page-scenes.ts'
-import { refusalScenes } from '../browser/button-walk/refusal-scenes.ts'
-import { securityScenes } from '../browser/button-walk/security-scenes.ts'
-import { signInScenes } from '../browser/button-walk/sign-in-scenes.ts'
-import { threadScenes } from '../browser/button-walk/thread-scenes.ts'
+import { allScenes, parts } from '../browser/button-walk/parts.ts'
 import type { WalkAccount } from '../browser/button-walk/walk-account.ts'
 
 /** Buttons of states that the walk can't reach, each with the test that presses it. */
@@ -93,21 +85,7 @@ const escaped = (text: string) => text.replace(/[.+?^${}()|[\]\\]/g, '\\$&')
 
 test('A: whatever the page can offer to press has a row in the walk of buttons', () => {
   const account = { person: { user: {} }, chats: {} } as unknown as WalkAccount
-  const rows = [
-    signInScenes,
-    frameScenes,
-    threadScenes,
-    conflictScenes,
-    agentScenes,
-    pageScenes,
-    refusalScenes,
-    securityScenes,
-    encryptionScenes,
-    phoneScenes,
-    farewellScenes,
-  ]
-    .flatMap((scenes) => scenes(account))
-    .flatMap(({ rows }) => rows)
+  const rows = allScenes(account).flatMap(({ rows }) => rows)
   const names = rows
     .flatMap(({ control, like }) => [control, like ?? control])
     .map((path) => /"([^"]*)"$/.exec(path)?.[1] ?? '')
@@ -135,5 +113,12 @@ test('A: what has no row because another test presses it is pressed there', () =
   for (const [key, file] of Object.entries(pressedElsewhere))
     expect(readFileSync(`tests/browser/${file}`, 'utf8'), key).toContain(
       textOf(key).replace(/ ?\{.*/, ''),
+    )
+})
+
+test('every group of parts of the walk is walked by a file', () => {
+  for (const group of Object.keys(parts))
+    expect(readFileSync(`tests/browser/button-walk/${group}.test.ts`, 'utf8')).toContain(
+      `walkParts('${group}')`,
     )
 })

@@ -1,8 +1,10 @@
-// Regular expressions: a pattern is parsed, compiled into steps, and run by an automaton.
-import { Automaton, type Step } from './automaton.ts'
-import { parsePattern, unsupported, type Node } from './syntax.ts'
+// Regular expressions: PCRE's syntax, translated for RE2 (`re2js`), whose time is in proportion to
+// the text. A pattern is either translated exactly, or invalid in PCRE too (51091), or refused.
+import { RE2JS } from 're2js'
+import { tokensOf, unsupported, type Token } from './tokens.ts'
 
-const MAX_STEPS = 20_000
+/** The most that a match may cost: the characters of a text times the steps of a pattern. */
+const MAX_WORK = 2 ** 31
 
 /** A compiled pattern. */
 export class Regex {
@@ -12,85 +14,87 @@ export class Regex {
   readonly prefix: string | undefined
   /** The whole pattern, if it is nothing but text. */
   readonly #literal: string | undefined
-  readonly #automaton: Automaton
+  readonly #pattern: RE2JS
+  readonly #maxLength: number
 
-  /** `checkTime` is called now and then during a long match; it throws if time is over. */
-  constructor(source: string, options: string, checkTime: () => void) {
+  constructor(source: string, options: string) {
     this.source = source
     this.options = options
-    const tree = parsePattern(source, options)
-    const nodes = tree.kind === 'sequence' ? tree.nodes : [tree]
-    const anchored = nodes[0]?.kind === 'assert' && nodes[0].assertion === 'start'
-    const text = literalAt(anchored ? nodes.slice(1) : nodes)
-    this.prefix = anchored && text.text !== '' ? text.text : undefined
-    this.#literal = text.whole && !anchored ? text.text : undefined
-    this.#automaton = new Automaton(compile(tree), checkTime)
+    const tokens = tokensOf(source, options)
+    const isAnchored = tokens[0]?.place === 'start' && endOfBranch(tokens, 0) === tokens.length
+    const body = isAnchored ? tokens.slice(1) : tokens
+    const isText = ({ literal }: Token, at: number): boolean =>
+      literal !== undefined && body[at + 1]?.kind !== 'repeat'
+    const end = body.findIndex((token, at) => !isText(token, at))
+    const parts = end < 0 ? body : body.slice(0, end)
+    const text = parts.map(({ literal }) => literal).join('')
+    this.prefix = isAnchored && text !== '' ? text : undefined
+    this.#literal = end < 0 && !isAnchored ? text : undefined
+    tokens.forEach((_, at) => checkPlace(tokens, at))
+    const flag = (letter: string, value: number): number => (options.includes(letter) ? value : 0)
+    const flags = flag('i', RE2JS.CASE_INSENSITIVE) | flag('s', RE2JS.DOTALL)
+    this.#pattern = compiled(tokens, flags)
+    this.#maxLength = MAX_WORK / this.#pattern.programSize()
   }
 
   /** Whether some part of the text matches. */
   test(text: string): boolean {
     if (this.#literal !== undefined) return text.includes(this.#literal)
     if (this.prefix !== undefined && !text.startsWith(this.prefix)) return false
-    return this.#automaton.test(text)
+    if (text.length > this.#maxLength) throw unsupported('such a large pattern on such a long text')
+    return this.#pattern.test(text)
   }
 }
 
-/** The text at the beginning of a sequence, and whether it is the whole of it. */
-function literalAt(nodes: readonly Node[]): { text: string; whole: boolean } {
-  let text = ''
-  for (const node of nodes) {
-    if (node.kind !== 'char' || node.literal === undefined) return { text, whole: false }
-    text += String.fromCodePoint(node.literal)
+function compiled(tokens: readonly Token[], flags = 0): RE2JS {
+  try {
+    return RE2JS.compile(tokens.map(({ text }) => text).join(''), flags)
+  } catch (error) {
+    throw unsupported(`what RE2 refuses (${(error as Error).message})`)
   }
-  return { text, whole: true }
 }
 
-function compile(tree: Node): Step[] {
-  const steps: Step[] = []
-  const push = (step: Step): number => {
-    if (steps.length >= MAX_STEPS) throw unsupported('such a large pattern')
-    return steps.push(step) - 1
+/** Refuses an assertion that RE2 doesn't have at this place. */
+function checkPlace(tokens: readonly Token[], at: number): void {
+  const { place } = tokens[at]!
+  if (place === 'lineStart' && !hasCharactersAfter(tokens, at))
+    throw unsupported('the beginning of a line that may be empty')
+  if (place === 'end' && !endsMatch(tokens, at + 1))
+    throw unsupported('something after $, \\Z or a look ahead')
+}
+
+/**
+ * Whether a match always has characters after this place. PCRE sees no beginning of a line after a
+ * newline that ends the text, and RE2 does, so that the two could differ without characters.
+ */
+function hasCharactersAfter(tokens: readonly Token[], at: number): boolean {
+  const depth = tokens.slice(0, at).reduce((sum, token) => sum + nesting(token), 0)
+  if (depth > 0) return false
+  return !compiled(tokens.slice(at, endOfBranch(tokens, at))).matches('')
+}
+
+const nesting = ({ kind }: Token): number => (kind === 'open' ? 1 : kind === 'close' ? -1 : 0)
+
+/** Where the branch with this token ends: at a `|` or at the end of its group. */
+function endOfBranch(tokens: readonly Token[], from: number, isInGroup = true): number {
+  let depth = 0
+  for (let at = from; at < tokens.length; at++) {
+    const { kind } = tokens[at]!
+    if (depth === 0 && (kind === 'close' || (isInGroup && kind === 'or'))) return at
+    depth += nesting(tokens[at]!)
   }
-  // Steps are made from the end, so that each knows what comes after it; the last one made is
-  // where the pattern starts.
-  const make = (node: Node, next: number): number => {
-    switch (node.kind) {
-      case 'char':
-        return push({ kind: 'char', test: node.test, next })
-      case 'assert':
-        return push({ kind: 'assert', assertion: node.assertion, next })
-      case 'sequence':
-        return node.nodes.reduceRight((after, part) => make(part, after), next)
-      case 'choice':
-        return node.nodes
-          .map((part) => make(part, next))
-          .reduceRight((other, first) => push({ kind: 'split', next: first, other }))
-      case 'repeat':
-        return repeat(node, next)
-    }
+  return tokens.length
+}
+
+/** Whether a match ends where the tokens from `from` on follow. */
+function endsMatch(tokens: readonly Token[], from: number): boolean {
+  let at = from
+  while (tokens[at]) {
+    const isOr = tokens[at]!.kind === 'or'
+    const end = isOr ? endOfBranch(tokens, at, false) : at
+    if (tokens[end] && tokens[end].kind !== 'close') return false
+    if (tokens[end + 1]?.kind === 'repeat') return false
+    at = end + 1
   }
-  const repeat = ({ node, min, max }: Node & { kind: 'repeat' }, next: number): number => {
-    let entry = next
-    if (max === Infinity) {
-      const loop = push({ kind: 'split', next: 0, other: next })
-      const body = make(node, loop)
-      steps[loop] = { kind: 'split', next: body, other: next }
-      entry = loop
-    } else {
-      for (let count = min; count < max; count++)
-        entry = push({ kind: 'split', next: make(node, entry), other: next })
-    }
-    for (let count = 0; count < min; count++) entry = make(node, entry)
-    return entry
-  }
-  const start = make(tree, push({ kind: 'match' }))
-  // The pattern starts at step 0.
-  const first = steps[0]!
-  const moved = (number: number): number => (number === 0 ? start : number === start ? 0 : number)
-  ;[steps[0], steps[start]] = [steps[start]!, first]
-  return steps.map((step) => {
-    if (step.kind === 'match') return step
-    if (step.kind === 'split') return { ...step, next: moved(step.next), other: moved(step.other) }
-    return { ...step, next: moved(step.next) }
-  })
+  return true
 }

@@ -11,6 +11,7 @@
 // and wipes the unused bytes of the pages that it has moved.
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
+import { damaged } from './data-files.ts'
 
 const WAL_HEADER_BYTES = 32
 const FRAME_HEADER_BYTES = 24
@@ -42,11 +43,14 @@ export class Checkpoints {
   readonly #fd: number
   readonly #pageBytes: number
   #written = 0
+  /** The size of the data file when it was last looked at. */
+  #size: number
 
   constructor(db: DatabaseSync, file: string) {
     this.#db = db
     this.#walFile = `${file}-wal`
     this.#fd = openSync(file, 'r+')
+    this.#size = fstatSync(this.#fd).size
     const { page_size } = db.prepare('PRAGMA page_size').get() as { page_size: number }
     this.#pageBytes = page_size
   }
@@ -68,14 +72,18 @@ export class Checkpoints {
 
   /**
    * Moves everything that is committed into the data file. With `truncate`, nothing of it remains
-   * in the log either. If the disk is full, the log keeps it until the next checkpoint.
+   * in the log either. If the disk is full, the log keeps it until the next checkpoint. Throws if
+   * the data file has become shorter since the last checkpoint.
    */
   run({ truncate = false } = {}): void {
     this.#written = 0
+    // SQLite itself would fill with zeros what a short log can't account for.
+    if (fstatSync(this.#fd).size < this.#size) throw damaged('its file has become shorter')
     const moved = this.#checkpoint('PASSIVE')
     const wiper = new PageWiper(this.#fd, this.#pageBytes)
     for (const page of this.#pagesInLog(moved)) wiper.wipe(page)
     wiper.flush()
+    this.#size = fstatSync(this.#fd).size
     // The log is emptied after the wipe: if the process dies before, the pages are still in the
     // log.
     if (!truncate) return

@@ -130,6 +130,10 @@ function probe(dataDir: string, file: string): { format: number; position: numbe
 const SQLITE_CORRUPT = 11
 const SQLITE_NOTADB = 26
 
+/** The error of SQLite for a damaged file, for damage that SQLite itself doesn't see. */
+export const damaged = (what: string): Error =>
+  Object.assign(new Error(`database disk image is malformed: ${what}`), { errcode: SQLITE_CORRUPT })
+
 /** Whether SQLite says that its file is damaged. */
 export function isDamage(error: unknown): boolean {
   const code = (error as { errcode?: number }).errcode ?? 0

@@ -37,7 +37,12 @@ export function pageScenes({ person, chats }: WalkAccount): Scene[] {
     },
     {
       name: 'a long history',
-      open: at(`/app/c/${chats.often}/history`, 'Renamed to “Title 50”'),
+      open: async (page) => {
+        const params = { id: chats.often }
+        for (let time = 1; time <= 50; time++)
+          await person.ask('putConversation', { params, body: { title: `Title ${time}` } })
+        await at(`/app/c/${chats.often}/history`, 'Renamed to “Title 50”')(page)
+      },
       rows: [{ control: 'region "History" > button "Show older"', sees: 'Started a chat' }],
     },
     {

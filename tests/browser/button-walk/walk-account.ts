@@ -124,11 +124,6 @@ export async function prepareAccount(surroundings: WalkSurroundings): Promise<Wa
     params: { id: chats.past },
     body: { messages: [{ ...user('The last words'), id: messages[0]!.id }] },
   })
-  for (let time = 1; time <= 50; time++)
-    await person.ask('putConversation', {
-      params: { id: chats.often },
-      body: { title: `Title ${time}` },
-    })
   await person.ask('putConversation', { params: { id: chats.archived }, body: { archived: true } })
   await person.ask('deleteConversation', { params: { id: chats.trashed } })
   await person.ask('putPreferences', {

@@ -50,34 +50,29 @@ async function becomes(sight: Sight, page: Page, isThere: boolean): Promise<bool
 const patternOf = (control: string): RegExp =>
   new RegExp(`^${control.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')}$`, 's')
 
-/** The table of all devices; a walk on each device adds to what has been found and pressed. */
+/** A walk on one page. `table` has the scenes of all walks: any control may come into view. */
 export class ButtonWalk {
-  #problems: string[] = []
+  readonly #problems: string[] = []
   readonly #known: readonly RegExp[]
   readonly #unknown = new Set<string>()
-  readonly #visits = new Map<Page, PageWalk>()
+  readonly #visit: PageWalk
 
-  constructor(scenes: readonly Scene[]) {
-    this.#known = scenes.flatMap(({ rows }) =>
+  constructor(page: Page, table: readonly Scene[]) {
+    this.#known = table.flatMap(({ rows }) =>
       rows.map(({ control, like }) => patternOf(like ?? control)),
     )
+    this.#visit = new PageWalk(page, (controls, where) => this.#compare(controls, where))
   }
 
   /**
    * Presses the controls of all rows.
    * @returns what is wrong: controls without a row, rows without a control, sights that didn't come
    */
-  async run(page: Page, scenes: readonly Scene[]): Promise<string[]> {
-    this.#problems = []
-    let visit = this.#visits.get(page)
-    if (!visit) {
-      visit = new PageWalk(page, (controls, where) => this.#compare(controls, where))
-      this.#visits.set(page, visit)
-      await visit.watchErrors()
-    }
+  async run(scenes: readonly Scene[]): Promise<string[]> {
+    await this.#visit.watchErrors()
     for (const scene of scenes)
       for (const row of scene.rows) {
-        const problem = await visit.press(scene, row)
+        const problem = await this.#visit.press(scene, row)
         if (problem !== undefined) this.#problems.push(`${scene.name}: ${row.control}: ${problem}`)
       }
     return this.#problems

@@ -1,0 +1,3 @@
+import { walkParts } from './walk-parts.ts'
+
+walkParts('frame')
