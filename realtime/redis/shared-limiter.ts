@@ -1,6 +1,6 @@
 // Rate limits that count over all nodes, each key in the Redis that it belongs to. Redis never sees
-// a name or an address: the limiter hashes both with a secret of the deployment. While Redis is away
-// or does not answer, each node counts by itself, because a request must not wait for Redis.
+// a name or an address: the limiter hashes both with a secret of the deployment. While Redis is
+// away or does not answer, each node counts by itself, because a request must not wait for Redis.
 import {
   RateLimiterMemory,
   RateLimiterRedis,
