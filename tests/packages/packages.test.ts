@@ -19,11 +19,13 @@ import { build } from 'vite'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { apiReport, reportFile } from '../../tools/pack-api-report.ts'
+import { freePort } from '../harness/free-port.ts'
 import { signUp } from '../harness/person.ts'
 import { startProcess } from '../harness/processes.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { aiSdkProgram } from './ai-sdk-program.ts'
 import { devtoolsProgram } from './devtools-program.ts'
+import { commandsIn, testDocumentedCommands } from './documented-commands.ts'
 import { firstLoad } from './first-load.ts'
 import {
   createForeignProject,
@@ -59,6 +61,7 @@ const installed = (...names: string[]): string =>
 test('the wheel of the Python client is packed beside them', async () => {
   expect(await readdir(project.folder)).toContain('lockstep_client-0.1.0-py3-none-any.whl')
 })
+testDocumentedCommands({ project: () => project, url: () => shared.node.url })
 
 describe('@lockstep/client', () => {
   const runTwoDevices = async (node: string, username: string): Promise<string> => {
@@ -269,10 +272,13 @@ describe('@lockstep/embedded-mongo', () => {
     '%s starts a database that drivers connect to, and ends in order',
     async (way) => {
       await using data = await mkdtempDisposable(path.join(tmpdir(), 'lockstep-foreign-data-'))
+      const command = path.join(project.folder, 'node_modules/.bin/embedded-mongo')
+      const [shown] = await commandsIn('realtime/embedded/README.md', '$ embedded-mongo ')
+      const given: Record<string, string> = { './data': data.path, 27017: `${await freePort()}` }
       const args =
         way === 'startEmbedded'
           ? [await project.write('database.js', startsDatabase), data.path]
-          : [path.join(project.folder, 'node_modules/.bin/embedded-mongo'), '--data-dir', data.path]
+          : [command, ...shown!.map((word) => given[word] ?? word)]
       await using database = await startProcess({ command: process.execPath, args })
       const { url } = JSON.parse(await database.line(/^\{/, { within: 60_000 })) as { url: string }
       expect(await roundTrip(url)).toEqual({ text: 'hello' })
@@ -308,6 +314,7 @@ describe('every tarball', () => {
     'ai-sdk',
     'persist',
     'devtools',
+    'conformance',
     'protocol',
     'embedded-mongo',
   ]
@@ -324,7 +331,9 @@ describe('every tarball', () => {
         'README.md',
         'package.json',
       ])
-      expect(paths.filter((file) => !/(\.js|\.js\.map|\.d\.ts)$/.test(file)).length).toBe(3)
+      expect(
+        paths.filter((file) => !/(\.js|\.js\.map|\.d\.ts)$|^dist\/vectors\//.test(file)).length,
+      ).toBe(3)
       for (const file of paths) {
         const text = await readFile(installed(name, file), 'utf8')
         expect(text.includes(root), `${file} names a path of this machine`).toBe(false)

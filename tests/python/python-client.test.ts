@@ -34,13 +34,20 @@ let tests: TestProcess
 
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'lockstep-python-'))
-  const { stdout: wheel } = await run(PYTHON, [path.join(client, 'build_backend.py'), folder])
+  const { stdout } = await run(PYTHON, [path.join(client, 'build_backend.py'), folder])
+  const wheel = stdout.trim()
+  // `npm test` has installed Debian's packages, and a venv without pip takes a second, not ten
+  for (const page of [path.join(client, 'README.md'), path.join(client, '../../docs/python.md')]) {
+    const text = await readFile(page, 'utf8')
+    expect(text).toMatch(/^python3 -m venv --system-site-packages venv$/m)
+    expect(text).toMatch(new RegExp(`pip install --no-index --no-deps (packed/)?${wheel}$`, 'm'))
+  }
   const venv = path.join(folder, 'venv')
   await run(PYTHON, ['-m', 'venv', '--system-site-packages', '--without-pip', venv], { env })
   const python = path.join(venv, 'bin/python')
   const pip = ['-m', 'pip', '--python', python, '--disable-pip-version-check', 'install']
   const offline = ['--quiet', '--no-index', '--no-deps', '--no-compile']
-  await run(PYTHON, [...pip, ...offline, path.join(folder, wheel.trim())], { env })
+  await run(PYTHON, [...pip, ...offline, path.join(folder, wheel)], { env })
   tests = await startProcess({
     command: python,
     args: [path.join(import.meta.dirname, 'run.py')],

@@ -123,23 +123,7 @@ function upsertedDocument(given: Doc, filter: Filter): UpdatedDocument {
   return { doc, bytes, description: undefined }
 }
 
-const pipelineStages = new Set([
-  '$addFields',
-  '$set',
-  '$project',
-  '$unset',
-  '$replaceRoot',
-  '$replaceWith',
-])
-
 function pipelineUpdate(stages: readonly unknown[], variables: Variables): ParsedUpdate {
-  for (const stage of stages) {
-    if (isDoc(stage) && stage.size > 0 && !pipelineStages.has(stage.firstName))
-      throw refusal(
-        'InvalidOptions',
-        `${stage.firstName} is not allowed to be used within an update`,
-      )
-  }
   const transform = compileStages(stages, variables)
   return {
     replacement: false,
