@@ -1,7 +1,7 @@
 // Reads the operands of query operators that need checks: regular expressions, type names
 // and `$mod`.
 import { BSONRegExp } from 'bson'
-import { DeprecatedValue } from '../bson/doc.ts'
+import type { DeprecatedValue } from '../bson/doc.ts'
 import { isNumeric, toBigInt, toNumber } from '../bson/numbers.ts'
 import { typeCalled, typeOf, type TypeName } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'

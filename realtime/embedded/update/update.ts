@@ -42,16 +42,12 @@ export const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 
 /** Parses the `u` of an update statement. */
 export function parseUpdate(u: unknown, arrayFilters: unknown, variables: Variables): ParsedUpdate {
-  if (Array.isArray(u)) {
-    // The misspelling is MongoDB's own.
-    if (arrayFilters !== undefined)
-      throw refusal('FailedToParse', 'arrayFilters may not be specified for pipeline-syle updates')
-    return pipelineUpdate(u, variables)
-  }
+  if (arrayFilters !== undefined) throw refusal('NotImplemented', 'arrayFilters are not supported')
+  if (Array.isArray(u)) return pipelineUpdate(u, variables)
   if (!isDoc(u))
     throw refusal('FailedToParse', 'Update argument must be either an object or an array')
   if (!u.firstName.startsWith('$')) return replacementUpdate(u)
-  return modifierUpdate(u, arrayFilters, variables)
+  return modifierUpdate(u, variables)
 }
 
 function replacementUpdate(u: Doc): ParsedUpdate {
@@ -78,8 +74,8 @@ function replacementUpdate(u: Doc): ParsedUpdate {
   }
 }
 
-function modifierUpdate(u: Doc, arrayFilters: unknown, variables: Variables): ParsedUpdate {
-  const modifiers = parseModifiers(u, arrayFilters, variables)
+function modifierUpdate(u: Doc, variables: Variables): ParsedUpdate {
+  const modifiers = parseModifiers(u, variables)
   return {
     replacement: false,
     apply(before, position) {
