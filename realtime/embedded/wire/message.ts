@@ -1,6 +1,6 @@
 // Messages of the wire protocol. Nothing malformed gets past this file: a frame that can't be
 // parsed closes its connection, as in a mongod.
-import { embeddedArray, embeddedDocument, fieldsIn, framed } from '../bson/assemble.ts'
+import { embeddedArray, embeddedDocument, fieldsIn, framed } from '../bson/encode.ts'
 import { BsonError, checkBson } from '../bson/check.ts'
 import { Doc } from '../bson/doc.ts'
 import { encode, type Plain } from '../bson/encode.ts'
