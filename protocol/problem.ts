@@ -4,7 +4,7 @@ import { errors, type ErrorCode } from './error-codes.ts'
 import { SecondStepDemand } from './passkeys.ts'
 
 const isErrorCode = (key: string): key is ErrorCode => Object.hasOwn(errors, key)
-const errorCodes = Object.keys(errors).filter(isErrorCode)
+export const errorCodes = Object.keys(errors).filter(isErrorCode)
 
 /** RFC 9457 problem details, as HTTP body (`application/problem+json`) and in a socket's ack. */
 export const Problem = z
