@@ -1,6 +1,7 @@
 // Opens cursors, and the commands on open cursors: `getMore`, `killCursors`, `endSessions`. A
 // `getMore` on a change stream waits for the next commit.
 import { Long } from 'bson'
+import type { EncodedDocuments } from '../bson/assemble.ts'
 import { Doc } from '../bson/doc.ts'
 import type { Plain } from '../bson/encode.ts'
 import { toBigInt } from '../bson/numbers.ts'
@@ -53,7 +54,7 @@ export async function openCursor(
 
 function reply(
   batchName: 'firstBatch' | 'nextBatch',
-  documents: Uint8Array[],
+  documents: EncodedDocuments,
   id: Long,
   ns: string,
   stream?: ChangeStreamSource,
@@ -128,7 +129,7 @@ function streamReply(
   { engine }: CommandRequest,
   cursor: OpenCursor,
   stream: ChangeStreamSource,
-  documents: Uint8Array[],
+  documents: EncodedDocuments,
 ): CommandReply {
   if (stream.ended) engine.cursors.close(cursor.id)
   return reply('nextBatch', documents, stream.ended ? Long.ZERO : cursor.id, cursor.ns, stream)
