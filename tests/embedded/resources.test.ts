@@ -58,8 +58,9 @@ test(
         const ms = performance.now() - begun
         const read = await kernelNumber(server.process.pid, 'io', 'rchar')
         starts.push({ data: `${size / MB} MB`, after, 'clock, ms': Math.round(ms), read })
-        await using client = await new MongoClient(server.url).connect()
+        const client = await new MongoClient(server.url).connect()
         await client.db('test').collection('items').insertOne({ n: -1 })
+        await client.close()
         await server.process.kill()
       }
     }

@@ -5,7 +5,7 @@ import { Doc } from '../bson/doc.ts'
 import { valueBytes } from '../bson/encode.ts'
 import { compareValues, keyOf } from '../bson/order.ts'
 import { Sum } from '../bson/sum.ts'
-import { isDoc, typeOf } from '../bson/type-of.ts'
+import { isDoc } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { compileExpression } from '../expression/compile.ts'
 import { isNullish, type Expression, type Variables } from '../expression/expression.ts'
@@ -16,7 +16,7 @@ import type { Flow } from './flow.ts'
 interface Accumulator {
   /** Adds a value; undefined if it is missing. */
   add(value: unknown): void
-  readonly result: unknown
+  result(): unknown
 }
 
 const MAX_MEMORY_BYTES = 100 * 1024 * 1024
@@ -24,98 +24,50 @@ const MAX_MEMORY_BYTES = 100 * 1024 * 1024
 const GROUP_BYTES = 256
 const ACCUMULATOR_BYTES = 64
 
-class Picked implements Accumulator {
-  readonly #isBetter: (value: unknown, best: unknown) => boolean
-  #best: unknown
-
-  constructor(isBetter: (value: unknown, best: unknown) => boolean) {
-    this.#isBetter = isBetter
-  }
-
-  add(value: unknown): void {
-    if (isNullish(value)) return
-    if (this.#best === undefined || this.#isBetter(value, this.#best)) this.#best = value
-  }
-
-  get result(): unknown {
-    return this.#best ?? null
-  }
+const summing = (result: (sum: Sum) => unknown) => (): Accumulator => {
+  const sum = new Sum()
+  return { add: (value) => sum.add(value), result: () => result(sum) }
 }
 
-function summing(result: (sum: Sum) => unknown): () => Accumulator {
-  return () => {
-    const sum = new Sum()
-    return {
-      add: (value) => sum.add(value),
-      get result() {
-        return result(sum)
-      },
-    }
-  }
-}
-
-function collecting(distinct: boolean): () => Accumulator {
-  return () => {
-    const values = new Map<unknown, unknown>()
+/** An accumulator that keeps one of the values. A missing one counts as null. */
+const keeping =
+  (isBetter: (value: unknown, kept: unknown, isFirst: boolean) => boolean) => (): Accumulator => {
+    let [kept, isFirst]: [unknown, boolean] = [null, true]
     return {
       add(value) {
-        if (value === undefined) return
-        const key = distinct ? keyOf(value).toString('latin1') : values.size
-        if (!values.has(key)) values.set(key, value)
+        if (isBetter(value, kept, isFirst)) kept = value ?? null
+        isFirst = false
       },
-      get result() {
-        return [...values.values()]
-      },
+      result: () => kept,
     }
+  }
+
+const extreme = (sign: 1 | -1) =>
+  keeping(
+    (value, kept) => !isNullish(value) && (kept === null || sign * compareValues(value, kept) < 0),
+  )
+
+const collecting = (isDistinct: boolean) => (): Accumulator => {
+  const values = new Map<unknown, unknown>()
+  return {
+    add(value) {
+      if (value === undefined) return
+      const key = isDistinct ? keyOf(value).toString('latin1') : values.size
+      if (!values.has(key)) values.set(key, value)
+    },
+    result: () => [...values.values()],
   }
 }
 
 const makers: Record<string, () => Accumulator> = {
   $sum: summing((sum) => sum.total),
   $avg: summing((sum) => sum.average),
-  $min: () => new Picked((value, best) => compareValues(value, best) < 0),
-  $max: () => new Picked((value, best) => compareValues(value, best) > 0),
+  $min: extreme(1),
+  $max: extreme(-1),
+  $first: keeping((_, __, isFirst) => isFirst),
+  $last: keeping(() => true),
   $push: collecting(false),
   $addToSet: collecting(true),
-  $first: () => {
-    let [first, isSet]: [unknown, boolean] = [null, false]
-    return {
-      add(value) {
-        if (!isSet) [first, isSet] = [value, true]
-      },
-      get result() {
-        return first ?? null
-      },
-    }
-  },
-  $last: () => {
-    let last: unknown
-    return {
-      add(value) {
-        last = value
-      },
-      get result() {
-        return last ?? null
-      },
-    }
-  },
-  $mergeObjects: () => {
-    let merged = Doc.empty
-    return {
-      add(value) {
-        if (isNullish(value)) return
-        if (!isDoc(value))
-          throw locationRefusal(
-            40400,
-            `$mergeObjects requires object inputs, but input is of type ${typeOf(value)}`,
-          )
-        for (const field of value.fields) merged = merged.with(field.name, field.value)
-      },
-      get result() {
-        return merged
-      },
-    }
-  },
 }
 
 /** The accumulators that the engine claims. `$count` is a sum of ones. */
@@ -166,7 +118,7 @@ export function compileGroup(operand: unknown, variables: Variables): (documents
       if (pace.isDue) yield pause
       yield Doc.of([
         ['_id', id],
-        ...accumulators.map(({ result }, at): [string, unknown] => [fields[at]!.name, result]),
+        ...accumulators.map((made, at): [string, unknown] => [fields[at]!.name, made.result()]),
       ])
     }
   }

@@ -11,33 +11,21 @@ import { compileFilter } from '../query/match.ts'
 import { parseSort, sortKeyOf, type SortPattern } from '../query/sort.ts'
 import { Sorter, type SortEntry } from '../query/sorter.ts'
 import { encode } from '../bson/encode.ts'
-import { compileDocumentStage } from './document-stages.ts'
+import { compileDocumentStage, documentStages } from './document-stages.ts'
 import type { StreamStage } from './flow.ts'
 import { compileGroup } from './group.ts'
 
 /** Stages that MongoDB 5.0 has and the engine doesn't claim. */
 const unsupportedStages = new Set(
-  '$bucket $bucketAuto $collStats $currentOp $facet $geoNear $graphLookup $indexStats $listLocalSessions $listSessions $lookup $merge $out $planCacheStats $redact $sample $search $setWindowFields $unionWith'.split(
+  '$bucket $bucketAuto $collStats $currentOp $facet $geoNear $graphLookup $indexStats $listLocalSessions $listSessions $lookup $merge $out $planCacheStats $redact $sample $search $setWindowFields $sortByCount $unionWith'.split(
     ' ',
   ),
 )
 
 /** The stages that the engine claims, besides `$changeStream`. */
 export const stageNames = [
-  '$addFields',
-  '$count',
-  '$group',
-  '$limit',
-  '$match',
-  '$project',
-  '$replaceRoot',
-  '$replaceWith',
-  '$set',
-  '$skip',
-  '$sort',
-  '$sortByCount',
-  '$unset',
-  '$unwind',
+  ...Object.keys(documentStages),
+  ...['$count', '$group', '$limit', '$match', '$skip', '$sort', '$unwind'],
 ]
 
 /** Compiles a stage. */
@@ -59,8 +47,6 @@ export function compileStage(stage: Doc, variables: Variables, allowDiskUse: boo
       return sliced(0, countOf(name, operand))
     case '$group':
       return compileGroup(operand, variables)
-    case '$sortByCount':
-      return sortByCount(operand, variables)
     case '$count':
       return counted(operand)
     case '$unwind':
@@ -137,22 +123,6 @@ function sliced(skip: number, limit: number): StreamStage {
       if (doc !== pause && at - skip >= limit) return
     }
   }
-}
-
-function sortByCount(operand: unknown, variables: Variables): StreamStage {
-  const isPath = typeof operand === 'string' && operand.startsWith('$')
-  if (!isPath && !(isDoc(operand) && operand.firstName.startsWith('$')))
-    throw locationRefusal(
-      40149,
-      'the sortByCount field must be defined as a $-prefixed path or an expression inside an object',
-    )
-  const spec = Doc.of([
-    ['_id', operand],
-    ['count', Doc.of([['$sum', new Int32(1)]])],
-  ])
-  const group = compileGroup(spec, variables)
-  const order = sorted(sortOf(Doc.of([['count', new Int32(-1)]])), true)
-  return (documents) => order(group(documents))
 }
 
 function counted(operand: unknown): StreamStage {

@@ -1,9 +1,8 @@
 // Arithmetic on BSON numbers by the rules of MongoDB's update operators: the wider type wins, an
 // int that overflows becomes a long, and a long that overflows is refused.
-import { Double, Int32, Long, type Decimal128 } from 'bson'
+import { Double, Int32, Long } from 'bson'
 import { refusal } from '../errors.ts'
-import { addDecimals, decimalOf, multiplyDecimals } from './decimal.ts'
-import { typeOf } from './type-of.ts'
+import { typeOf, type TypeName } from './type-of.ts'
 
 const INT32_LIMIT = 2n ** 31n
 const INT64_LIMIT = 2n ** 63n
@@ -38,33 +37,22 @@ export function wholeOf(value: bigint, long: boolean): Int32 | Long | undefined 
   return value >= -INT64_LIMIT && value < INT64_LIMIT ? Long.fromBigInt(value) : undefined
 }
 
-/**
- * A number as a decimal. Not for doubles, because MongoDB's rounding of doubles isn't implemented.
- */
-export function toDecimal(value: unknown): Decimal128 {
-  const type = typeOf(value)
-  if (type === 'decimal') return value as Decimal128
-  if (type === 'double')
-    throw refusal('NotImplemented', 'arithmetic of a decimal and a double is not supported')
-  return decimalOf(toBigInt(value))
+/** The types among numbers. Arithmetic on decimals is refused. */
+export function numberTypes(values: readonly unknown[]): Set<TypeName> {
+  const types = new Set(values.map(typeOf))
+  if (!types.has('decimal')) return types
+  throw refusal('NotImplemented', 'arithmetic on decimals is not supported')
 }
 
-/**
- * Adds or multiplies two numbers with the result type that MongoDB's update operators give.
- * Undefined if a long overflows.
- */
+/** Adds or multiplies two numbers. Undefined if a long overflows. */
 export function arithmetic(operator: '+' | '*', a: unknown, b: unknown): unknown {
-  const types = [typeOf(a), typeOf(b)]
-  if (types.includes('decimal')) {
-    const combine = operator === '+' ? addDecimals : multiplyDecimals
-    return combine(toDecimal(a), toDecimal(b))
-  }
-  if (types.includes('double')) {
+  const types = numberTypes([a, b])
+  if (types.has('double')) {
     const [x, y] = [toNumber(a)!, toNumber(b)!]
     return new Double(operator === '+' ? x + y : x * y)
   }
   const [x, y] = [toBigInt(a), toBigInt(b)]
-  return wholeOf(operator === '+' ? x + y : x * y, types.includes('long'))
+  return wholeOf(operator === '+' ? x + y : x * y, types.has('long'))
 }
 
 /** An int or a long as a bigint. */

@@ -1,13 +1,10 @@
 // The sum of numbers as MongoDB's `$sum`, `$avg` and `$add` make it: doubles are added with twice
 // their precision, and the widest type among the numbers is the type of the sum.
 import { Double } from 'bson'
-import { addDecimals, decimalOf, divideDecimals } from './decimal.ts'
-import { isNumeric, toBigInt, toDecimal, toNumber, wholeOf } from './numbers.ts'
-import { typeOf } from './type-of.ts'
+import { isNumeric, numberTypes, toBigInt, toNumber, wholeOf } from './numbers.ts'
 
 /** Adds numbers up. Other values have no effect. */
 export class Sum {
-  #decimal = decimalOf(0n)
   #whole = 0n
   #double = 0
   #rest = 0
@@ -17,18 +14,14 @@ export class Sum {
   add(value: unknown): void {
     if (!isNumeric(value)) return
     this.#count++
-    const type = typeOf(value)
-    this.#types.add(type)
-    if (type === 'decimal') this.#decimal = addDecimals(this.#decimal, toDecimal(value))
-    else if (type === 'double') this.#addDouble(toNumber(value)!)
-    else this.#addWhole(toBigInt(value))
-  }
-
-  #addWhole(value: bigint): void {
-    this.#whole += value
-    const near = Number(value)
+    const [type] = numberTypes([value])
+    this.#types.add(type!)
+    if (type === 'double') return this.#addDouble(toNumber(value)!)
+    const whole = toBigInt(value)
+    const near = Number(whole)
+    this.#whole += whole
     this.#addDouble(near)
-    this.#addDouble(Number(value - BigInt(near)))
+    this.#addDouble(Number(whole - BigInt(near)))
   }
 
   #addDouble(value: number): void {
@@ -43,23 +36,15 @@ export class Sum {
     return Number.isNaN(total) && !Number.isNaN(this.#double) ? this.#double : total
   }
 
-  /** The sum; undefined if nothing was added. */
+  /** The sum; the int 0 if nothing was added. */
   get total(): unknown {
-    if (this.#types.has('decimal')) return this.#decimalTotal()
-    if (this.#types.has('double')) return new Double(this.#doubleTotal)
-    return wholeOf(this.#whole, this.#types.has('long')) ?? new Double(this.#doubleTotal)
-  }
-
-  #decimalTotal(): unknown {
-    if (this.#types.has('double')) return toDecimal(new Double(0))
-    return addDecimals(this.#decimal, decimalOf(this.#whole))
+    const isWhole = !this.#types.has('double')
+    const exact = isWhole ? wholeOf(this.#whole, this.#types.has('long')) : undefined
+    return exact ?? new Double(this.#doubleTotal)
   }
 
   /** The average; null if nothing was added. */
   get average(): unknown {
-    if (this.#count === 0) return null
-    if (this.#types.has('decimal'))
-      return divideDecimals(toDecimal(this.#decimalTotal()), decimalOf(BigInt(this.#count)))
-    return new Double(this.#doubleTotal / this.#count)
+    return this.#count === 0 ? null : new Double(this.#doubleTotal / this.#count)
   }
 }

@@ -1,7 +1,6 @@
 // Opens cursors, and the commands on open cursors: `getMore`, `killCursors`, `endSessions`. A
 // `getMore` on a change stream waits for the next commit.
 import { Long } from 'bson'
-import type { EncodedDocuments } from '../bson/assemble.ts'
 import { Doc } from '../bson/doc.ts'
 import type { Plain } from '../bson/encode.ts'
 import { toBigInt } from '../bson/numbers.ts'
@@ -12,6 +11,7 @@ import {
   type DocumentSource,
   type OpenCursor,
 } from '../cursors/cursors.ts'
+import type { EncodedDocuments } from '../cursors/encoded-documents.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { pace } from '../pace.ts'
 import {

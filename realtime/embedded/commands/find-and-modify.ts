@@ -7,7 +7,7 @@ import { isTrue } from '../expression/truth.ts'
 import { parseFilter, refuseExpression } from '../query/filter.ts'
 import { compileFilter } from '../query/match.ts'
 import type { MatchTrace } from '../query/path.ts'
-import { compileProjection, type Projection } from '../query/projection.ts'
+import { compileProjection, type DocumentTransform } from '../query/projection.ts'
 import type { Selection } from '../query/select.ts'
 import { parseSort } from '../query/sort.ts'
 import type { Collection } from '../storage/catalog.ts'
@@ -77,13 +77,13 @@ async function modify(request: CommandRequest, removing: boolean): Promise<Plain
   const u = command.get('update')
   const change = removing ? undefined : parseUpdate(u, command.get('arrayFilters'), variables)
   const filter = parseFilter(optionalDoc(command, 'query'), variables)
-  const projection = fields.size > 0 ? compileProjection(fields, variables, filter) : undefined
+  const projection = fields.size > 0 ? compileProjection(fields, variables) : undefined
   const selection: Selection = {
     filter: isTrue(command.get('upsert')) ? refuseExpression(filter) : filter,
     sort: parseSort(command.get('sort') ?? undefined),
     limit: 1,
     hint: command.get('hint'),
-    positional: usesPosition(u) || projection?.positional === true,
+    positional: usesPosition(u),
   }
   const matches = compileFilter(selection.filter)
   for (;;) {
@@ -99,7 +99,7 @@ async function modify(request: CommandRequest, removing: boolean): Promise<Plain
       if (!existing) return change ? upsert(request, selection, change, projection) : missing
       if (!change) {
         engine.writer.delete(existing.collection, existing.row, bytes!)
-        return { lastErrorObject: { n: 1 }, value: show(existing.before, projection, trace) }
+        return { lastErrorObject: { n: 1 }, value: shown(existing.before, projection) }
       }
       return applyTo(request, existing, change, projection, trace)
     })
@@ -118,15 +118,15 @@ function applyTo(
   { engine, command }: CommandRequest,
   { collection, row, before }: Existing,
   change: ReturnType<typeof parseUpdate>,
-  projection: Projection | undefined,
+  projection: DocumentTransform | undefined,
   trace: MatchTrace,
 ): Plain {
   const updated = change.apply(before, trace.index)
   if (updated) engine.writer.update(collection, row, before, updated)
-  const shown = isTrue(command.get('new')) ? (updated?.doc ?? before) : before
+  const doc = isTrue(command.get('new')) ? (updated?.doc ?? before) : before
   return {
     lastErrorObject: { n: 1, updatedExisting: true },
-    value: show(shown, projection, trace),
+    value: shown(doc, projection),
   }
 }
 
@@ -134,7 +134,7 @@ function upsert(
   request: CommandRequest,
   selection: Selection,
   change: ReturnType<typeof parseUpdate>,
-  projection: Projection | undefined,
+  projection: DocumentTransform | undefined,
 ): Plain {
   const { command } = request
   if (!isTrue(command.get('upsert')))
@@ -142,10 +142,10 @@ function upsert(
   const doc = insertBuilt(request, selection, change)
   return {
     lastErrorObject: { n: 1, updatedExisting: false, upserted: doc.get('_id') },
-    value: isTrue(command.get('new')) ? show(doc, projection, { index: undefined }) : null,
+    value: isTrue(command.get('new')) ? shown(doc, projection) : null,
   }
 }
 
-function show(doc: Doc, projection: Projection | undefined, { index }: MatchTrace): Doc {
-  return projection ? projection.project(doc, index) : doc
+function shown(doc: Doc, projection: DocumentTransform | undefined): Doc {
+  return projection ? projection(doc) : doc
 }

@@ -78,11 +78,9 @@ function sourceOf(request: CommandRequest, name: string): DocumentSource {
   const { engine, command, db } = request
   const spec = optionalDoc(command, 'projection')
   const selected = selectionOf(command, 'filter')
-  const projection =
-    spec.size > 0 ? compileProjection(spec, variablesOf(command), selected.filter) : undefined
+  const projection = spec.size > 0 ? compileProjection(spec, variablesOf(command)) : undefined
   const selection: Selection = {
     ...selected,
-    positional: projection?.positional === true,
     allowDiskUse: isTrue(command.get('allowDiskUse')),
   }
   const collection = engine.catalog.find(db, name)

@@ -2,9 +2,9 @@
 // minutes is closed.
 import { randomInt } from 'node:crypto'
 import { Long } from 'bson'
-import { EncodedDocuments } from '../bson/assemble.ts'
 import type { Plain } from '../bson/encode.ts'
 import { pace, pause } from '../pace.ts'
+import { EncodedDocuments } from './encoded-documents.ts'
 
 const CURSOR_IDLE_MS = 10 * 60 * 1000
 const MAX_BATCH_BYTES = 16 * 1024 * 1024 - 64 * 1024

@@ -3,28 +3,15 @@
 import { Doc, type Field } from '../bson/doc.ts'
 import { isDoc } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
-import { arithmeticOperators } from './arithmetic.ts'
-import { arrayOperators } from './arrays.ts'
-import { comparisonOperators } from './comparisons.ts'
 import {
+  computed,
   constantOf,
   valueAtPath,
   type Bound,
   type Expression,
-  type OperatorCompiler,
-  type Scope,
   type Variables,
 } from './expression.ts'
-
-/** The operators that the engine claims. */
-export const expressionOperators: ReadonlyMap<string, OperatorCompiler> = new Map(
-  Object.entries({
-    $literal: (operand: unknown) => constantOf(operand),
-    ...arithmeticOperators,
-    ...arrayOperators,
-    ...comparisonOperators,
-  }),
-)
+import { operators } from './operators.ts'
 
 /** Compiles an expression. Refuses unknown operators and variables. */
 export function compileExpression(
@@ -42,27 +29,17 @@ function compileIn(
   if (typeof expression === 'string') return compileText(expression, variables, bound)
   if (Array.isArray(expression)) {
     const items = expression.map((item: unknown) => compileIn(item, variables, bound))
-    return gathered(items, (values) => values.map((value) => value ?? null))
+    return computed(items, (values) => values.map((value) => value ?? null))
   }
   if (!isDoc(expression)) return constantOf(expression)
   if (expression.firstName.startsWith('$')) return compileOperator(expression, variables, bound)
   const names = expression.fields.map(({ name }) => checkedName(name))
   const values = expression.fields.map(({ value }) => compileIn(value, variables, bound))
-  return gathered(values, (found) =>
+  return computed(values, (found) =>
     Doc.of(
       found.flatMap((value, at) => (value === undefined ? [] : [[names[at]!, value] as const])),
     ),
   )
-}
-
-function gathered(
-  parts: readonly Expression[],
-  gather: (values: readonly unknown[]) => unknown,
-): Expression {
-  return {
-    constant: parts.every(({ constant }) => constant),
-    of: (root, bound) => gather(parts.map((part) => part.of(root, bound))),
-  }
 }
 
 function checkedName(name: string): string {
@@ -124,13 +101,9 @@ function compileOperator(
     )
   }
   const [{ name, value: operand }] = expression.fields as [Field]
-  const compiler = expressionOperators.get(name)
-  if (!compiler) throw refusal('InvalidPipelineOperator', `Unrecognized expression '${name}'`)
-  const scope: Scope = {
-    variables,
-    bound,
-    compile: (inner, more) =>
-      compileIn(inner, variables, more ? new Set([...bound, ...more]) : bound),
-  }
-  return compiler(operand, scope, name)
+  if (!Object.hasOwn(operators, name))
+    throw refusal('InvalidPipelineOperator', `Unrecognized expression '${name}'`)
+  const compileInner = (inner: unknown, variable?: string): Expression =>
+    compileIn(inner, variables, variable === undefined ? bound : new Set([...bound, variable]))
+  return operators[name]!(operand, compileInner, name)
 }

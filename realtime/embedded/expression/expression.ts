@@ -1,7 +1,7 @@
 // What an aggregation expression is once it is compiled, and the values of paths.
 import type { Doc } from '../bson/doc.ts'
-import { BsonUndefined } from '../bson/doc.ts'
-import { isDoc, typeOf } from '../bson/type-of.ts'
+import { DeprecatedValue } from '../bson/doc.ts'
+import { isDoc } from '../bson/type-of.ts'
 
 /**
  * The values of `$$name`: the `let` of the command, and NOW, which is the same throughout a
@@ -9,7 +9,7 @@ import { isDoc, typeOf } from '../bson/type-of.ts'
  */
 export type Variables = ReadonlyMap<string, unknown>
 
-/** A variable that an operator such as `$map` has bound, and those around it. */
+/** A variable that `$map` or `$filter` has bound, and those around it. */
 export interface Bound {
   readonly name: string
   readonly value: unknown
@@ -24,41 +24,33 @@ export interface Expression {
   of(root: Doc, bound?: Bound): unknown
 }
 
-/** The names that an expression may use, and how the expressions in it are compiled. */
-export interface Scope {
-  readonly variables: Variables
-  readonly bound: ReadonlySet<string>
-  compile(expression: unknown, more?: readonly string[]): Expression
-}
+/** Compiles an expression in an operator's operand, which may use one variable more. */
+export type CompileInner = (expression: unknown, variable?: string) => Expression
 
 /** Compiles the operand of one operator. */
-export type OperatorCompiler = (operand: unknown, scope: Scope, name: string) => Expression
+export type OperatorCompiler = (operand: unknown, compile: CompileInner, name: string) => Expression
 
 export function constantOf(value: unknown): Expression {
   return { constant: true, of: () => value }
 }
 
-/** An expression of other expressions. If they are all constant, its value is computed at once. */
+/** An expression of others. If they are all constant, its value is computed at once. */
+export function composed(parts: readonly Expression[], of: Expression['of']): Expression {
+  const isConstant = parts.every(({ constant }) => constant)
+  return isConstant ? constantOf(of(undefined as never)) : { constant: false, of }
+}
+
+/** An expression of the values of others. */
 export function computed(
-  operands: readonly Expression[],
+  parts: readonly Expression[],
   compute: (values: readonly unknown[]) => unknown,
 ): Expression {
-  if (operands.every(({ constant }) => constant))
-    return constantOf(compute(operands.map((operand) => operand.of(undefined as never))))
-  return {
-    constant: false,
-    of: (root, bound) => compute(operands.map((operand) => operand.of(root, bound))),
-  }
+  return composed(parts, (root, bound) => compute(parts.map((part) => part.of(root, bound))))
 }
 
 /** Whether a value is null, undefined or missing. */
 export function isNullish(value: unknown): boolean {
-  return value === undefined || value === null || value === BsonUndefined.value
-}
-
-/** The type as error messages say it. */
-export function typeName(value: unknown): string {
-  return typeOf(value)
+  return value === undefined || value === null || value === DeprecatedValue.undefined
 }
 
 /**

@@ -1,7 +1,7 @@
 // Parses MongoDB's query language into a tree, which the matcher compiles and the planner reads.
 // Whatever it doesn't know it refuses, so that no operator is ever ignored.
 import { BSONRegExp } from 'bson'
-import { BsonUndefined, type Doc } from '../bson/doc.ts'
+import { DeprecatedValue, type Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { isDoc, typeOf, type TypeName } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
@@ -9,10 +9,9 @@ import { compileExpression } from '../expression/compile.ts'
 import type { Expression, Variables } from '../expression/expression.ts'
 import { isTrue } from '../expression/truth.ts'
 import type { Regex } from '../regex/regex.ts'
-import { bitMask, mod, toRegex, typeNames } from './operands.ts'
+import { mod, toRegex, typeNames } from './operands.ts'
 
 export type Comparison = 'eq' | 'gt' | 'gte' | 'lt' | 'lte'
-export type BitTest = 'allSet' | 'allClear' | 'anySet' | 'anyClear'
 
 /** The path of a condition on an array element itself. No field has this name. */
 export const ELEMENT = '\0'
@@ -28,7 +27,6 @@ export type Filter =
   | { kind: 'regex'; path: string; pattern: Regex }
   | { kind: 'mod'; path: string; divisor: bigint; remainder: bigint }
   | { kind: 'size'; path: string; size: number }
-  | { kind: 'bits'; path: string; test: BitTest; mask: bigint }
   | { kind: 'elemMatch'; path: string; filter: Filter; objects: boolean }
   | { kind: 'expr'; expression: Expression }
   | { kind: 'never' }
@@ -55,14 +53,6 @@ function parseTopLevel(name: string, operand: unknown, variables: Variables): Fi
       return { kind: 'expr', expression: compileExpression(operand, variables) }
     case '$comment':
       return undefined
-    case '$alwaysTrue':
-      return { kind: 'and', filters: [] }
-    case '$alwaysFalse':
-      return { kind: 'never' }
-    case '$where':
-    case '$text':
-    case '$jsonSchema':
-      throw refusal('NotImplemented', `${name} is not supported`)
     default:
       throw refusal('BadValue', `unknown top level operator: ${name}`)
   }
@@ -122,13 +112,6 @@ const comparisons = new Map<string, Comparison>([
   ['$lt', 'lt'],
   ['$lte', 'lte'],
 ])
-const bitTests = new Map<string, BitTest>([
-  ['$bitsAllSet', 'allSet'],
-  ['$bitsAllClear', 'allClear'],
-  ['$bitsAnySet', 'anySet'],
-  ['$bitsAnyClear', 'anyClear'],
-])
-
 /** The regular expression of `{$regex, $options}`, in either order. */
 function regexOf(operators: Doc): Regex {
   const operand = operators.get('$regex')
@@ -142,8 +125,6 @@ function regexOf(operators: Doc): Regex {
 function parseOperator(path: string, name: string, operand: unknown, variables: Variables): Filter {
   const op = comparisons.get(name)
   if (op) return parseComparison(path, op, operand)
-  const bits = bitTests.get(name)
-  if (bits) return { kind: 'bits', path, test: bits, mask: bitMask(name, operand) }
   switch (name) {
     case '$ne':
       if (typeOf(operand) === 'regex') throw refusal('BadValue', "Can't have regex as arg to $ne.")
@@ -166,11 +147,6 @@ function parseOperator(path: string, name: string, operand: unknown, variables: 
       return parseAll(path, operand, variables)
     case '$elemMatch':
       return parseElemMatch(path, operand, variables)
-    case '$geoWithin':
-    case '$geoIntersects':
-    case '$near':
-    case '$nearSphere':
-      throw refusal('NotImplemented', `${name} is not supported`)
     default:
       throw refusal('BadValue', `unknown operator: ${name}`)
   }
@@ -183,14 +159,15 @@ function not(filter: Filter): Filter {
 function parseComparison(path: string, op: Comparison, operand: unknown): Filter {
   if (typeOf(operand) === 'regex' && op !== 'eq')
     throw refusal('BadValue', `Can't have RegEx as arg to predicate over field '${path}'.`)
-  if (operand === BsonUndefined.value) throw refusal('BadValue', 'cannot compare to undefined')
+  if (operand === DeprecatedValue.undefined)
+    throw refusal('BadValue', 'cannot compare to undefined')
   return { kind: 'compare', path, op, value: operand }
 }
 
 function parseIn(path: string, name: string, operand: unknown): Filter {
   if (!Array.isArray(operand)) throw refusal('BadValue', `${name} needs an array`)
   const values: unknown[] = operand
-  if (values.includes(BsonUndefined.value))
+  if (values.includes(DeprecatedValue.undefined))
     throw refusal('BadValue', 'InMatchExpression equality cannot be undefined')
   if (values.some((value) => isOperatorDoc(value)))
     throw refusal('BadValue', `cannot nest $ under ${name}`)

@@ -1,14 +1,14 @@
 // Compiles a parsed filter into a function. Comparisons stay within MongoDB's type brackets: `$gt:
 // 5` never matches a string, null matches a missing field, and NaN equals only itself.
 import { MaxKey, MinKey, type BSONRegExp } from 'bson'
-import { BsonUndefined, Doc } from '../bson/doc.ts'
+import { DeprecatedValue, Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { bracketOf, compareValues, keyOf } from '../bson/order.ts'
 import { isDoc, typeOf } from '../bson/type-of.ts'
 import { isTrue } from '../expression/truth.ts'
 import type { Regex } from '../regex/regex.ts'
-import { ELEMENT, type BitTest, type Comparison, type Filter } from './filter.ts'
-import { bitsOf, textOf, wholePart } from './operands.ts'
+import { ELEMENT, type Comparison, type Filter } from './filter.ts'
+import { textOf, wholePart } from './operands.ts'
 import { someValue, type MatchTrace, type ValueTest } from './path.ts'
 
 /**
@@ -74,8 +74,6 @@ function compileLeaf(filter: Leaf): Matcher {
       })
     case 'size':
       return at(false, (value) => Array.isArray(value) && value.length === filter.size)
-    case 'bits':
-      return at(true, bitTest(filter.test, filter.mask))
     case 'elemMatch':
       return elemMatch(path, compileFilter(filter.filter), filter.objects)
   }
@@ -152,7 +150,7 @@ function extreme(op: Comparison, operand: MinKey | MaxKey): ValueTest {
 
 /** Whether a value equals null to a query. */
 function isNullish(value: unknown): boolean {
-  return value === undefined || value === null || value === BsonUndefined.value
+  return value === undefined || value === null || value === DeprecatedValue.undefined
 }
 
 function holds(op: Comparison, order: number): boolean {
@@ -189,21 +187,4 @@ function membership(values: readonly unknown[], patterns: readonly Regex[]): Val
 
 function identity(value: unknown): string {
   return keyOf(value).toString('latin1')
-}
-
-function bitTest(test: BitTest, mask: bigint): ValueTest {
-  return (value) => {
-    const bits = bitsOf(value)
-    if (bits === undefined) return false
-    switch (test) {
-      case 'allSet':
-        return (bits & mask) === mask
-      case 'allClear':
-        return (bits & mask) === 0n
-      case 'anySet':
-        return (bits & mask) !== 0n
-      case 'anyClear':
-        return (~bits & mask) !== 0n
-    }
-  }
 }

@@ -1,8 +1,9 @@
-// Reads the operands of query operators that need checks: regular expressions, type names, bit
-// masks and `$mod`.
-import { Binary, BSONRegExp, BSONSymbol } from 'bson'
+// Reads the operands of query operators that need checks: regular expressions, type names
+// and `$mod`.
+import { BSONRegExp } from 'bson'
+import type { DeprecatedValue } from '../bson/doc.ts'
 import { isNumeric, toBigInt, toNumber } from '../bson/numbers.ts'
-import { typeOf, type TypeName } from '../bson/type-of.ts'
+import { typeCalled, typeOf, type TypeName } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { Regex } from '../regex/regex.ts'
 
@@ -39,33 +40,8 @@ function patternOf(operand: unknown): [string, string] {
  */
 export function textOf(value: unknown): string | undefined {
   if (typeof value === 'string') return value
-  return value instanceof BSONSymbol ? value.value : undefined
+  return typeOf(value) === 'symbol' ? (value as DeprecatedValue).text : undefined
 }
-
-const typesByCode: Record<number, TypeName> = {
-  1: 'double',
-  2: 'string',
-  3: 'object',
-  4: 'array',
-  5: 'binData',
-  6: 'undefined',
-  7: 'objectId',
-  8: 'bool',
-  9: 'date',
-  10: 'null',
-  11: 'regex',
-  12: 'dbPointer',
-  13: 'javascript',
-  14: 'symbol',
-  15: 'javascriptWithScope',
-  16: 'int',
-  17: 'timestamp',
-  18: 'long',
-  19: 'decimal',
-  [-1]: 'minKey',
-  127: 'maxKey',
-}
-const aliases = new Set<string>(Object.values(typesByCode))
 
 /** The types that the operand of `$type` names: an alias, a number, or an array of them. */
 export function typeNames(operand: unknown): ReadonlySet<TypeName> {
@@ -78,16 +54,13 @@ export function typeNames(operand: unknown): ReadonlySet<TypeName> {
 
 function oneType(entry: unknown): TypeName[] {
   if (entry === 'number') return ['int', 'long', 'double', 'decimal']
-  if (typeof entry === 'string') {
-    if (!aliases.has(entry)) throw refusal('BadValue', `Unknown type name alias: ${entry}`)
-    return [entry as TypeName]
-  }
+  const isName = typeof entry === 'string'
   const number = toNumber(entry)
-  if (number === undefined)
+  if (!isName && number === undefined)
     throw refusal('TypeMismatch', 'type must be represented as a number or a string')
-  const type = typesByCode[number]
-  if (!type) throw refusal('BadValue', `Invalid numerical type code: ${number}`)
-  return [type]
+  const type = typeCalled(isName ? entry : number)
+  if (type) return [type]
+  throw refusal('BadValue', `Unknown type name alias or numerical type code: ${String(entry)}`)
 }
 
 /** The operand of `$mod`: `[divisor, remainder]`. */
@@ -105,57 +78,11 @@ export function mod(operand: unknown): { divisor: bigint; remainder: bigint } {
   return { divisor, remainder }
 }
 
-/**
- * A number without its fraction, which is what `$mod` and the bit tests use; undefined for other
- * values.
- */
+/** A number without its fraction, which is what `$mod` uses; undefined for other values. */
 export function wholePart(value: unknown): bigint | undefined {
   if (!isNumeric(value)) return undefined
   const type = typeOf(value)
   if (type === 'int' || type === 'long') return toBigInt(value)
   const number = toNumber(value)!
   return Math.abs(number) < 2 ** 63 ? BigInt(Math.trunc(number)) : undefined
-}
-
-/**
- * The mask of a bit test, given as a number, a list of bit positions, or binary data whose first
- * byte is the least significant.
- */
-export function bitMask(name: string, operand: unknown): bigint {
-  if (Array.isArray(operand)) {
-    return operand.reduce((mask: bigint, entry: unknown) => {
-      const position = toNumber(entry)
-      if (position === undefined || !Number.isInteger(position) || position < 0) {
-        throw refusal(
-          'BadValue',
-          `Failed to parse bit position. Expected a non-negative integer in ${name}`,
-        )
-      }
-      if (position >= MAX_BIT_POSITION)
-        throw refusal('NotImplemented', `the bit position ${position} is not supported`)
-      return mask | (1n << BigInt(position))
-    }, 0n)
-  }
-  const bits = bitsOf(operand)
-  if (bits === undefined || (isNumeric(operand) && toNumber(operand)! < 0)) {
-    throw refusal(
-      'BadValue',
-      `${name} takes an Array, a number, or a BinData but received: ${typeOf(operand)}`,
-    )
-  }
-  return bits
-}
-
-/** Positions from here on would only ask binary data of megabytes. */
-const MAX_BIT_POSITION = 65_536
-
-/** The sign-extended bits of a stored value; undefined if bit tests don't apply to it. */
-export function bitsOf(value: unknown): bigint | undefined {
-  if (value instanceof Binary) {
-    return value
-      .value()
-      .reduceRight((bits: bigint, byte: number) => (bits << 8n) | BigInt(byte), 0n)
-  }
-  const number = toNumber(value)
-  return number !== undefined && Number.isInteger(number) ? wholePart(value) : undefined
 }

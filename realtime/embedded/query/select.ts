@@ -10,7 +10,7 @@ import type { Collection } from '../storage/catalog.ts'
 import type { Filter } from './filter.ts'
 import { compileFilter } from './match.ts'
 import type { MatchTrace } from './path.ts'
-import type { Projection } from './projection.ts'
+import type { DocumentTransform } from './projection.ts'
 import { sortKeyOf, type SortPattern } from './sort.ts'
 import { Sorter, type SortEntry } from './sorter.ts'
 
@@ -160,7 +160,7 @@ function sortedRows(
 /** The documents of a selection, projected if there is a projection. */
 export function projectedSource(
   rows: SelectedRows,
-  projection: Projection | undefined,
+  projection: DocumentTransform | undefined,
 ): DocumentSource {
   return {
     pause: () => rows.pause(),
@@ -168,7 +168,7 @@ export function projectedSource(
       const found = rows.next()
       if (!found || found === pause) return found
       if (!projection) return found.bytes
-      return encode(projection.project(Doc.read(found.bytes), found.position))
+      return encode(projection(Doc.read(found.bytes)))
     },
   }
 }

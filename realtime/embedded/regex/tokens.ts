@@ -23,7 +23,7 @@ interface Flags {
 const MAX_TOKENS = 20_000
 const MAX_REPETITIONS = 65_535
 
-export function invalid(reason: string): Error {
+function invalid(reason: string): Error {
   return locationRefusal(51091, `Regular expression is invalid: ${reason}`)
 }
 

@@ -1,15 +1,16 @@
 // Messages of the wire protocol. Nothing malformed gets past this file: a frame that can't be
 // parsed closes its connection, as in a mongod.
+import { BsonError, checkBson } from '../bson/check.ts'
+import { Doc } from '../bson/doc.ts'
 import {
   embeddedArray,
   embeddedDocument,
+  encode,
   fieldsIn,
   framed,
-  type EncodedDocuments,
-} from '../bson/assemble.ts'
-import { BsonError, checkBson } from '../bson/check.ts'
-import { Doc } from '../bson/doc.ts'
-import { encode, type Plain } from '../bson/encode.ts'
+  type Plain,
+} from '../bson/encode.ts'
+import type { EncodedDocuments } from '../cursors/encoded-documents.ts'
 import { refusal, type ServerError } from '../errors.ts'
 
 const OP_REPLY = 1
@@ -173,7 +174,7 @@ export interface CursorBatch {
 export function encodeReply(body: Plain, cursor?: CursorBatch): readonly Uint8Array[] {
   if (!cursor) return [encode(body)]
   const inner = framed([
-    ...embeddedArray(cursor.batchName, cursor.documents),
+    ...embeddedArray(cursor.batchName, cursor.documents.parts),
     fieldsIn(cursor.rest),
   ])
   return framed([...embeddedDocument('cursor', inner), fieldsIn(body)])
