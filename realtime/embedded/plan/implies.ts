@@ -2,7 +2,8 @@
 // the answer is no, and the index is not used.
 import { bracketOf, compareValues, sameValue } from '../bson/order.ts'
 import { typeOf } from '../bson/type-of.ts'
-import type { Filter } from '../query/filter.ts'
+import type { Comparison, Filter } from '../query/filter.ts'
+import { holds } from '../query/match.ts'
 import type { Conjunction, IndexablePredicate } from './bounds.ts'
 
 /** Whether the query's predicates on a field exclude documents without the field. */
@@ -43,7 +44,7 @@ function predicateImplies(predicate: IndexablePredicate, partial: Filter): boole
   if (partial.kind !== 'compare' || partial.value === null) return false
   if (isPoint) return values.every((value) => withinRange(value, partial.op, partial.value))
   return (
-    sameDirection(predicate.op, partial.op) &&
+    predicate.op[0] === partial.op[0] &&
     withinRange(values[0], impliedOperator(predicate.op, partial.op), partial.value)
   )
 }
@@ -56,28 +57,15 @@ function isNumberLike(value: unknown): boolean {
   return bracketOf(value) === bracketOf(0)
 }
 
-function sameDirection(a: string, b: string): boolean {
-  return a[0] === b[0] && b !== 'eq'
-}
-
 /**
  * The comparison that the query's limit itself must satisfy. `> 5` implies `> 5` as well as `>= 5`,
  * but `>= 5` only implies `>= 5`.
  */
-function impliedOperator(
-  query: string,
-  partial: 'eq' | 'gt' | 'gte' | 'lt' | 'lte',
-): 'eq' | 'gt' | 'gte' | 'lt' | 'lte' {
+function impliedOperator(query: Comparison, partial: Comparison): Comparison {
   if (query === 'gt' && partial === 'gt') return 'gte'
   return query === 'lt' && partial === 'lt' ? 'lte' : partial
 }
 
-function withinRange(value: unknown, op: string, limit: unknown): boolean {
-  if (bracketOf(value) !== bracketOf(limit)) return false
-  const order = compareValues(value, limit)
-  return (
-    (order === 0 && op !== 'gt' && op !== 'lt') ||
-    (order > 0 && op.startsWith('gt')) ||
-    (order < 0 && op.startsWith('lt'))
-  )
+function withinRange(value: unknown, op: Comparison, limit: unknown): boolean {
+  return bracketOf(value) === bracketOf(limit) && holds(op, compareValues(value, limit))
 }
