@@ -15,7 +15,7 @@ import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import type { Topic } from '@lockstep/protocol/topics'
 import { shareTurn } from '../concurrency/turns.ts'
-import { findMutation, topicKey } from '../store/changes.ts'
+import { findMutation, isMadeBy, topicKey } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 import type { ChangeDocument } from '../store/documents.ts'
 import { fingerprintOf, toChange, toEntry, type CommandContext } from './entry.ts'
@@ -267,7 +267,7 @@ async function firstEntry<T extends Topic>(
 ): Promise<ChangeDocument | undefined> {
   const entry = await findMutation(database, context.user_id, topic, context.mutation_id)
   if (!entry) return undefined
-  if (entry.fingerprint === fingerprint) return entry
+  if (isMadeBy(database, entry, fingerprint)) return entry
   throw mutationIdReused()
 }
 

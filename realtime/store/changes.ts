@@ -292,6 +292,13 @@ export const findMutation = (
   mutation_id: string,
 ) => changes.findOne({ user_id, topic, mutation_id })
 
+/** Whether a command with this fingerprint has made the entry. */
+export const isMadeBy = (
+  { sealing }: Database,
+  { _id, fingerprint }: Pick<ChangeDocument, '_id' | 'fingerprint'>,
+  asked: string,
+): boolean => fingerprint === asked || fingerprint === sealing?.digestOfFingerprint(_id, asked)
+
 const contentFields = { data: '', before: '', outline: '' } as const
 
 /**

@@ -9,6 +9,7 @@ import {
   append,
   cpuMs,
   fill,
+  mainThreadMs,
   openDevice,
   startLockstep,
   type BenchDevice,
@@ -86,11 +87,12 @@ test('sealed content', async () => {
   for (const [what, count, once] of uses) {
     const latency: Partial<Record<SubjectName, number[]>> = { floor: [], node: [] }
     const cpu: Partial<Record<SubjectName, number[]>> = { floor: [], node: [] }
+    const mainThread: Partial<Record<SubjectName, number[]>> = { floor: [], node: [] }
     for (let round = -1; round < ROUNDS; round++)
       // whoever is first in one round is second in the next
       for (const { subject, members } of round % 2 ? sides : sides.toReversed()) {
         const { name, pids } = subject
-        const before = cpuMs(pids)
+        const before = { all: cpuMs(pids), mainThread: mainThreadMs(pids) }
         const took: number[] = []
         for (let n = 0; n < count; n++) {
           const began = performance.now()
@@ -99,12 +101,14 @@ test('sealed content', async () => {
         }
         if (round < 0) continue // warms up
         latency[name]!.push(median(took))
-        cpu[name]!.push((cpuMs(pids) - before) / count)
+        cpu[name]!.push((cpuMs(pids) - before.all) / count)
+        mainThread[name]!.push((mainThreadMs(pids) - before.mainThread) / count)
       }
     const goal = { of: 'ratio', is: 'at most', limit: 1.1 } as const
     const isSearch = what.includes('search')
     row({ what: `sealed: ${what}, p50`, unit: 'ms', rounds: latency, ...(!isSearch && { goal }) })
     row({ what: `sealed: CPU of ${what}`, unit: 'ms', rounds: cpu, ...(!isSearch && { goal }) })
+    row({ what: `sealed: main thread’s CPU of ${what}`, unit: 'ms', rounds: mainThread })
   }
   for (const { members } of sides) for (const { device } of members) device.close()
 }, 600_000)

@@ -212,10 +212,16 @@ export function watch({ socket }: BenchDevice, arrived: (ms: number) => void): v
 }
 
 /** The processor time of processes so far (ms); the kernel counts hundredths of a second. */
-export function cpuMs(pids: readonly number[]): number {
+export const cpuMs = (pids: readonly number[]): number => cpuOf(pids.map((pid) => `${pid}`))
+
+/** The same of their main threads alone. */
+export const mainThreadMs = (pids: readonly number[]): number =>
+  cpuOf(pids.map((pid) => `${pid}/task/${pid}`))
+
+function cpuOf(tasks: readonly string[]): number {
   let ticks = 0
-  for (const pid of pids) {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ')
+  for (const task of tasks) {
+    const fields = readFileSync(`/proc/${task}/stat`, 'utf8').split(') ').at(-1)!.split(' ')
     ticks += Number(fields[11]) + Number(fields[12])
   }
   return ticks * 10

@@ -127,30 +127,36 @@ describe('What was opened lately', () => {
     const key = createSecretKey(Buffer.alloc(32, 1))
     const [often, other] = [randomUUID(), randomUUID()]
     const opened = new OpenedValues()
-    const sealed = seal(key, place(often), 'a text')
-    const isKept = (user: string, n = 0) => opened.find(place(user, n), sealed) !== undefined
-    opened.keep(place(often), sealed, 'a text')
-    for (let n = 0; n < 6_000; n++) {
+    const sealedOf = (user: string, n = 0) => seal(key, place(user, n), 'a text')
+    const [its, others] = [
+      sealedOf(often),
+      Array.from({ length: 6_000 }, (_, n) => sealedOf(other, n)),
+    ]
+    const isOftenKept = () => opened.find(place(often), its) !== undefined
+    const isKept = (n: number) => opened.find(place(other, n), others[n]!) !== undefined
+    opened.keep(place(often), its, 'a text')
+    for (const [n, sealed] of others.entries()) {
       opened.keep(place(other, n), sealed, 'x'.repeat(4_000))
-      expect(isKept(often)).toBe(true)
+      expect(isOftenKept()).toBe(true)
     }
-    const kept = Array.from({ length: 6_000 }, (_, n) => n).filter((n) => isKept(other, n))
+    const kept = others.map((_, n) => n).filter(isKept)
     expect(kept.length).toBeLessThan(4_000)
     expect(kept).toContain(5_999)
-    opened.keep(place(other), sealed, 'x'.repeat(4_097))
-    expect(isKept(other)).toBe(false)
+    const long = sealedOf(other)
+    opened.keep(place(other), long, 'x'.repeat(4_097))
+    expect(opened.find(place(other), long)).toBeUndefined()
     opened.forget(other)
-    expect([isKept(other, 5_999), isKept(often)]).toEqual([false, true])
+    expect([isKept(5_999), isOftenKept()]).toEqual([false, true])
 
     const user = randomUUID()
     const written = draft('a text')
     await writeDraft(database, user, undefined, written)
     const { keys } = database.sealing!
-    const its = { collection: 'drafts', id: `${user}:${written.id}`, field: 'text' }
+    const text = { collection: 'drafts', id: `${user}:${written.id}`, field: 'text' }
     const raw = await database.db.collection('drafts').findOne({ user_id: user })
-    expect(keys.opened.find(its, raw!.text as Binary)).toBe('a text')
+    expect(keys.opened.find(text, raw!.text as Binary)).toBe('a text')
     keys.destroy(user)
-    expect(keys.opened.find(its, raw!.text as Binary)).toBeUndefined()
+    expect(keys.opened.find(text, raw!.text as Binary)).toBeUndefined()
   })
 })
 

@@ -9,7 +9,7 @@ import { newId } from '@lockstep/protocol/ids'
 import { topics } from '@lockstep/protocol/topics'
 import { runProgram } from '../../realtime/program.ts'
 import { DataKeys } from '../../realtime/store/sealing/data-keys.ts'
-import { isSealed, open } from '../../realtime/store/sealing/envelope.ts'
+import { isSealed, kindOf, open } from '../../realtime/store/sealing/envelope.ts'
 import { sealedFields } from '../../realtime/store/sealing/sealed-fields.ts'
 import { temporaryDirectory } from '../embedded/database.ts'
 import { eventually } from '../harness/eventually.ts'
@@ -108,8 +108,10 @@ async function sealedValues(url: string): Promise<{ sealed: SealedValue[]; plain
       for (const field of Object.keys(fields)) {
         const value: unknown = document[field]
         const place = { collection, id: String(document._id), field }
-        if (isSealed(value)) sealed.push({ place, value })
-        else if (JSON.stringify(value ?? {}).length > 2) plain.push(JSON.stringify(place))
+        if (isSealed(value)) {
+          // the others are in one of these, or tell nothing without the key
+          if (['value', 'together'].includes(kindOf(value))) sealed.push({ place, value })
+        } else if (JSON.stringify(value ?? {}).length > 2) plain.push(JSON.stringify(place))
       }
   await client.close()
   return { sealed, plain }

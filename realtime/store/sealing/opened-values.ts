@@ -12,46 +12,46 @@ const OVERHEAD = 300
 
 /** A value opens from here only if it is the very one that was sealed for this place. */
 interface Opened {
-  tag: string
+  place: SealedPlace
   plain: Plain
 }
 
 export class OpenedValues {
-  /** What was used lately, and what was used before that. */
+  /** What was used lately, and what was used before that, by tag, which is short. */
   #recent = new Map<string, Opened>()
   #older = new Map<string, Opened>()
   /** Of `#recent`. */
   #length = 0
 
   find(place: SealedPlace, sealed: Binary): Plain | undefined {
-    const key = keyOf(place)
-    const recent = this.#recent.get(key)
-    const found = recent ?? this.#older.get(key)
-    if (found?.tag !== tagOf(sealed)) return undefined
-    if (!recent) this.#add(key, found)
+    const tag = tagOf(sealed)
+    const recent = this.#recent.get(tag)
+    const found = recent ?? this.#older.get(tag)
+    if (!found || !isSame(found.place, place)) return undefined
+    if (!recent) this.#add(tag, found)
     return found.plain
   }
 
   keep(place: SealedPlace, sealed: Binary, plain: Plain): void {
-    if (plain.length <= MAX_LENGTH) this.#add(keyOf(place), { tag: tagOf(sealed), plain })
+    if (plain.length <= MAX_LENGTH) this.#add(tagOf(sealed), { place, plain })
   }
 
   /** Forgets everything of a user. */
   forget(user_id: string): void {
     for (const kept of [this.#recent, this.#older])
-      for (const key of kept.keys()) if (key.startsWith(user_id)) kept.delete(key)
+      for (const [tag, { place }] of kept) if (place.id.startsWith(user_id)) kept.delete(tag)
   }
 
-  #add(key: string, opened: Opened): void {
+  #add(tag: string, opened: Opened): void {
     this.#length += opened.plain.length + OVERHEAD
     if (this.#length > MAX_TOTAL / 2) {
       this.#older = this.#recent
       this.#recent = new Map()
       this.#length = opened.plain.length + OVERHEAD
     }
-    this.#recent.set(key, opened)
+    this.#recent.set(tag, opened)
   }
 }
 
-/** Begins with the id, and so with the user's. */
-const keyOf = ({ collection, id, field }: SealedPlace): string => `${id} ${collection} ${field}`
+const isSame = (one: SealedPlace, other: SealedPlace): boolean =>
+  one.id === other.id && one.field === other.field && one.collection === other.collection

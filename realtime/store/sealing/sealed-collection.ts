@@ -6,10 +6,17 @@ import type { AnyBulkWriteOperation, Binary, Collection, Document, Filter } from
 import { userIdOf } from '../shard-key.ts'
 import type { DataKeys } from './data-keys.ts'
 import {
+  digestOf,
+  digestText,
+  elsewhere,
   fromPlain,
   isSealed,
+  kindOf,
   open,
   seal,
+  sealTogether,
+  togetherFromPlain,
+  togetherToPlain,
   toPlain,
   type Plain,
   type SealedPlace,
@@ -20,6 +27,9 @@ import type { SealedFields } from './sealed-fields.ts'
 const HARMLESS: ReadonlySet<string | symbol> = new Set([
   ...['collectionName', 'deleteMany', 'deleteOne', 'countDocuments'],
 ])
+
+/** Fields of a document that are sealed together have at most this many bytes. */
+const MAX_TOGETHER = 4_096
 
 /** The key of a user is neither in the folder nor known to be destroyed. */
 export class KeyMissing extends Error {
@@ -32,7 +42,6 @@ export class KeyMissing extends Error {
 export class Sealer {
   readonly #keys: DataKeys
   readonly #spec: SealedFields
-
   readonly #fields: readonly string[]
 
   constructor(keys: DataKeys, spec: SealedFields) {
@@ -41,34 +50,70 @@ export class Sealer {
     this.#fields = Object.keys(spec.fields)
   }
 
-  /** The document with its fields sealed. What is sealed already, and what is empty, stays. */
+  /** The whole document, sealed. What is sealed already, and what is empty, stays. */
   seal(document: Document, id: string): Document {
-    const { collection, outline } = this.#spec
-    const unsealed = this.#fields.filter((field) => hasContent(document[field]))
+    const { outline, compared = [] } = this.#spec
+    const unsealed = this.#unsealedOf(document)
     if (unsealed.length === 0) return document
-    const about = 'data' in document && hasContent(document.data) ? outline?.(document) : undefined
+    const about = unsealed.includes('data') ? outline?.(document) : undefined
     const sealed: Document = { ...document, ...about }
-    const key = this.#keys.findOrMake(ownerOf(id))
+    const seals = this.#sealsOf(id)
+    const content = unsealed.filter((field) => !compared.includes(field))
     for (const field of unsealed)
-      sealed[field] = this.#sealValue(key, { collection, id, field }, toPlain(document[field]))
+      if (compared.includes(field)) sealed[field] = seals.digest(field, String(document[field]))
+    const together = content.length > 1 ? plainTogether(document, content) : undefined
+    for (const [n, field] of content.entries())
+      if (!together) sealed[field] = seals.value(field, toPlain(document[field]))
+      else sealed[field] = n > 0 ? elsewhere : seals.together(field, together)
     return sealed
   }
 
-  /** Without a key, because it was destroyed, nobody can open the value. */
-  #sealValue(key: KeyObject | undefined, place: SealedPlace, plain: Plain): Binary {
-    // a node that missed the end of the account may still write
-    if (!key) return seal(createSecretKey(randomBytes(32)), place, plain)
-    const sealed = seal(key, place, plain)
-    this.#keys.opened.keep(place, sealed, plain)
-    return sealed
+  /** What an update sets. It would be lost beside fields that are sealed together. */
+  sealUpdated($set: Document, id: string): Document {
+    const { collection } = this.#spec
+    const unsealed = this.#unsealedOf($set)
+    if (unsealed.length === 0) return $set
+    if (this.#fields.length > 1) throw new Error(`${collection} are sealed as a whole only`)
+    return this.seal($set, id)
   }
 
-  #openValue(key: KeyObject, place: SealedPlace, sealed: Binary): unknown {
-    const kept = this.#keys.opened.find(place, sealed)
-    if (kept !== undefined) return fromPlain(kept)
+  /** What a document that is read has in the place of a field that is only compared. */
+  digest(id: string, field: string, text: string): string {
+    return digestText(this.#sealsOf(id).digest(field, text))
+  }
+
+  #unsealedOf(document: Document): string[] {
+    return this.#fields.filter((field) => hasContent(document[field]))
+  }
+
+  /** Seals fields of one document. */
+  #sealsOf(id: string) {
+    const { collection } = this.#spec
+    const { opened } = this.#keys
+    const known = this.#keys.findOrMake(ownerOf(id))
+    // A node that missed the end of the account may still write. Nobody can open it.
+    const key = known ?? createSecretKey(randomBytes(32))
+    const placeOf = (field: string): SealedPlace => ({ collection, id, field })
+    const kept = (field: string, sealed: Binary, plain: Plain): Binary => {
+      if (known) opened.keep(placeOf(field), sealed, plain)
+      return sealed
+    }
+    return {
+      value: (field: string, plain: Plain) => kept(field, seal(key, placeOf(field), plain), plain),
+      together: (field: string, plain: Uint8Array) =>
+        kept(field, sealTogether(key, placeOf(field), plain), plain),
+      digest: (field: string, text: string) => digestOf(key, placeOf(field), text),
+    }
+  }
+
+  /** Opens what isn't the content of another field. */
+  #openAt(key: KeyObject, place: SealedPlace, sealed: Binary): Plain {
+    const { opened } = this.#keys
+    const known = opened.find(place, sealed)
+    if (known !== undefined) return known
     const plain = open(key, place, sealed)
-    this.#keys.opened.keep(place, sealed, plain)
-    return fromPlain(plain)
+    opened.keep(place, sealed, plain)
+    return plain
   }
 
   /**
@@ -86,10 +131,18 @@ export class Sealer {
     const found = this.#keys.find(ownerOf(id))
     if (found.is === 'missing') throw new KeyMissing()
     if (found.is === 'destroyed') return Object.assign(document, this.#withoutContent(sealed))
+    let together: Document = {}
     for (const field of sealed) {
       // Assertion: `sealed` has the names of those that are.
       const value = document[field] as Binary
-      document[field] = this.#openValue(found.key, { collection, id, field }, value)
+      const kind = kindOf(value)
+      if (kind === 'digest') document[field] = digestText(value)
+      else if (kind === 'elsewhere') document[field] = elsewhereIn(together, field)
+      else {
+        const plain = this.#openAt(found.key, { collection, id, field }, value)
+        if (kind === 'together') together = togetherFromPlain(plain)
+        document[field] = kind === 'together' ? together[field] : fromPlain(plain)
+      }
     }
     return document
   }
@@ -123,6 +176,30 @@ export class Sealer {
   }
 }
 
+/**
+ * Short fields, which are sealed together because setting up a cipher takes longer than the cipher
+ * itself. Undefined: they are long, and whoever needs one of them should not have to open all.
+ */
+function plainTogether(document: Document, fields: readonly string[]): Uint8Array | undefined {
+  const values = fields.map((field) => [field, document[field] as unknown] as const)
+  const length = ({ length }: string) => length
+  const texts = values.reduce(
+    (sum, [, value]) => sum + (typeof value === 'string' ? length(value) : 0),
+    0,
+  )
+  const { content_bytes = 0 } = document
+  if (texts + Number(content_bytes) > MAX_TOGETHER) return undefined
+  const plain = togetherToPlain(Object.fromEntries(values))
+  return plain.length > MAX_TOGETHER ? undefined : plain
+}
+
+/** A field that is read without the one that contains it can't be opened. */
+function elsewhereIn(together: Document, field: string): unknown {
+  if (!Object.hasOwn(together, field))
+    throw new Error(`${field} is sealed in a field that is missing`)
+  return together[field]
+}
+
 const names = (condition: unknown): string[] =>
   typeof condition === 'object' && condition !== null ? Object.keys(condition) : ['$eq']
 
@@ -141,6 +218,8 @@ export function sealCollection<T extends Document>(
   // Assertions: a sealed document has the fields of the document, and the driver takes any values.
   const sealed = <D>(document: D, id: unknown): D =>
     sealer.seal(document as Document, id as string) as D
+  const updated = <D>($set: D, id: unknown): D =>
+    sealer.sealUpdated($set as Document, id as string) as D
   const opened = <D>(document: D): D => sealer.open(document as Document) as D
   const idOf = (filter: Filter<T>): unknown => (filter as Document)._id
   const sealOperation = (operation: AnyBulkWriteOperation<T>): AnyBulkWriteOperation<T> => {
@@ -152,7 +231,7 @@ export function sealCollection<T extends Document>(
     }
     if ('updateOne' in operation && !Array.isArray(operation.updateOne.update)) {
       const { filter, update } = operation.updateOne
-      const $set = update.$set && sealed(update.$set, idOf(filter))
+      const $set = update.$set && updated(update.$set, idOf(filter))
       return { updateOne: { ...operation.updateOne, update: { ...update, ...($set && { $set }) } } }
     }
     throw new Error(`${Object.keys(operation)[0]} isn't sealed`)
@@ -167,7 +246,7 @@ export function sealCollection<T extends Document>(
     bulkWrite: (list, ...rest) => collection.bulkWrite(list.map(sealOperation), ...rest),
     updateOne: (filter, update, ...rest) => {
       if (Array.isArray(update)) throw new Error('an update by a pipeline isn’t sealed')
-      const $set = update.$set && sealed(update.$set, idOf(filter))
+      const $set = update.$set && updated(update.$set, idOf(filter))
       return collection.updateOne(filter, { ...update, ...($set && { $set }) }, ...rest)
     },
     updateMany: (filter, update, ...rest) => {

@@ -6,6 +6,8 @@ export interface SealedFields {
   collection: string
   /** Each field, and the value that it has once the user's key has been destroyed. */
   fields: Readonly<Record<string, unknown>>
+  /** Fields that are only compared: a digest of each is stored, which outlives the others. */
+  compared?: readonly string[]
   /** Fields that tell about the sealed ones without their content. */
   outline?: (document: Document) => Document
   /** The field that tells whether a document has been written since it was read. */
@@ -16,26 +18,30 @@ const names = (value: unknown): string[] | null =>
   typeof value === 'object' && value !== null ? Object.keys(value) : null
 const count = (value: unknown): number | null => (Array.isArray(value) ? value.length : null)
 
-/** The outline of an entry, stored beside its sealed content for `readOutlines`. */
-function outlineOf({ data = {}, before = {} }: Document): Document {
-  const { patch, messages, pinned = null, archived = null, ...rest } = data as Document
-  const { agent, status, session, what, kind = null } = rest
-  return {
-    outline: {
-      fields: names(patch) ?? names(data),
-      messages: count(messages),
-      edited: count((before as Document).messages),
-      pinned,
-      archived,
-      label: agent ?? status ?? (session as Document | undefined)?.device ?? what ?? kind,
-    },
+/**
+ * The outline of an entry, stored beside its sealed content for `readOutlines`. What is empty or
+ * stands in the entry itself is left out.
+ */
+function outlineOf({ data = {}, before = {}, fields }: Document): Document {
+  const { patch, messages, pinned, archived, ...rest } = data as Document
+  const { agent, status, session, what, kind } = rest
+  const all = {
+    fields: fields ? null : (names(patch) ?? names(data)),
+    messages: count(messages),
+    edited: count((before as Document).messages),
+    pinned: pinned as unknown,
+    archived: archived as unknown,
+    label: agent ?? status ?? (session as Document | undefined)?.device ?? what ?? kind,
   }
+  const known = Object.entries(all).filter(([, value]) => value !== null && value !== undefined)
+  return { outline: Object.fromEntries(known) }
 }
 
 export const sealedFields = {
   changes: {
     collection: 'changes',
     fields: { data: undefined, before: undefined, fingerprint: '' },
+    compared: ['fingerprint'],
     outline: outlineOf,
     guard: 'stripped',
   },

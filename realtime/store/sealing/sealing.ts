@@ -10,6 +10,8 @@ export interface Sealing {
   keys: DataKeys
   /** Opens an entry that was not read from the collection, but from its change stream. */
   openEntry(entry: ChangeDocument): ChangeDocument
+  /** What this entry would have in the place of this fingerprint. */
+  digestOfFingerprint(_id: string, fingerprint: string): string
 }
 
 export function createSealing(keys: DataKeys): Sealing & {
@@ -32,6 +34,8 @@ export function createSealing(keys: DataKeys): Sealing & {
         return { ...rest, stripped: true }
       }
     },
+    digestOfFingerprint: (user_id, fingerprint) =>
+      entries.digest(user_id, 'fingerprint', fingerprint),
     wrap: (name, collection) => sealCollection(collection, new Sealer(keys, sealedFields[name])),
   }
 }
