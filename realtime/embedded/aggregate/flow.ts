@@ -1,6 +1,6 @@
 // How documents pass from stage to stage.
 import type { Doc } from '../bson/doc.ts'
-import { pause } from '../pace.ts'
+import { pace, pause } from '../pace.ts'
 
 /** The documents between two stages. A `pause` among them is passed on. */
 export type Flow = Iterable<Doc | typeof pause>
@@ -22,6 +22,9 @@ export function stageOf(start: () => StageRun): StreamStage {
       if (doc === pause) yield pause
       else yield* each(doc)
     }
-    if (end) yield* end()
+    for (const doc of end?.() ?? []) {
+      if (pace.isDue) yield pause
+      yield doc
+    }
   }
 }

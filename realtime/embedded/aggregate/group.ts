@@ -19,7 +19,9 @@ interface Accumulator {
 }
 
 const MAX_MEMORY_BYTES = 100 * 1024 * 1024
-const GROUP_BYTES = 128
+/** What a group, and each of its accumulators, takes in memory without their values. */
+const GROUP_BYTES = 256
+const ACCUMULATOR_BYTES = 64
 
 const summing = (result: (sum: Sum) => unknown) => (): Accumulator => {
   const sum = new Sum()
@@ -95,7 +97,7 @@ export function compileGroup(operand: unknown, variables: Variables): StreamStag
         let group = groups.get(key)
         if (!group) {
           groups.set(key, (group = { id, accumulators: fields.map(({ make }) => make()) }))
-          bytes += GROUP_BYTES + key.length
+          bytes += GROUP_BYTES + ACCUMULATOR_BYTES * fields.length + key.length
         }
         for (const [at, { operand: value, collects }] of fields.entries()) {
           const added = value.of(doc)

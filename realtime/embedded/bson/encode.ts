@@ -139,9 +139,8 @@ export function embeddedDocument(name: string, parts: readonly Uint8Array[]): Ui
   return [Buffer.from(`\x03${name}\0`, 'utf8'), ...parts]
 }
 
-/** A field whose value is an array of encoded documents. */
-export function embeddedArray(name: string, documents: readonly Uint8Array[]): Uint8Array[] {
-  const elements = documents.flatMap((bytes, at) => embeddedDocument(String(at), [bytes]))
+/** A field whose value is an array of encoded elements. */
+export function embeddedArray(name: string, elements: readonly Uint8Array[]): Uint8Array[] {
   return [Buffer.from(`\x04${name}\0`, 'utf8'), ...framed(elements)]
 }
 

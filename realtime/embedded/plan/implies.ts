@@ -1,6 +1,6 @@
 // Whether a sparse or partial index contains every document that a query can find. In case of doubt
 // the answer is no, and the index is not used.
-import { bracketOf, compareValues, sameValue } from '../bson/order.ts'
+import { bracketOf, compareValues } from '../bson/order.ts'
 import { typeOf } from '../bson/type-of.ts'
 import type { Comparison, Filter } from '../query/filter.ts'
 import { holds } from '../query/match.ts'
@@ -18,12 +18,8 @@ export function impliesPresence(predicates: readonly IndexablePredicate[] | unde
 /** Whether every document that the query finds also matches `partial`. */
 export function implies(query: Conjunction, partial: Filter): boolean {
   if (partial.kind === 'and') return partial.filters.every((part) => implies(query, part))
-  if (partial.kind === 'or') return partial.filters.some((part) => implies(query, part))
-  if ('path' in partial) {
-    const predicates = query.predicates.get(partial.path) ?? []
-    if (predicates.some((predicate) => predicateImplies(predicate, partial))) return true
-  }
-  return false
+  const predicates = 'path' in partial ? query.predicates.get(partial.path) : undefined
+  return (predicates ?? []).some((predicate) => predicateImplies(predicate, partial))
 }
 
 function predicateImplies(predicate: IndexablePredicate, partial: Filter): boolean {
@@ -36,10 +32,6 @@ function predicateImplies(predicate: IndexablePredicate, partial: Filter): boole
   if (partial.kind === 'type')
     return (
       isPoint && values.every((value) => partial.types.has(typeOf(value)) && !isNumberLike(value))
-    )
-  if (partial.kind === 'in')
-    return (
-      isPoint && values.every((value) => partial.values.some((other) => sameValue(value, other)))
     )
   if (partial.kind !== 'compare' || partial.value === null) return false
   if (isPoint) return values.every((value) => withinRange(value, partial.op, partial.value))
