@@ -40,7 +40,3 @@ export const errors = {
 } as const satisfies Record<string, Kind>
 
 export type ErrorCode = keyof typeof errors
-
-const isErrorCode = (key: string): key is ErrorCode => Object.hasOwn(errors, key)
-
-export const errorCodes = Object.keys(errors).filter(isErrorCode)

@@ -75,24 +75,8 @@ export function replaceTexts(
   return others.toSpliced(at, 0, { id, type, text })
 }
 
-/**
- * The part in which new text of this type goes on: the last one, unless something that is no text
- * has come after it.
- */
-export function openPart(
-  parts: readonly Part[],
-  type: 'text' | 'reasoning',
-): Extract<Part, { type: 'text' | 'reasoning' }> {
-  for (let at = parts.length - 1; at >= 0; at--) {
-    const part = parts[at]!
-    if (part.type === type && 'text' in part) return part
-    if (part.type !== 'text' && part.type !== 'reasoning') break
-  }
-  return { id: unusedId(parts, type), type, text: '' }
-}
-
 /** An id that follows from the parts, so that whoever extends the same parts makes the same. */
-function unusedId(parts: readonly Part[], type: string): string {
+export function unusedId(parts: readonly Part[], type: string): string {
   const ids = new Set(parts.map(({ id }) => id))
   let id = type
   for (let n = 2; ids.has(id); n++) id = `${type}-${n}`

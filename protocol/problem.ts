@@ -1,7 +1,10 @@
 // The schema of an error on the wire. error-codes.ts has the codes.
 import * as z from 'zod'
-import { errorCodes } from './error-codes.ts'
+import { errors, type ErrorCode } from './error-codes.ts'
 import { SecondStepDemand } from './passkeys.ts'
+
+const isErrorCode = (key: string): key is ErrorCode => Object.hasOwn(errors, key)
+export const errorCodes = Object.keys(errors).filter(isErrorCode)
 
 /** RFC 9457 problem details, as HTTP body (`application/problem+json`) and in a socket's ack. */
 export const Problem = z

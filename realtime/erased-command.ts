@@ -24,7 +24,7 @@ interface SearchedPlace {
  * database must not be in use.
  */
 export async function runErased(
-  { dataDir, mongodbUrl, redisUrl, keysDir }: Config,
+  { dataDir, mongodbUrl, redisUrls = [], keysDir }: Config,
   words: readonly WantedWord[],
   terminal: OperatorTerminal,
 ): Promise<boolean> {
@@ -65,7 +65,10 @@ export async function runErased(
         ...(isDatabase ? withoutKept(findings, inTables) : { findings }),
       })
     })
-  if (redisUrl !== undefined) await searchRedis(redisUrl, words, { print, attempt })
+  for (const [i, url] of redisUrls.entries()) {
+    const name = redisUrls.length === 1 ? 'Redis' : `Redis ${i + 1}`
+    await searchRedis({ name, url }, words, { print, attempt })
+  }
   const result = found === 0 ? 'none has any of the words' : `${found} have some of the words`
   const problem = failed === 0 ? '' : `. ${failed} places could not be searched`
   terminal.tell(`${places} places were searched: ${result}${problem}`)
@@ -137,23 +140,25 @@ async function searchMongodb(
 }
 
 async function searchRedis(
-  url: string,
+  redis: { name: string; url: string },
   words: readonly WantedWord[],
   { print, attempt }: { print: Print; attempt: Attempt },
 ): Promise<void> {
   const { readRedis } = await import('./redis/everything.ts')
-  const { parts, stop } = readRedis(url)
+  const { parts, stop } = readRedis(redis.url)
   try {
-    for (const { name, read } of parts)
-      await attempt(`Redis: ${name}`, async () => {
+    for (const { name, read } of parts) {
+      const place = `${redis.name}: ${name}`
+      await attempt(place, async () => {
         const findings: Findings = new Map()
         let count = 0
         for await (const bytes of read()) {
           count++
           countWords(findings, words, bytes)
         }
-        await print({ place: `Redis: ${name}`, searched: `${count} values`, findings })
+        await print({ place, searched: `${count} values`, findings })
       })
+    }
   } finally {
     stop()
   }

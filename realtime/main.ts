@@ -43,9 +43,6 @@ try {
       requestLogLevel: atTerminal ? 'debug' : 'info',
     },
   )
-  if (!atTerminal) logger.info({ url: server.url }, 'serving')
-  process.stdout.write(`Lockstep is at ${server.url}\n`)
-
   const stopAll = async () => {
     await server.stop()
     await (await embedded)?.stop()
@@ -65,6 +62,9 @@ try {
   process.on('unhandledRejection', (error) =>
     logger.error({ err: error }, 'a rejected promise was not handled'),
   )
+  // Whoever waits for this line may stop the process at once.
+  if (!atTerminal) logger.info({ url: server.url }, 'serving')
+  process.stdout.write(`Lockstep is at ${server.url}\n`)
 } catch (error) {
   const lines =
     error instanceof ConfigError

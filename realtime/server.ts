@@ -66,6 +66,7 @@ import { createShutdown, shutdownTimings } from './lifecycle/shutdown.ts'
 import { repeatEvery } from './concurrency/repeat.ts'
 import { createSecurityLog } from './observability/security-log.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
+import { shareOf } from './log/buckets.ts'
 import { createLog } from './log/log.ts'
 import { startDiskWatch } from './observability/disk-watch.ts'
 import { createMetrics } from './observability/metrics.ts'
@@ -153,8 +154,8 @@ export async function startServer(
 
     // connected early, so that it stops late: parts that stop before it may still have to tell
     // other nodes
-    const link = config.redisUrl ? await linkTo(config.redisUrl, database) : undefined
-    if (link) stops.add('redis', () => link.stop())
+    const links = config.redisUrls ? await linkThrough(config.redisUrls, database) : undefined
+    if (links) stops.add('redis', () => links.stop())
 
     const sessions = createSessions({
       database,
@@ -170,7 +171,7 @@ export async function startServer(
     const tokens = createTokens({ database, serviceKeys, logger, security: securityLog })
     const passwords = createPasswords(options.passwordCost)
     const passwordRules = createPasswordRules()
-    const limits = createRateLimits(options.rateLimits, link && createSharedLimiter(link))
+    const limits = createRateLimits(options.rateLimits, links && createSharedLimiter(links))
     const devices = {
       disconnectSessions: (ids: readonly string[]) => late.gateway?.disconnectSessions(ids),
       renewSockets: (id: string) => late.gateway?.renewSockets(id),
@@ -346,7 +347,7 @@ export async function startServer(
       metrics,
       security: securityLog,
       settings: gatewayOptions,
-      link,
+      links,
       onPeerChange: (user_id, change) => agents.onChange(user_id, change),
     })
     late.gateway = gateway
@@ -368,7 +369,7 @@ export async function startServer(
       project: log.noteSeen,
       logger,
       metrics,
-      link,
+      links,
     })
     stops.add('feed', () => feed.stop())
     await feed.ready
@@ -389,9 +390,10 @@ export async function startServer(
   }
 
   /** A single node doesn't load the Redis client. */
-  async function linkTo(url: string, database: Database) {
-    const { startClusterLink } = await import('./redis/cluster-link.ts')
+  async function linkThrough(urls: readonly string[], database: Database) {
+    const { startClusterLinks } = await import('./redis/cluster-links.ts')
     const { name: deployment, messageKey } = await readDeployment(database)
-    return startClusterLink({ url, deployment, messageKey, node: newId(), logger, metrics })
+    const own = { node: newId(), logger, metrics }
+    return startClusterLinks({ urls, deployment, messageKey, shareOf, ...own })
   }
 }

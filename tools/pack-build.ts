@@ -135,10 +135,20 @@ function destinationOf(file: string, { folder, bundled }: PackageSource): string
  */
 const relativeSpecifier = /(\b(?:from|import|URL\()\s*\(?\s*)(['"]\.{1,2}\/[^'"]+)\.ts(['"])/g
 
+/**
+ * What the compiler adds to every `import()` of an address that is only known at run time, so that
+ * it may end in `.ts`. None does in a package.
+ */
+const addedRewriting = /var __rewriteRelativeImportExtension = [^]*?\n};\n/
+const withoutAdded = (text: string): string =>
+  text
+    .replace(addedRewriting, (added) => added.replaceAll(/[^\n]/g, '')) // keeps lines for the map
+    .replaceAll(/__rewriteRelativeImportExtension\(([^()]*)\)/g, '$1')
+
 /** The text with the specifiers that hold at `destination`. */
 function rewritten(destination: string, text: string, { bundled }: PackageSource): string {
   if (destination.endsWith('.map')) return text
-  let result = text.replace(relativeSpecifier, '$1$2.js$3')
+  let result = withoutAdded(text).replace(relativeSpecifier, '$1$2.js$3')
   for (const { name, as } of bundled) {
     const specifier = new RegExp(`(['"])${name}/([^'"]+)\\1`, 'g')
     result = result.replace(specifier, (_, quote: string, module: string) => {

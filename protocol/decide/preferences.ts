@@ -10,9 +10,20 @@ import type { Preferences, PreferencesCommands } from '../preferences.ts'
  */
 export function decidePreferences(
   held: Preferences,
+  command: PreferencesCommands['update'],
+  context: DecisionContext,
+): DecisionOf<'preferences'> | undefined {
+  const change = predictPreferences(held, command, context)
+  const merged = mergePatch(held.preferences, command.patch)
+  return change && { ...change, before: { patch: inversePatch(held.preferences, merged) } }
+}
+
+/** The same without `before`, which only the log keeps, so that clients don't load its code. */
+export function predictPreferences(
+  held: Preferences,
   { patch, if_version }: PreferencesCommands['update'],
   { user_id }: DecisionContext,
-): DecisionOf<'preferences'> | undefined {
+): Omit<Extract<DecisionOf<'preferences'>, { op: 'updated' }>, 'before'> | undefined {
   if (if_version !== undefined && if_version !== held.version)
     throw new Fault('version_conflict', { current: held })
   const merged = mergePatch(held.preferences, patch)
@@ -22,6 +33,5 @@ export function decidePreferences(
       detail: 'The preferences would become too large',
       limit_bytes: limits.freeFormBytes,
     })
-  const before = { patch: inversePatch(held.preferences, merged) }
-  return { op: 'updated', entity_id: user_id, version: held.version + 1, data: { patch }, before }
+  return { op: 'updated', entity_id: user_id, version: held.version + 1, data: { patch } }
 }

@@ -5,7 +5,7 @@ import { checkOffset, patchedMetadata } from '@lockstep/protocol/decide/host-rep
 import { Fault } from '@lockstep/protocol/errors'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import { limits } from '@lockstep/protocol/limits'
-import { openPart } from '@lockstep/protocol/message-parts'
+import { openPart } from '@lockstep/protocol/open-part'
 import type { Part } from '@lockstep/protocol/parts'
 import type { ProducedPiece } from '@lockstep/protocol/produce'
 import { byteLength, unitsWithoutSpace } from '@lockstep/protocol/text'

@@ -2,7 +2,8 @@
 // of its thinking devices haven't been shown. The invariant: parts are written in their order, so
 // that the log puts each text into the same part as here (`openPart`).
 import { limits } from '@lockstep/protocol/limits'
-import { openPart, replaceTexts } from '@lockstep/protocol/message-parts'
+import { replaceTexts } from '@lockstep/protocol/message-parts'
+import { openPart } from '@lockstep/protocol/open-part'
 import { contentOf, thinkingOf } from '@lockstep/protocol/part-texts'
 import type { Part } from '@lockstep/protocol/parts'
 import { byteLength, firstBytes } from '@lockstep/protocol/text'

@@ -22,8 +22,8 @@ export interface Config extends HostConfig {
   publicOrigins: string[]
   /** Undefined: the embedded database runs in `dataDir`. */
   mongodbUrl?: string
-  /** Undefined: there is a single node. */
-  redisUrl?: string
+  /** At least one, and the same ones in the same order on all nodes. Undefined: a single node. */
+  redisUrls?: string[]
   dataDir: string
   /** The folder with the keys that seal the users' content. Undefined: content isn't sealed. */
   keysDir?: string
@@ -73,6 +73,8 @@ const list = z.string().transform((value) =>
 )
 const url = (protocols: RegExp, what: string) =>
   z.url({ protocol: protocols, error: `must be ${what}` })
+const haveDifferentHosts = (urls: readonly string[]): boolean =>
+  new Set(urls.map((url) => URL.parse(url)?.host)).size === urls.length
 const origin = z
   .string()
   .refine((value) => URL.canParse(value) && new URL(value).origin === value, {
@@ -123,7 +125,14 @@ const Environment = z.object({
     .string()
     .regex(/^mongodb(\+srv)?:\/\/.+/, 'must start with mongodb:// or mongodb+srv://')
     .optional(),
-  REDIS_URL: url(/^rediss?$/, 'an address such as redis://host:6379').optional(),
+  REDIS_URL: list
+    .pipe(
+      z
+        .array(url(/^rediss?$/, 'an address such as redis://host:6379, or several with commas'))
+        .min(1, 'must not be empty')
+        .refine(haveDifferentHosts, 'must not name the same Redis twice'),
+    )
+    .optional(),
   DATA_DIR: z.string().default('./data'),
   KEYS_DIR: z.string().optional(),
   SESSION_SECRET: secrets.optional(),
@@ -241,7 +250,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     port: settings.PORT,
     publicOrigins: settings.PUBLIC_ORIGIN,
     mongodbUrl: settings.MONGODB_URL,
-    redisUrl: settings.REDIS_URL,
+    redisUrls: settings.REDIS_URL,
     dataDir,
     ...(keysDir && { keysDir }),
     sessionSecrets: settings.SESSION_SECRET ?? [keptSecret(dataDir)],

@@ -6,6 +6,7 @@ import { Cursors } from './cursors/cursors.ts'
 import { isOutOfDiskSpace } from './errors.ts'
 import { Oplog } from './oplog/oplog.ts'
 import { RetryableWrites } from './session/retryable-writes.ts'
+import { Memory } from './memory.ts'
 import { pace } from './pace.ts'
 import type { ServerSettings } from './settings.ts'
 import { Catalog, type Collection } from './storage/catalog.ts'
@@ -21,6 +22,8 @@ import { expireDocuments } from './storage/ttl.ts'
 const REMOVAL_PAUSE_MS = 20
 /** Erasures that are requested within this time are done together. */
 const ERASURE_DELAY_MS = 1_000
+/** Time between two looks at the memory that large commands have left. */
+const MEMORY_CHECK_MS = 2_000
 
 /** One open data directory. */
 export class DatabaseEngine {
@@ -65,12 +68,14 @@ export class DatabaseEngine {
     this.writer = new DocumentWriter(this.store, this.catalog, this.documents, this.oplog)
     this.retryableWrites = new RetryableWrites(this.store)
     this.#erasures = new Erasures(this.store, this.oplog)
+    const memory = new Memory(() => this.store.releaseMemory())
     const every = (ms: number, work: () => void): NodeJS.Timeout =>
       setInterval(() => this.#runGuarded(work), ms)
     this.#timers = new Set([
       every(settings.ttlSweepMs, () => this.#expireDocuments()),
       every(settings.trimMs, () => this.#trim()),
       every(settings.noopIntervalMs, () => this.oplog.appendNoopForWaiting()),
+      every(MEMORY_CHECK_MS, () => memory.relieve()),
     ])
     if (this.#erasures.isPending) this.#continueLater(() => this.#erase())
     this.#continueLater(() => this.#discard())

@@ -8,10 +8,14 @@ export const pause = Symbol('pause')
 /** How long a command works at a time, in milliseconds. */
 const SLICE_MS = 8
 
+/** If no command has rested for so long, none of those that run is long. */
+const QUIET_MS = 1_000
+
 /** The slice and the time limit of the command that is working now. */
 class Pace {
   #sliceEnd = 0
   #deadline = Infinity
+  #restedAt = 0
 
   /** Starts the work of a command, which must end `limitMs` milliseconds from now. */
   begin(limitMs: number): void {
@@ -31,13 +35,19 @@ class Pace {
     return now >= this.#sliceEnd
   }
 
+  /** Whether no long command is running. */
+  get isQuiet(): boolean {
+    return performance.now() > this.#restedAt + QUIET_MS
+  }
+
   /** Lets others have a turn. */
   async rest(): Promise<void> {
     const deadline = this.#deadline
     this.#deadline = Infinity
     await new Promise((resolve) => setImmediate(resolve))
     this.#deadline = deadline
-    this.#sliceEnd = performance.now() + SLICE_MS
+    this.#restedAt = performance.now()
+    this.#sliceEnd = this.#restedAt + SLICE_MS
   }
 }
 

@@ -2,7 +2,7 @@
 // own, or, in a cluster, through the tail of the node that holds the lease.
 import { Gauge } from 'prom-client'
 import { retryUntilDone } from '../concurrency/retry.ts'
-import type { ClusterLink } from '../redis/cluster-link.ts'
+import type { ClusterLinks } from '../redis/cluster-links.ts'
 import { readGeneration, readResumeToken } from '../store/feed.ts'
 import { startLeasedFeed } from './leased-feed.ts'
 import type { LeasedRangeTimings } from './leased-range.ts'
@@ -10,8 +10,8 @@ import { allBuckets, createTailStarter, type TailStarterDeps } from './tail-star
 import type { Tail } from './tail.ts'
 
 export interface FeedDeps extends TailStarterDeps {
-  /** The link to the other nodes. Absent: this node is the only one. */
-  link?: ClusterLink
+  /** The links to the other nodes. Absent: this node is the only one. */
+  links?: ClusterLinks
   leaseTimings?: LeasedRangeTimings
 }
 
@@ -23,10 +23,10 @@ export interface Feed {
   stop(): Promise<void>
 }
 
-/** Starts a feed with leases if there is a link to other nodes, otherwise one that tails alone. */
+/** Starts a feed with leases if there are links to other nodes, otherwise one that tails alone. */
 export function startFeed(deps: FeedDeps): Feed {
-  const { link } = deps
-  const feed: Feed = link ? startLeasedFeed({ ...deps, link }) : startSingleFeed(deps)
+  const { links } = deps
+  const feed: Feed = links ? startLeasedFeed({ ...deps, links }) : startSingleFeed(deps)
   new Gauge({
     name: 'lockstep_feed_ready',
     help: '1 while changes reach this node',

@@ -1,9 +1,11 @@
 // The feed of a node in a cluster. Each range of buckets has a lease, and the nodes that are alive
-// share the leases fairly.
+// share the leases fairly. A lease is kept, and its beats are sent, in the Redis of its users, so
+// whoever loses a Redis tails the ranges of that one only.
 import { Gauge } from 'prom-client'
 import { repeatEvery } from '../concurrency/repeat.ts'
 import { retryUntilDone } from '../concurrency/retry.ts'
 import type { ClusterLink } from '../redis/cluster-link.ts'
+import type { ClusterLinks } from '../redis/cluster-links.ts'
 import { createRedisLease } from '../redis/lease.ts'
 import { readGeneration, readLeaseCount, readResumeToken } from '../store/feed.ts'
 import {
@@ -20,14 +22,14 @@ import {
 } from './tail-starter.ts'
 
 export interface LeasedFeedDeps extends TailStarterDeps {
-  link: ClusterLink
+  links: ClusterLinks
   leaseTimings?: LeasedRangeTimings
 }
 
 export function startLeasedFeed(deps: LeasedFeedDeps) {
   const {
     database,
-    link,
+    links,
     logger,
     compareHeads,
     metrics,
@@ -44,9 +46,9 @@ export function startLeasedFeed(deps: LeasedFeedDeps) {
   const heldLeases = () => count((range) => range.heldGeneration() !== undefined)
   const isHealthy = () => ranges.size > 0 && count((range) => !range.isHealthy()) === 0
 
-  function createRange(bucketRange: BucketRange): LeasedRange {
+  function createRange(bucketRange: BucketRange, link: ClusterLink): LeasedRange {
     const { name } = bucketRange
-    const key = `${link.prefix}:{lease:${name}}`
+    const key = `${links.messages.prefix}:{lease:${name}}`
     const range: LeasedRange = new LeasedRange({
       range: bucketRange,
       link,
@@ -82,17 +84,19 @@ export function startLeasedFeed(deps: LeasedFeedDeps) {
     stopRepetitions.push(repeatEvery(timings.checkMs, job, { failed }))
   }
 
-  link.onBroadcast('feed', (message) => {
-    const beat = HolderBeat.parse(message)
-    ranges.get(beat.range)?.receiveBeat(beat)
-  })
-  link.onRecovered(() => void compareHeads())
+  for (const link of links.all) {
+    link.onBroadcast('feed', (message) => {
+      const beat = HolderBeat.parse(message)
+      ranges.get(beat.range)?.receiveBeat(beat)
+    })
+    link.onRecovered(() => void compareHeads())
+  }
 
   async function startRanges(): Promise<void> {
-    const bucketsOfLeases = bucketRanges(await readLeaseCount(database))
+    const leaseCount = await readLeaseCount(database)
     if (stopping.signal.aborted) return
-    for (const bucketRange of bucketsOfLeases)
-      ranges.set(bucketRange.name, createRange(bucketRange))
+    for (const [link, bucketRange] of rangesOfLinks(links.all, leaseCount))
+      ranges.set(bucketRange.name, createRange(bucketRange, link))
     for (const range of ranges.values()) {
       maintain(() => range.maintainLease())
       maintain(() => range.maintainTail())
@@ -130,4 +134,14 @@ export function startLeasedFeed(deps: LeasedFeedDeps) {
       await Promise.all([...ranges.values()].map((range) => range.stop()))
     },
   }
+}
+
+/** Splits the buckets into `leaseCount` ranges or more, so that each range has one link. */
+export function rangesOfLinks<Link>(
+  links: readonly Link[],
+  leaseCount: number,
+): [Link, BucketRange][] {
+  const perLink = Math.ceil(leaseCount / links.length)
+  const ranges = bucketRanges(perLink * links.length)
+  return ranges.map((range, i) => [links[Math.floor(i / perLink)]!, range])
 }

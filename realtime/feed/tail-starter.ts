@@ -3,7 +3,8 @@
 import { Counter, Histogram } from 'prom-client'
 import type { WireChange } from '@lockstep/protocol/change'
 import type { Topic } from '@lockstep/protocol/topics'
-import { BUCKETS, toChange } from '../log/entry.ts'
+import { shareStart } from '../log/buckets.ts'
+import { toChange } from '../log/entry.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import { isResumable, openChangeStream } from '../store/change-stream.ts'
@@ -45,10 +46,9 @@ export const allBuckets: BucketRange = { name: '0/1', buckets: undefined }
 /** Splits the buckets into `count` ranges, as equal as possible. */
 export function bucketRanges(count: number): BucketRange[] {
   if (count === 1) return [allBuckets]
-  const bound = (i: number) => Math.round((i * BUCKETS) / count)
   return Array.from({ length: count }, (_, i) => ({
     name: `${i}/${count}`,
-    buckets: [bound(i), bound(i + 1)],
+    buckets: [shareStart(i, count), shareStart(i + 1, count)],
   }))
 }
 

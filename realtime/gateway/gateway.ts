@@ -19,7 +19,7 @@ import type { Log } from '../log/log.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { SecurityLog } from '../observability/security-log.ts'
 import type { Metrics } from '../observability/metrics.ts'
-import type { ClusterLink } from '../redis/cluster-link.ts'
+import type { ClusterLinks } from '../redis/cluster-links.ts'
 import { createAdmission, createIdentityCache } from './admission.ts'
 import { ConnectionRegistry } from './connection-registry.ts'
 import { sessionRoom, userRoom, type ConnectionIdentity, type JoinedSocket } from './connection.ts'
@@ -81,8 +81,8 @@ export interface GatewayDeps {
   /** Gets the refused handshakes. */
   security?: SecurityLog
   metrics: Metrics
-  /** The link to the other nodes. Absent: this node is the only one. */
-  link?: ClusterLink
+  /** The links to the other nodes. Absent: this node is the only one. */
+  links?: ClusterLinks
   /** Called with each change that another node has sent, after it was offered to the devices. */
   onPeerChange?(user_id: string, change: WireChange): void
   settings?: GatewaySettings
@@ -141,7 +141,7 @@ export interface Gateway {
 
 /** Attaches the namespaces of all topics to the HTTP server. */
 export function startGateway(deps: GatewayDeps): Gateway {
-  const { sessions, log, logger, toFault, link, settings = gatewaySettings } = deps
+  const { sessions, log, logger, toFault, links, settings = gatewaySettings } = deps
   const { timings } = settings
   const { io, joinedInDebt, allClosed, close } = openSocketServer(deps.httpServer, settings, deps)
   let isDraining = false
@@ -162,10 +162,10 @@ export function startGateway(deps: GatewayDeps): Gateway {
     pause,
     onDeviceBehind: gatewayMetrics.deviceBehind,
   })
-  const peers = link
+  const peers = links
     ? connectPeers({
         io,
-        link,
+        links,
         registry,
         headReader,
         headComparison,
@@ -279,7 +279,7 @@ export function startGateway(deps: GatewayDeps): Gateway {
 
   function disconnectRooms(rooms: string[]): void {
     for (const topic of topics) io.of(`/${topic}`).local.in(rooms).disconnectSockets(true)
-    if (!link) return
+    if (!links) return
     const tellPeers = () => {
       for (const topic of topics) io.of(`/${topic}`).in(rooms).disconnectSockets(true)
     }

@@ -10,6 +10,7 @@ import type { Trace } from '@lockstep/protocol/traces'
 import { repeatEvery } from '../concurrency/repeat.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { ClusterLink } from '../redis/cluster-link.ts'
+import type { ClusterLinks } from '../redis/cluster-links.ts'
 import { createAnnouncements } from './announcements.ts'
 import type { ConnectionRegistry } from './connection-registry.ts'
 import type { TopicServer } from './connection.ts'
@@ -72,7 +73,7 @@ export function withoutPeers(registry: ConnectionRegistry): Peers {
 
 export interface PeersDeps {
   io: TopicServer
-  link: ClusterLink
+  links: ClusterLinks
   registry: ConnectionRegistry
   headReader: HeadReader
   headComparison: Pick<HeadComparison, 'compareWith' | 'compareSoonWith' | 'noteChange'>
@@ -91,10 +92,10 @@ export interface PeersDeps {
  * Sets the adapter of the server, and must therefore be called before its namespaces are created.
  */
 export function connectPeers(deps: PeersDeps): Peers {
-  const { io, link, registry, headReader, headComparison, logger } = deps
-  const relay = createRelay({ link, onMessage, onSubscribed, logger })
+  const { io, links, registry, headReader, headComparison, logger } = deps
+  const relay = createRelay({ links, onMessage, onSubscribed, logger })
   const presence = new Presence({
-    node: link.node,
+    node: links.node,
     localConnections: (user_id) => registry.connectionsOf(user_id, 'account'),
     sendUpdate: (user_id, payload) =>
       relay.send({ topic: 'account', user_id, event: 'presence', payload }),
@@ -121,7 +122,9 @@ export function connectPeers(deps: PeersDeps): Peers {
         return presence.applyUpdate(user_id, message.payload)
       case 'who':
         presence.applySnapshot(user_id, message.payload)
-        sendCorrections(message.payload.node, [[user_id, presence.snapshot(user_id).present]])
+        sendCorrections(links.of(user_id), message.payload.node, [
+          [user_id, presence.snapshot(user_id).present],
+        ])
     }
   }
 
@@ -135,9 +138,13 @@ export function connectPeers(deps: PeersDeps): Peers {
     )
   }
 
-  function sendCorrections(node: string, corrections: PresenceCorrection[]): void {
+  function sendCorrections(
+    link: ClusterLink,
+    node: string,
+    corrections: PresenceCorrection[],
+  ): void {
     if (corrections.length === 0) return
-    const message: Corrections = { node: link.node, corrections }
+    const message: Corrections = { node: links.node, corrections }
     link.broadcast(correctionsChannel(node), message)
   }
 
@@ -149,62 +156,70 @@ export function connectPeers(deps: PeersDeps): Peers {
     }
   }
 
-  /** Repairs what was lost while this node or Redis could not be heard. */
-  async function exchangeAllSnapshots(): Promise<void> {
-    await inParts(registry.userIds('account'), (user_ids) =>
+  /** Repairs what was lost while this node or the Redis of this link could not be heard. */
+  async function exchangeAllSnapshots(link: ClusterLink): Promise<void> {
+    const usersOfLink = registry.userIds('account').filter((user_id) => links.of(user_id) === link)
+    await inParts(usersOfLink, (user_ids) =>
       user_ids.forEach((user_id) => presence.exchangeSnapshots(user_id)),
     )
-    await sendDigests()
+    await sendDigests(link)
   }
 
   /**
    * A peer that has no connection of a user any more does not hear the questions about this user.
    * The digests are therefore sent to each peer by its name.
    */
-  async function sendDigests(): Promise<void> {
-    for (const [node, digests] of presence.digests())
-      await inParts(digests, (beliefs) => {
-        const message: Digests = { node: link.node, beliefs }
+  async function sendDigests(link: ClusterLink): Promise<void> {
+    for (const [node, digests] of presence.digests()) {
+      const ofLink = digests.filter(([user_id]) => links.of(user_id) === link)
+      await inParts(ofLink, (beliefs) => {
+        const message: Digests = { node: links.node, beliefs }
         link.broadcast(digestsChannel(node), message)
       })
+    }
   }
 
   const announcements = createAnnouncements(deps.announceAfterMs, (user_id, topic, payload) =>
     relay.send({ topic, user_id, event: 'head', payload }),
   )
 
-  let lostCount = 0
-  const stopDigests = repeatEvery(
-    deps.digestsEveryMs,
-    async () => {
-      // Once the link works again, all snapshots are exchanged.
-      if (!link.isConnected()) return
-      const before = lostCount
-      lostCount = link.publisher.lostCount()
-      await (lostCount === before ? sendDigests() : exchangeAllSnapshots())
-    },
-    {
-      firstAfterMs: deps.digestsEveryMs,
-      failed: (error) => logger.warn({ err: error }, 'presence could not be compared'),
-    },
-  )
+  const stopDigests = links.all.map((link) => {
+    let lostCount = 0
+    return repeatEvery(
+      deps.digestsEveryMs,
+      async () => {
+        // Once the link works again, all snapshots are exchanged.
+        if (!link.isConnected()) return
+        const before = lostCount
+        lostCount = link.publisher.lostCount()
+        await (lostCount === before ? sendDigests(link) : exchangeAllSnapshots(link))
+      },
+      {
+        firstAfterMs: deps.digestsEveryMs,
+        failed: (error) => logger.warn({ err: error }, 'presence could not be compared'),
+      },
+    )
+  })
 
-  link.onBroadcast(digestsChannel(link.node), (message) => {
-    const { node, beliefs } = Digests.parse(message)
-    sendCorrections(node, presence.correctionsOf(beliefs))
-  })
-  link.onBroadcast(correctionsChannel(link.node), (message) => {
-    const { node, corrections } = Corrections.parse(message)
-    for (const [user_id, present] of corrections) presence.applySnapshot(user_id, { node, present })
-  })
+  for (const link of links.all) {
+    link.onBroadcast(digestsChannel(links.node), (message) => {
+      const { node, beliefs } = Digests.parse(message)
+      sendCorrections(link, node, presence.correctionsOf(beliefs))
+    })
+    link.onBroadcast(correctionsChannel(links.node), (message) => {
+      const { node, corrections } = Corrections.parse(message)
+      for (const [user_id, present] of corrections)
+        presence.applySnapshot(user_id, { node, present })
+    })
+    link.onRecovered(() => void exchangeAllSnapshots(link))
+    link.onNodeGone(() => {
+      const alive = links.aliveNodes()
+      presence.forgetDeadNodes((node) => alive.has(node))
+    })
+  }
   io.adapter(relay.adapter)
   const account = io.of('/account')
   account.on('online', (user_id, answer) => answer([...registry.sessionIds(user_id)]))
-  link.onRecovered(() => void exchangeAllSnapshots())
-  link.onNodeGone(() => {
-    const alive = link.aliveNodes()
-    presence.forgetDeadNodes((node) => alive.has(node))
-  })
 
   return {
     presence,
@@ -216,7 +231,7 @@ export function connectPeers(deps: PeersDeps): Peers {
     },
     async onlineSessions(user_id) {
       const here = registry.sessionIds(user_id)
-      if (!link.isConnected()) return here
+      if (!links.isConnected()) return here
       const answered = new Promise<string[][]>((resolve) => {
         account.serverSideEmit('online', user_id, (_error: Error | null, answers: string[][]) =>
           resolve(answers),
@@ -227,7 +242,7 @@ export function connectPeers(deps: PeersDeps): Peers {
     },
     stop() {
       announcements.stop()
-      void stopDigests()
+      for (const stopRepetition of stopDigests) void stopRepetition()
     },
   }
 }

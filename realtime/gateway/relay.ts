@@ -3,6 +3,9 @@
 // sockets of the room directly, past the devices' state machines, and it would publish before it
 // served its own node. Here it only carries messages: a message from another node is handed to the
 // gateway, and a message never comes back to its sender.
+//
+// What concerns a user goes through the Redis of this user. What concerns a whole namespace goes
+// through all of them, and whoever receives it twice passes it on once.
 import { createShardedAdapter } from '@socket.io/redis-adapter'
 import { MessageType, type ClusterMessage } from 'socket.io-adapter'
 import { PacketType } from 'socket.io-parser'
@@ -15,6 +18,8 @@ import { Topic } from '@lockstep/protocol/topics'
 import { Trace } from '@lockstep/protocol/traces'
 import type { Logger } from '../observability/logger.ts'
 import type { ClusterLink } from '../redis/cluster-link.ts'
+import type { ClusterLinks } from '../redis/cluster-links.ts'
+import { codeOf } from '../redis/message-seals.ts'
 import { userOfRoom, userRoom } from './connection.ts'
 import type { PresenceSnapshot, PresenceUpdate } from './presence.ts'
 
@@ -88,7 +93,7 @@ export interface Relay {
 }
 
 export interface RelayDeps {
-  link: ClusterLink
+  links: ClusterLinks
   onMessage(message: NodeMessage): void
   /** Messages for this user and topic arrive from now on. Earlier ones may have been missed. */
   onSubscribed(topic: Topic, user_id: string): void
@@ -96,10 +101,10 @@ export interface RelayDeps {
 }
 
 export function createRelay(deps: RelayDeps): Relay {
-  const { link, logger } = deps
+  const { links, logger } = deps
   const adapters = new Map<string, AdapterInternals>()
-  const createAdapter = createShardedAdapter(publishingClient(link), subscribingClient(deps), {
-    channelPrefix: link.channelPrefix,
+  const createAdapter = createShardedAdapter(publishingClient(links), subscribingClient(deps), {
+    channelPrefix: links.messages.channelPrefix,
     subscriptionMode: 'dynamic',
   })
 
@@ -178,16 +183,29 @@ function toNodeMessage({ nsp, data }: Extract<ClusterMessage, { type: MessageTyp
   return { topic, user_id, event, payload } as NodeMessage
 }
 
+/** The user whom a channel is about; undefined if it is about a whole namespace. */
+const userOf = (channel: string): string | undefined => userOfRoom(channel.split('#')[2] ?? '')
+const topicOf = (channel: string): Topic => Topic.parse(channel.split('#')[1]?.slice(1))
+
+function linksFor(channel: string, links: ClusterLinks): readonly ClusterLink[] {
+  const user_id = userOf(channel)
+  return user_id ? [links.of(user_id)] : links.all
+}
+
 /**
  * The part of a Redis client that the adapter uses to publish. The adapter does not handle a
  * rejection of `send_command`, with which it counts the subscribers of a channel, so this never
  * rejects.
  */
-const publishingClient = ({ publisher, commands }: ClusterLink) => ({
-  spublish: (channel: string, payload: string | Buffer) => publisher.spublish(channel, payload),
+const publishingClient = (links: ClusterLinks) => ({
+  spublish: (channel: string, payload: string | Buffer) =>
+    Promise.any(
+      linksFor(channel, links).map(({ publisher }) => publisher.spublish(channel, payload)),
+    ),
   send_command: (name: string, args: string[], callback: (error: null, reply: unknown) => void) => {
     const onlyThisNode = [args[1], '1']
-    commands.call(name, ...args).then(
+    const heard = links.all.find((link) => link.isConnected()) ?? links.all[0]!
+    heard.commands.call(name, ...args).then(
       (reply) => callback(null, reply),
       () => callback(null, onlyThisNode),
     )
@@ -198,33 +216,73 @@ const publishingClient = ({ publisher, commands }: ClusterLink) => ({
  * The part of a Redis client that the adapter uses to subscribe. Messages go to users only, so the
  * rooms of sessions get no channels.
  */
-function subscribingClient({ link, onSubscribed, logger }: RelayDeps) {
-  const { subscriber, subscriptions } = link
+function subscribingClient({ links, onSubscribed, logger }: RelayDeps) {
   const isSessionRoom = (channel: string) => channel.includes('#session:')
+  const isFirstCopy = createCopyFilter()
+
+  function receive(
+    link: ClusterLink,
+    sealed: Buffer,
+    channel: Buffer,
+    listener: (channel: Buffer, payload: Buffer) => void,
+  ): void {
+    const payload = links.messages.open(String(channel), sealed)
+    if (!payload || (!userOf(String(channel)) && !isFirstCopy(link, sealed))) return
+    // whatever cannot be read, at whichever depth, ends here instead of ending the node
+    try {
+      listener(channel, payload)
+    } catch (error) {
+      links.messages.countMalformed()
+      logger.warn({ err: error }, 'a message from another node could not be read')
+    }
+  }
+
   return {
-    on: (event: string, listener: (channel: Buffer, payload: Buffer) => void) =>
-      subscriber.on(event, (channel: Buffer, sealed: Buffer) => {
-        const payload = link.open(String(channel), sealed)
-        if (!payload) return
-        // whatever cannot be read, at whichever depth, ends here instead of ending the node
-        try {
-          listener(channel, payload)
-        } catch (error) {
-          link.countMalformed()
-          logger.warn({ err: error }, 'a message from another node could not be read')
-        }
-      }),
+    on(event: string, listener: (channel: Buffer, payload: Buffer) => void) {
+      for (const link of links.all)
+        link.subscriber.on(event, (channel: Buffer, sealed: Buffer) =>
+          receive(link, sealed, channel, listener),
+        )
+    },
     ssubscribe(channel: string) {
       if (isSessionRoom(channel)) return
-      void subscriptions.add('sharded', channel).then(() => {
-        const [, namespace = '', room = ''] = channel.split('#')
-        const user_id = userOfRoom(room)
-        if (user_id) onSubscribed(Topic.parse(namespace.slice(1)), user_id)
-      })
+      const user_id = userOf(channel)
+      for (const { subscriptions } of linksFor(channel, links))
+        void subscriptions.add('sharded', channel).then(() => {
+          if (user_id) onSubscribed(topicOf(channel), user_id)
+        })
     },
     sunsubscribe(channels: string | string[]) {
       const ofUsers = [channels].flat().filter((channel) => !isSessionRoom(channel))
-      subscriptions.remove('sharded', ofUsers)
+      for (const link of links.all)
+        link.subscriptions.remove(
+          'sharded',
+          ofUsers.filter((channel) => linksFor(channel, links).includes(link)),
+        )
     },
+  }
+}
+
+/** Messages about whole namespaces that may still come through another link. */
+const REMEMBERED_COPIES = 1_000
+
+/**
+ * Tells the first copy of a message from those that come through further links. A message that the
+ * same link brings again was sent again.
+ */
+function createCopyFilter(): (link: ClusterLink, sealed: Buffer) => boolean {
+  const broughtBy = new Map<string, Set<ClusterLink>>()
+  return (link, sealed) => {
+    const code = codeOf(sealed)
+    const known = broughtBy.get(code)
+    if (known && !known.has(link)) {
+      known.add(link)
+      return false
+    }
+    broughtBy.delete(code)
+    broughtBy.set(code, new Set([link]))
+    const [oldest] = broughtBy.keys()
+    if (broughtBy.size > REMEMBERED_COPIES && oldest !== undefined) broughtBy.delete(oldest)
+    return true
   }
 }

@@ -11,15 +11,10 @@ import { changeId, storedBytes, topicKey } from '../store/changes.ts'
 import type { ChangeDocument } from '../store/documents.ts'
 import { jsonBytes } from '../store/json-bytes.ts'
 import { packContent, unpackContent } from '../store/packed-parts.ts'
+import { bucketOf } from './buckets.ts'
 
 /** Largest entry as it is stored. A document and an event of the change stream may have 16 MB. */
 const ENTRY_BYTES = 12 * 1024 * 1024
-
-/**
- * Number of buckets. A feed's lease covers a range of them. It never changes, because each entry
- * stores its bucket.
- */
-export const BUCKETS = 1024
 
 /** The device in the changes that the server makes by itself. */
 export const SERVER_DEVICE = 'Lockstep'
@@ -46,9 +41,6 @@ export interface CommandContext extends Caller {
    */
   if_version?: number
 }
-
-const bucketOf = (user_id: string): number =>
-  createHash('sha256').update(user_id).digest().readUInt32BE() % BUCKETS
 
 /** A hash of a command that doesn't depend on the order of its keys. */
 export function fingerprintOf(command: unknown): string {

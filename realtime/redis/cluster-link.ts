@@ -1,15 +1,12 @@
-// The link of a node to the other nodes of its deployment, through Redis. Each node publishes a
+// The link of a node to the other nodes of its deployment, through one Redis. Each node publishes a
 // heartbeat and must receive it itself. Only this echo proves that publishing, Redis and
 // subscribing all work, whether Redis refuses connections, leaves them half-open, hangs or is
 // flooded. The heartbeats of the other nodes tell which nodes are alive.
-import { createHmac } from 'node:crypto'
-import { Gauge, Counter } from 'prom-client'
 import type { Redis } from 'ioredis'
 import * as z from 'zod'
 import type { Logger } from '../observability/logger.ts'
-import type { Metrics } from '../observability/metrics.ts'
-import { connectRedis } from './connections.ts'
-import { createMessageSeals } from './message-seals.ts'
+import type { connectRedis } from './connections.ts'
+import type { DeploymentMessages } from './deployment-messages.ts'
 import { createPublisher, type Publisher } from './publisher.ts'
 import { createSubscriptions, type Subscriptions } from './subscriptions.ts'
 
@@ -23,7 +20,7 @@ export interface ClusterLinkTimings {
   /** After this time without a heartbeat, another node counts as gone. */
   nodeTimeoutMs: number
 }
-const defaultTimings: ClusterLinkTimings = {
+export const clusterLinkTimings: ClusterLinkTimings = {
   heartbeatMs: 1_000,
   echoTimeoutMs: 3_000,
   reconnectMs: 5_000,
@@ -31,22 +28,8 @@ const defaultTimings: ClusterLinkTimings = {
 }
 
 export interface ClusterLink {
-  /**
-   * Begins every key and channel. It separates deployments that share a Redis: numbered databases
-   * of Redis would not separate published messages.
-   */
-  readonly prefix: string
-  /** Begins every channel. Messages without an authentication code have other channels. */
-  readonly channelPrefix: string
-  /** The message in a channel; undefined, and counted, if no node of this deployment sent it. */
-  open(channel: string, sealed: Buffer): Buffer | undefined
-  /** Counts a message that a node of this deployment sent and that can't be understood. */
-  countMalformed(): void
-  /**
-   * A name for a part of a key that tells something of a person. Only the nodes of this deployment
-   * can compute it.
-   */
-  pseudonymOf(text: string | number): string
+  /** Host and port of Redis. */
+  readonly address: string
   /** The id of this node. */
   readonly node: string
   readonly publisher: Publisher
@@ -81,17 +64,12 @@ type Heartbeat = z.infer<typeof Heartbeat>
 
 export interface ClusterLinkDeps {
   url: string
-  /** A name that only the nodes of one deployment share. */
-  deployment: string
-  /** A secret that only the nodes of one deployment share. */
-  messageKey: string
+  messages: DeploymentMessages
   /** An id for this node that no other node has. */
   node: string
   logger: Logger
-  metrics: Metrics
-  timings?: ClusterLinkTimings
-  /** Default: connects to the Redis at `url`. */
-  connect?: typeof connectRedis
+  timings: ClusterLinkTimings
+  connect: typeof connectRedis
 }
 
 /**
@@ -99,13 +77,12 @@ export interface ClusterLinkDeps {
  * one: the node then works alone until Redis can be reached.
  */
 export async function startClusterLink(deps: ClusterLinkDeps): Promise<ClusterLink> {
-  const { url, deployment, messageKey, node, logger, metrics, timings = defaultTimings } = deps
-  const { connect = connectRedis } = deps
-  const { commands, subscriber, reconnect, stop } = connect(url, logger)
-  const prefix = `lockstep:${deployment}`
-  const channelPrefix = `${prefix}:sealed`
-  const seals = createMessageSeals(messageKey)
-  const publisher = createPublisher(commands, seals)
+  const { url, messages, node, timings } = deps
+  const { channelPrefix } = messages
+  const address = addressOf(url)
+  const logger = deps.logger.child({ redis: address })
+  const { commands, subscriber, reconnect, stop } = deps.connect(url, logger)
+  const publisher = createPublisher(commands, messages)
   const subscriptions = createSubscriptions(subscriber, logger)
   const handlers = new Map<string, (message: unknown) => void>()
   const recoveredCallbacks: (() => void)[] = []
@@ -114,12 +91,6 @@ export async function startClusterLink(deps: ClusterLinkDeps): Promise<ClusterLi
   const echo = watchEcho(timings)
   /** The other nodes, and when each was heard last. */
   const otherNodes = new Map<string, number>()
-  const refused = new Counter({
-    name: 'lockstep_redis_refused_total',
-    help: 'Messages that were not from a node of this deployment, or not understood',
-    labelNames: ['reason'],
-    registers: [metrics],
-  })
   let sent = 0
 
   const isConnected = () => echo.isFresh()
@@ -135,20 +106,14 @@ export async function startClusterLink(deps: ClusterLinkDeps): Promise<ClusterLi
     void subscriptions.add('plain', `${channelPrefix}:${channel}`)
   }
 
-  const open = (channel: string, sealed: Buffer) => {
-    const message = seals.open(channel, sealed)
-    if (!message) refused.inc({ reason: 'forged' })
-    return message
-  }
-  const countMalformed = () => refused.inc({ reason: 'malformed' })
   subscriber.on('messageBuffer', (channelName: Buffer, sealed: Buffer) => {
     const channel = String(channelName)
-    const message = open(channel, sealed)
+    const message = messages.open(channel, sealed)
     if (!message) return
     try {
       handlers.get(channel)?.(JSON.parse(String(message)))
     } catch (error) {
-      countMalformed()
+      messages.countMalformed()
       logger.warn({ err: error, channel }, 'a message from another node could not be read')
     }
   })
@@ -182,18 +147,12 @@ export async function startClusterLink(deps: ClusterLinkDeps): Promise<ClusterLi
   commands.once('ready', sendHeartbeat)
   void subscriptions.add('plain', `${channelPrefix}:nodes`).then(sendHeartbeat)
   const timer = setInterval(sendHeartbeat, timings.heartbeatMs)
-  registerMetrics(metrics, { isConnected, publisher, nodeCount: () => otherNodes.size + 1 })
 
   const withoutEcho = setTimeout(() => firstEcho.resolve(), timings.echoTimeoutMs)
   await firstEcho.promise
   clearTimeout(withoutEcho)
   return {
-    prefix,
-    channelPrefix,
-    open,
-    countMalformed,
-    pseudonymOf: (text) =>
-      createHmac('sha256', messageKey).update(`key\0${text}`).digest('base64url').slice(0, 22),
+    address,
     node,
     publisher,
     subscriptions,
@@ -245,40 +204,7 @@ function watchEcho(timings: ClusterLinkTimings) {
   }
 }
 
-function registerMetrics(
-  metrics: Metrics,
-  source: { isConnected(): boolean; publisher: Publisher; nodeCount(): number },
-): void {
-  const registers = [metrics]
-  const gauge = (name: string, help: string, value: () => number) =>
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(value())
-      },
-    })
-  const counter = (name: string, help: string, value: () => number) =>
-    new Counter({
-      name,
-      help,
-      registers,
-      collect() {
-        this.reset()
-        this.inc(value())
-      },
-    })
-  gauge('lockstep_redis_heard', '1 while this node receives its own heartbeats through Redis', () =>
-    Number(source.isConnected()),
-  )
-  gauge('lockstep_nodes', 'Nodes that this node knows to be alive, including itself', () =>
-    source.nodeCount(),
-  )
-  counter('lockstep_redis_published_total', 'Messages published', () =>
-    source.publisher.publishedCount(),
-  )
-  counter('lockstep_redis_lost_total', 'Messages that Redis did not take in time', () =>
-    source.publisher.lostCount(),
-  )
+/** Host and port, without the password. */
+function addressOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).host : url
 }

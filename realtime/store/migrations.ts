@@ -83,15 +83,24 @@ export async function migrateSchema(
     const free = { $or: [{ owner: null }, { $expr: { $lt: ['$until', '$$NOW'] } }] }
     const taken = await schema.updateOne({ _id: 'schema', version, ...free }, renewed)
     if (taken.modifiedCount === 0) await sleep(POLL_MS)
-    else await advance(step, version + 1)
+    else await advance(step, version)
   }
 
+  /**
+   * Runs the step after `version`. The steps after it that do the same are done by that too: a new
+   * database begins with many steps that make all indexes.
+   */
   async function advance(step: SchemaMigration, version: number): Promise<void> {
+    const different = steps.findIndex(({ run }, at) => at > version && run !== step.run)
+    const end = different === -1 ? steps.length : different
+    const minimum = steps
+      .slice(version, end)
+      .findLast((done) => done.minimum !== undefined)?.minimum
     // if a renewal fails, the next one follows soon; if the lease is lost, the step just runs twice
     const timer = setInterval(() => void renew().catch(() => undefined), RENEW_MS)
     try {
       await step.run(database)
-      await release({ version, ...(step.minimum !== undefined && { minimum: step.minimum }) })
+      await release({ version: end, ...(minimum !== undefined && { minimum }) })
     } catch (error) {
       await release({})
       throw error

@@ -67,7 +67,10 @@ describe.each(['each node with a tail of its own', 'one tail, and Redis'])(
       const redis = how.includes('Redis') ? stack.use(await TestRedis.start()) : undefined
       const server = stack.use(await OpenAiServer.start())
       const database = stack.use(freshDatabase())
-      const settings = { assistant: { baseUrl: server.url, model: 'tiny' }, redisUrl: redis?.url }
+      const settings = {
+        assistant: { baseUrl: server.url, model: 'tiny' },
+        redisUrls: redis && [redis.url],
+      }
       const one = stack.use(await startNode(database, settings))
       const two = stack.use(await startNode(database, settings))
       return { server, one, two, [Symbol.asyncDispose]: () => stack.disposeAsync() }

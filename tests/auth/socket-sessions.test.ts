@@ -43,14 +43,14 @@ const everywhere = (person: Person, node: TestNode) =>
   Promise.all(topics.map((topic) => person.at(node).device(topic)))
 
 describe.each([
-  ['with Redis', () => redis.url],
+  ['with Redis', () => [redis.url]],
   ['without Redis', () => undefined],
-])('two nodes %s', (_, redisUrl) => {
+])('two nodes %s', (_, redisUrls) => {
   let [here, there]: TestNode[] = []
   let alice: Person
   beforeAll(async () => {
-    here = await startNode(fresh, { redisUrl: redisUrl() })
-    there = await startNode(fresh, { redisUrl: redisUrl() })
+    here = await startNode(fresh, { redisUrls: redisUrls() })
+    there = await startNode(fresh, { redisUrls: redisUrls() })
     alice = await signUp(here, 'alice')
   })
   afterAll(async () => {

@@ -28,7 +28,7 @@ let alice: Person
 beforeAll(async () => {
   redis = await TestRedis.start()
   const settings = {
-    redisUrl: redis.url,
+    redisUrls: [redis.url],
     serviceKeys: [digest],
     trustedProxy: { userHeader: 'x-user', secrets: ['a secret of the proxy, 32 and more'] },
     withoutPasswords: false,

@@ -224,7 +224,7 @@ test(
   TIMEOUT,
   async () => {
     await using database = freshDatabase()
-    await using stranger = await startNode(database, { redisUrl: cluster.redis.url })
+    await using stranger = await startNode(database, { redisUrls: [cluster.redis.url] })
     const holds = async () =>
       expect(await readMetric(stranger, 'lockstep_feed_leases_held')).toBe(1)
     await eventually(holds, { within: 10_000, what: 'it tails its own database' })

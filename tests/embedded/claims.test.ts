@@ -22,7 +22,7 @@ function claimed(kind: string): string[] {
 
 test.each([
   ['Commands', [...commands.keys()].filter((name) => !name.endsWith('Transaction'))],
-  ['Update operators', Object.keys(updateOperators)],
+  ['Update operators', [...Object.keys(updateOperators), 'field.$', 'field.$[]']],
   ['Stages', [...stageNames, '$changeStream']],
   ['Accumulators', accumulatorNames],
   ['Expression operators', Object.keys(operators)],
@@ -71,6 +71,7 @@ describe('what MongoDB 5.0 has and the engine doesn’t claim', () => {
     [2, find({ filter: { count: { $bitsAllSet: 1 } } })],
     [238, update({ $inc: { price: 1 } })],
     [238, update({ $mul: { price: 2 } })],
+    [9, update({ $bit: { count: { or: 1 } } })],
   ])('is refused with code %i: %j', async (code, command) => {
     const reply = await database.db
       .command(command)

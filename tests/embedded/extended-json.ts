@@ -12,7 +12,7 @@ import {
   ObjectId,
   Timestamp,
 } from 'bson'
-import { BsonUndefined, dateOf, Doc } from '../../realtime/embedded/bson/doc.ts'
+import { DeprecatedValue, dateOf, Doc } from '../../realtime/embedded/bson/doc.ts'
 
 /** Stands for a value of this type that the server chose. */
 export class Made {
@@ -39,7 +39,7 @@ const scalars: Record<string, (value: never) => unknown> = {
     new Binary(Buffer.from(base64, 'base64'), parseInt(subType, 16)),
   $minKey: () => new MinKey(),
   $maxKey: () => new MaxKey(),
-  $undefined: () => BsonUndefined.value,
+  $undefined: () => DeprecatedValue.undefined,
   $made: (type: string) => new Made(type),
   $pairs: (pairs: [string, unknown][]) =>
     Doc.of(pairs.map(([name, value]) => [name, fromJson(value)] as const)),

@@ -3,7 +3,6 @@
 import {
   Binary,
   BSONRegExp,
-  Code,
   Decimal128,
   Double,
   Int32,
@@ -15,7 +14,7 @@ import {
 } from 'bson'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Doc } from '../../realtime/embedded/bson/doc.ts'
+import { DeprecatedValue, Doc } from '../../realtime/embedded/bson/doc.ts'
 import { compareValues, compoundKey, keyOf } from '../../realtime/embedded/bson/order.ts'
 import { inForm } from '../harness/long-form.ts'
 
@@ -75,7 +74,7 @@ const ascending: unknown[] = [
   new Timestamp({ t: 2, i: 1 }),
   new BSONRegExp('a', ''),
   new BSONRegExp('b', ''),
-  new Code('x'),
+  new DeprecatedValue(0x0d, Buffer.from('\x02\0\0\0x\0')),
   new MaxKey(),
 ]
 

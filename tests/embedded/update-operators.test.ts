@@ -111,7 +111,6 @@ const cases: [string, Document, Document | Document[], Document, Document?][] = 
     { $pop: { a: 1, b: -1 } },
     { a: [1, 2], b: [2, 3] },
   ],
-  ['$bit', { a: 13 }, { $bit: { a: { and: 10 } } }, { a: 8 }],
   [
     '$ changes the element that matched',
     { a: [1, 5, 5] },
@@ -127,13 +126,6 @@ const cases: [string, Document, Document | Document[], Document, Document?][] = 
     { filter: { a: { $elemMatch: { k: 2 } } } },
   ],
   ['$[] changes every element', { a: [1, 2] }, { $inc: { 'a.$[]': 10 } }, { a: [11, 12] }],
-  [
-    '$[name] changes elements by filter',
-    { a: [{ n: 1 }, { n: 5 }] },
-    { $set: { 'a.$[big].b': 1 } },
-    { a: [{ n: 1 }, { n: 5, b: 1 }] },
-    { arrayFilters: [{ 'big.n': { $gt: 3 } }] },
-  ],
   [
     '$setOnInsert doesn’t change an existing document',
     { a: 1 },
@@ -201,8 +193,8 @@ describe('refusals', () => {
     ['$push onto a number', 2, { a: 1 }, { $push: { a: 1 } }],
     ['a path through a number', 28, { a: 1 }, { $set: { 'a.b': 1 } }],
     ['$ without a match', 2, { a: [1] }, { $set: { 'a.$': 1 } }],
-    ['an unknown array filter', 2, { a: [1] }, { $set: { 'a.$[x]': 1 } }],
-    ['an unused array filter', 9, { a: [1] }, { $set: { b: 1 } }, { arrayFilters: [{ x: 1 }] }],
+    ['a name without an array filter', 2, { a: [1] }, { $set: { 'a.$[x]': 1 } }],
+    ['array filters', 238, { a: [1] }, { $set: { 'a.$[x]': 1 } }, { arrayFilters: [{ x: 1 }] }],
     ['an empty field name', 56, {}, { $set: { 'a..b': 1 } }],
   ]
 

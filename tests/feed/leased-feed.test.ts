@@ -1,15 +1,19 @@
 // The feeds of several nodes on one database and one Redis. One node tails for all, and when it has
 // gone, another one does.
+import fc from 'fast-check'
 import { Registry } from 'prom-client'
 import { expect, test } from 'vitest'
 import type { WireChange } from '@lockstep/protocol/change'
 import { newId } from '@lockstep/protocol/ids'
 import type { LeasedRangeTimings } from '../../realtime/feed/leased-range.ts'
 import { startFeed, type Feed } from '../../realtime/feed/feed.ts'
+import { rangesOfLinks } from '../../realtime/feed/leased-feed.ts'
 import { tailTimings } from '../../realtime/feed/tail.ts'
+import { BUCKETS, bucketOf, shareOf } from '../../realtime/log/buckets.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
-import { startClusterLink, type ClusterLinkTimings } from '../../realtime/redis/cluster-link.ts'
+import type { ClusterLinkTimings } from '../../realtime/redis/cluster-link.ts'
 import type { Database } from '../../realtime/store/database.ts'
+import { startTestLinks } from '../harness/cluster-links.ts'
 import { freshDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import { TestRedis } from '../harness/redis.ts'
@@ -40,26 +44,18 @@ interface Node {
   stop(): Promise<void>
 }
 
-async function startNode(database: Database, redis: TestRedis): Promise<Node> {
-  const wire = await Wire.to({ port: redis.port })
+async function startNode(database: Database, redises: readonly TestRedis[]): Promise<Node> {
+  const wires = await Promise.all(redises.map(({ port }) => Wire.to({ port })))
   const logger = createLogger('silent')
   const metrics = new Registry()
-  const url = `redis://${wire.address}`
-  const link = await startClusterLink({
-    url,
-    deployment: 'one',
-    messageKey: 'known to the nodes',
-    node: newId(),
-    logger,
-    metrics: new Registry(),
-    timings: linkTimings,
-  })
+  const urls = wires.map(({ address }) => `redis://${address}`)
+  const links = await startTestLinks(urls, { timings: linkTimings })
   const own: string[] = []
   const published: string[] = []
   let comparisons = 0
   const feed = startFeed({
     database,
-    link,
+    links,
     deliver: (user_id: string, change: WireChange, everywhere: boolean) => {
       own.push(`${user_id}:${change.seq}`)
       if (everywhere) published.push(`${user_id}:${change.seq}`)
@@ -72,29 +68,30 @@ async function startNode(database: Database, redis: TestRedis): Promise<Node> {
   })
   return {
     feed,
-    wire,
+    wire: wires[0]!,
     own,
     published,
     comparisons: () => comparisons,
     metric: async (name) => (await metrics.getSingleMetric(name)!.get()).values[0]!.value,
     async stop() {
       await feed.stop()
-      link.stop()
-      await wire[Symbol.asyncDispose]()
+      links.stop()
+      await Promise.all(wires.map((wire) => wire[Symbol.asyncDispose]()))
     },
   }
 }
 
-async function startNodes(size: number, leases = 1) {
+async function startNodes(size: number, leases = 1, redisCount = 1) {
   // If a start fails, the stack stops what has been started.
   await using started = new AsyncDisposableStack()
   const home = started.use(freshDatabase())
   const { database } = started.use(await openTestDatabase(home.url))
   if (leases > 1) await database.feed.insertOne({ _id: 'leases', count: leases })
-  const redis = started.use(await TestRedis.start())
+  const redises: TestRedis[] = []
+  while (redises.length < redisCount) redises.push(started.use(await TestRedis.start()))
   const nodes: Node[] = []
   for (let i = 0; i < size; i++) {
-    const node = await startNode(database, redis)
+    const node = await startNode(database, redises)
     started.defer(() => node.stop())
     nodes.push(node)
     await node.feed.ready
@@ -111,14 +108,14 @@ async function startNodes(size: number, leases = 1) {
     })
   return {
     database,
-    redis,
+    redises,
+    redis: redises[0]!,
     nodes,
     tails,
     holder,
     others: (node: Node) => nodes.filter((other) => other !== node),
-    /** A committed change of a new user. */
-    async change() {
-      const user_id = newId()
+    /** A committed change of a user, by default a new one. */
+    async change(user_id = newId()) {
       await insertChange(database, user_id, 1)
       return `${user_id}:1`
     },
@@ -217,4 +214,67 @@ test('several leases are shared fairly, and each bucket is tailed once', async (
   const published = () =>
     cluster.nodes.flatMap((node) => node.published).filter((key) => keys.includes(key))
   await eventually(() => expect(published().sort()).toEqual([...keys].sort()))
+})
+
+/** A new user whose messages go through this one of `count` Redis. */
+function userOfRedis(index: number, count: number): string {
+  for (;;) {
+    const user_id = newId()
+    if (shareOf(user_id, count) === index) return user_id
+  }
+}
+
+test('with two Redis each has a lease for its users, and the nodes that lose one tail for its users only', async () => {
+  await using cluster = await startNodes(2, 1, 2)
+  const heldOf = () =>
+    Promise.all(cluster.nodes.map(({ metric }) => metric('lockstep_feed_leases_held')))
+  // the two nodes share the two leases
+  await eventually(async () => expect(await heldOf()).toEqual([1, 1]), { within: 8_000 })
+  await eventually(async () => (await cluster.tails()) === 2)
+
+  await cluster.redises[1]!.kill()
+  await eventually(async () => (await cluster.tails()) === 3, { within: 8_000 })
+  const deliveries = (key: string) => ({
+    published: cluster.nodes.filter(({ published }) => published.includes(key)).length,
+    own: cluster.nodes.filter(({ own }) => own.includes(key)).length,
+  })
+  const unaffected = await cluster.change(userOfRedis(0, 2))
+  await eventually(() => expect(deliveries(unaffected)).toEqual({ published: 1, own: 1 }))
+  // A stream that is being opened does not show earlier changes. For those, heads are compared.
+  await eventually(async () => {
+    const affected = await cluster.change(userOfRedis(1, 2))
+    await eventually(() => deliveries(affected).own > 0)
+    expect(deliveries(affected)).toEqual({ published: 0, own: 2 })
+    return true
+  })
+  expect(deliveries(unaffected)).toEqual({ published: 1, own: 1 })
+
+  await cluster.redises[1]!.restart()
+  await eventually(async () => expect(await heldOf()).toEqual([1, 1]), { within: 8_000 })
+  await eventually(async () => {
+    const again = await cluster.change(userOfRedis(1, 2))
+    await eventually(() => deliveries(again).own > 0)
+    expect(deliveries(again)).toEqual({ published: 1, own: 1 })
+    return true
+  })
+})
+
+test('a range of buckets has the Redis of all its users, however many leases and Redis there are', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 40 }),
+      fc.integer({ min: 1, max: 9 }),
+      fc.string({ minLength: 1 }),
+      (leases, count, name) => {
+        const indexes = Array.from({ length: count }, (_, i) => i)
+        const ranges = rangesOfLinks(indexes, leases)
+        expect(ranges.length).toBeGreaterThanOrEqual(leases)
+        const bucket = bucketOf(name)
+        const own = ranges.filter(
+          ([, { buckets: [from, to] = [0, BUCKETS] }]) => from <= bucket && bucket < to,
+        )
+        expect(own.map(([link]) => link)).toEqual([shareOf(name, count)])
+      },
+    ),
+  )
 })

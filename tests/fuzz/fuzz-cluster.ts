@@ -122,7 +122,7 @@ export class FuzzCluster implements AsyncDisposable {
   async #startHere(port?: number): Promise<TestNode> {
     return startNode(this.#nodes, {
       port: port ?? (await freePort()),
-      redisUrl: this.#redis?.url,
+      redisUrls: this.#redis && [this.#redis.url],
       options: { gateway, rateLimits },
     })
   }

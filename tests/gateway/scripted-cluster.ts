@@ -1,12 +1,9 @@
 // Several scripted nodes on one Redis. They share one scripted log and its sessions.
 import { Registry } from 'prom-client'
 import { newId } from '@lockstep/protocol/ids'
-import { createLogger } from '../../realtime/observability/logger.ts'
-import {
-  startClusterLink,
-  type ClusterLink,
-  type ClusterLinkTimings,
-} from '../../realtime/redis/cluster-link.ts'
+import type { ClusterLink, ClusterLinkTimings } from '../../realtime/redis/cluster-link.ts'
+import type { ClusterLinks } from '../../realtime/redis/cluster-links.ts'
+import { startTestLinks } from '../harness/cluster-links.ts'
 import { eventually } from '../harness/eventually.ts'
 import { TestRedis } from '../harness/redis.ts'
 import { Wire } from '../harness/wire.ts'
@@ -27,9 +24,11 @@ const timings: ClusterLinkTimings = {
 }
 
 export interface ClusterNode extends ScriptedNode {
+  links: ClusterLinks
+  /** The first of its links. */
   link: ClusterLink
   linkMetrics: Registry
-  /** The node's connection to Redis. */
+  /** The node's connection to the first Redis. */
   wire: Wire
 }
 
@@ -38,39 +37,46 @@ export async function startScriptedCluster(
   size: number,
   {
     linkTimings,
+    redisCount = 1,
     ...options
-  }: ScriptedNodeOptions & { linkTimings?: Partial<ClusterLinkTimings> } = {},
+  }: ScriptedNodeOptions & {
+    linkTimings?: Partial<ClusterLinkTimings>
+    /** How many Redis the nodes have. */
+    redisCount?: number
+  } = {},
   deploymentOf = (_index: number) => 'one',
 ) {
   // If a start fails, the stack stops what has been started.
   await using started = new AsyncDisposableStack()
-  const redis = started.use(await TestRedis.start())
+  const redises: TestRedis[] = []
+  while (redises.length < redisCount) redises.push(started.use(await TestRedis.start()))
   const shared = { log: new ScriptedLog(), sessions: new ScriptedSessions() }
   const nodes: ClusterNode[] = []
   for (let i = 0; i < size; i++) {
-    const wire = started.use(await Wire.to({ port: redis.port }))
+    const wires: Wire[] = []
+    for (const { port } of redises) wires.push(started.use(await Wire.to({ port })))
     const linkMetrics = new Registry()
-    const link = await startClusterLink({
-      url: `redis://${wire.address}`,
+    const links = await startTestLinks(urlsOf(wires), {
       deployment: deploymentOf(i),
-      messageKey: 'known to the nodes',
-      node: newId(),
-      logger: createLogger('silent'),
       metrics: linkMetrics,
       timings: { ...timings, ...linkTimings },
     })
-    started.defer(() => link.stop())
-    const node = started.use(await startScriptedNode({ ...shared, ...options, also: { link } }))
-    nodes.push({ ...node, link, linkMetrics, wire })
+    started.defer(() => links.stop())
+    const node = started.use(await startScriptedNode({ ...shared, ...options, also: { links } }))
+    nodes.push({ ...node, links, link: links.all[0]!, linkMetrics, wire: wires[0]! })
   }
   const all = started.move()
   return {
     ...shared,
-    redis,
+    redises,
+    /** The first of them. */
+    redis: redises[0]!,
     nodes: nodes as [ClusterNode, ClusterNode, ...ClusterNode[]],
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   }
 }
+
+const urlsOf = (wires: readonly Wire[]) => wires.map(({ address }) => `redis://${address}`)
 
 export const delta = { entity_id: newId(), run_id: newId(), offset: 0, text: 'so' }
 

@@ -7,15 +7,17 @@ import type { Config } from '../../realtime/config/config.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import { startServer, type ServerConfig, type ServerOptions } from '../../realtime/server.ts'
 import { startProcess, type TestProcess } from './processes.ts'
-import { PASSWORD_COST, programPath } from './programs.ts'
-
-/** All nodes of a run use one secret, so that each of them accepts every cookie. */
-const SECRET = 'a secret that only the tests of Lockstep know'
+import { NODE_SETTINGS, PASSWORD_COST, programPath } from './programs.ts'
 
 export interface TestNode extends AsyncDisposable {
   /** `http://127.0.0.1:<port>` */
   url: string
   stop(): Promise<void>
+}
+
+/** Only browsers ask for the page, so that the nodes of other projects serve none. */
+const withoutPage = process.env.LOCKSTEP_TEST_PAGE === 'none' && {
+  uiRoot: join(tmpdir(), 'lockstep-test-no-page'),
 }
 
 export type NodeSettings = Partial<Config> & { options?: ServerOptions }
@@ -32,7 +34,7 @@ export async function startNode(
     publicOrigins: [],
     mongodbUrl: database.url,
     dataDir: join(tmpdir(), 'lockstep-test-unused-data-dir'),
-    sessionSecrets: [SECRET],
+    sessionSecrets: [NODE_SETTINGS.SESSION_SECRET],
     production: false,
     logLevel: process.env.TEST_LOG ?? 'silent',
     trustProxy: false,
@@ -46,6 +48,7 @@ export async function startNode(
     logger,
     passwordCost: PASSWORD_COST,
     drainMs: 50,
+    ...withoutPage,
     ...options,
   })
   return { url: server.url, stop: () => server.stop(), [Symbol.asyncDispose]: () => server.stop() }
@@ -66,14 +69,9 @@ export const spawnStartingNode = (
     command: process.execPath,
     args: [programPath('main')],
     env: {
-      NODE_ENV: 'test',
-      HOST: '127.0.0.1',
-      PORT: '0',
+      ...NODE_SETTINGS,
       MONGODB_URL: database.url,
       DATA_DIR: join(tmpdir(), `lockstep-test-${randomUUID()}`),
-      SESSION_SECRET: SECRET,
-      REDIS_URL: undefined,
-      PUBLIC_ORIGIN: undefined,
       ...env,
     },
   })

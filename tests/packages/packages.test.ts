@@ -26,7 +26,7 @@ import { sharedNodes } from '../harness/shared-node.ts'
 import { aiSdkProgram } from './ai-sdk-program.ts'
 import { devtoolsProgram } from './devtools-program.ts'
 import { commandsIn, testDocumentedCommands } from './documented-commands.ts'
-import { firstLoad } from './first-load.ts'
+import { byEsbuild, byRolldown, firstLoad } from './first-load.ts'
 import {
   createForeignProject,
   findOtherNode,
@@ -188,9 +188,8 @@ describe('@lockstep/client', () => {
       `import { createEngine } from '@lockstep/client'
       globalThis.engine = createEngine({ origin: '', records: ['note'] })`,
     )
-    const bytes = await firstLoad(entry, 'socket.io-client')
-    console.log(`The core of @lockstep/client has ${bytes} bytes, gzipped.`)
-    expect(bytes).toBeLessThanOrEqual(20 * 1024)
+    for (const bundler of [byRolldown, byEsbuild])
+      expect(await firstLoad(bundler, entry, 'socket.io-client')).toBeLessThanOrEqual(20 * 1024)
   })
 
   test('has the public interface that clients/typescript/api.md reports', async () => {

@@ -3,9 +3,9 @@ import dns from 'node:dns'
 import { Redis } from 'ioredis'
 import { Registry } from 'prom-client'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { createLogger } from '../../realtime/observability/logger.ts'
 import { createRedisLease } from '../../realtime/redis/lease.ts'
-import { startClusterLink, type ClusterLinkTimings } from '../../realtime/redis/cluster-link.ts'
+import type { ClusterLinkTimings } from '../../realtime/redis/cluster-link.ts'
+import { startTestLinks } from '../harness/cluster-links.ts'
 import { eventually } from '../harness/eventually.ts'
 import { freePort } from '../harness/free-port.ts'
 import { TestRedis } from '../harness/redis.ts'
@@ -20,19 +20,13 @@ const timings: ClusterLinkTimings = {
 
 async function linkTo(url: string, node: string) {
   const metrics = new Registry()
-  const link = await startClusterLink({
-    url,
-    deployment: 'one',
-    messageKey: 'known to the nodes',
-    node,
-    logger: createLogger('silent'),
-    metrics,
-    timings,
-  })
+  const { all, messages } = await startTestLinks([url], { node, metrics, timings })
+  const link = all[0]!
   let regained = 0
   link.onRecovered(() => regained++)
   return {
     link,
+    messages,
     regained: () => regained,
     metric: async (name: string) => (await metrics.getSingleMetric(name)!.get()).values[0]!.value,
     [Symbol.dispose]: () => link.stop(),
@@ -102,7 +96,7 @@ test('after Redis was killed and restarted empty, all subscriptions are restored
   using a = await linkTo(redis.url, 'a')
   const heard: string[] = []
   a.link.subscriber.on('smessageBuffer', (channel: Buffer, sealed: Buffer) =>
-    heard.push(String(a.link.open(String(channel), sealed))),
+    heard.push(String(a.messages.open(String(channel), sealed))),
   )
   await a.link.subscriptions.add('sharded', 'room')
   await a.link.publisher.spublish('room', 'before')

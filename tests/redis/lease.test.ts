@@ -73,24 +73,19 @@ test('limits count over all nodes together, and per node while Redis is away', a
   const rule = { points: 2, seconds: 60 }
   const pseudonymOf = (text: string | number) =>
     createHash('sha256').update(`${text}`).digest('hex')
-  const link = { prefix: 'one', commands: redis, isConnected: () => true, pseudonymOf }
-  const [a, b] = [
-    createSharedLimiter(link)('guesses', rule),
-    createSharedLimiter(link)('guesses', rule),
-  ]
+  const limiterThrough = (commands: Redis, isConnected: boolean) => {
+    const link = { commands, isConnected: () => isConnected }
+    const messages = { prefix: 'one', pseudonymOf }
+    return createSharedLimiter({ all: [link], of: () => link, messages })('guesses', rule)
+  }
+  const [a, b] = [limiterThrough(redis, true), limiterThrough(redis, true)]
   await a.consume('somebody')
   await b.consume('somebody')
   await expect(a.consume('somebody')).rejects.toMatchObject({ remainingPoints: 0 })
   const away = new Redis(1, { lazyConnect: true, enableOfflineQueue: false })
-  const withoutRedis = createSharedLimiter({
-    ...link,
-    commands: away,
-  })('guesses', rule)
+  const withoutRedis = limiterThrough(away, true)
   await withoutRedis.consume('somebody')
-  const disconnected = createSharedLimiter({
-    ...link,
-    isConnected: () => false,
-  })('guesses', rule)
+  const disconnected = limiterThrough(redis, false)
   await disconnected.consume('somebody')
   await disconnected.consume('somebody')
   await expect(disconnected.consume('somebody')).rejects.toMatchObject({ remainingPoints: 0 })

@@ -34,7 +34,7 @@ describe('settings', () => {
     })
     expect(config).toMatchObject({ trustProxy: false, logRetentionDays: 90, production: false })
     expect(config.mongodbUrl).toBeUndefined()
-    expect(config.redisUrl).toBeUndefined()
+    expect(config.redisUrls).toBeUndefined()
     expect(config.assistant).toBeUndefined()
   })
 
@@ -94,6 +94,13 @@ describe('settings', () => {
       newest,
       old,
     ])
+  })
+
+  test('name several Redis, each once', () => {
+    const REDIS_URL = 'redis://one:6379, rediss://user:word@two:6380'
+    expect(readConfig({ DATA_DIR, REDIS_URL }).redisUrls).toEqual(REDIS_URL.split(', '))
+    for (const wrong of [',', 'redis://one:6379,two', 'redis://one:6379,redis://a:b@one:6379/1'])
+      expect(invalidSettings({ REDIS_URL: wrong })).toContain('REDIS_URL: ')
   })
 
   test('in production require a secret', () => {

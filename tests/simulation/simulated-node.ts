@@ -11,7 +11,7 @@ import { startGateway, type Gateway } from '../../realtime/gateway/gateway.ts'
 import { createLog, type Log } from '../../realtime/log/log.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import { createMetrics } from '../../realtime/observability/metrics.ts'
-import { startClusterLink } from '../../realtime/redis/cluster-link.ts'
+import { startClusterLinks } from '../../realtime/redis/cluster-links.ts'
 import { openDatabase } from '../../realtime/store/database.ts'
 import { toServerFault } from '../../realtime/store/faults.ts'
 import { readDeployment } from '../../realtime/store/feed.ts'
@@ -44,8 +44,9 @@ export async function startSimulatedNode(deps: SimulatedNodeDeps): Promise<Simul
     onAppended: (user_id, topic) => late.gateway?.noteAppended(user_id, topic),
   })
   const { name: deployment, messageKey } = await readDeployment(database)
-  const link = await startClusterLink({
-    ...{ url: 'memory', deployment, messageKey, node: newId(), logger, metrics },
+  const links = await startClusterLinks({
+    ...{ urls: ['memory'], deployment, messageKey, node: newId(), logger, metrics },
+    shareOf: () => 0,
     connect: () => redis.connect(),
   })
   const sessions = createSessions({ database, secrets: [bulkUsersEnv.SESSION_SECRET], logger })
@@ -71,7 +72,7 @@ export async function startSimulatedNode(deps: SimulatedNodeDeps): Promise<Simul
     toFault: toServerFault,
     logger,
     metrics,
-    link,
+    links,
   })
   late.gateway = gateway
   const feed = startFeed({
@@ -81,7 +82,7 @@ export async function startSimulatedNode(deps: SimulatedNodeDeps): Promise<Simul
     project: log.noteSeen,
     logger,
     metrics,
-    link,
+    links,
   })
   await feed.ready
   return {
@@ -92,7 +93,7 @@ export async function startSimulatedNode(deps: SimulatedNodeDeps): Promise<Simul
     async stop() {
       await feed.stop()
       await gateway.stop()
-      link.stop()
+      links.stop()
       await log.stop()
       await database.close()
     },

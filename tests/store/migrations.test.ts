@@ -68,6 +68,14 @@ test('a newer program runs only the new migrations; an older one still serves if
   await migrateSchema(nodes[0]!, { owner: newId(), steps: steps.slice(0, 1) })
 })
 
+test('steps that follow each other and do the same are done at once', async () => {
+  const { notes, steps } = scripted('a', 'b')
+  const [a, b] = steps
+  await all([a!, a!, { ...a!, minimum: 1 }, b!, a!])
+  expect(notes).toEqual(['a begins', 'a ends', 'b begins', 'b ends', 'a begins', 'a ends'])
+  expect(await schema().findOne()).toMatchObject({ version: 5, minimum: 1 })
+})
+
 test('the next node begins a failed migration again', async () => {
   const { notes, steps } = scripted('a')
   const failing = [{ name: 'a', run: () => Promise.reject(new Error('no space')) }]

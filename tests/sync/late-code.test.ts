@@ -14,7 +14,7 @@ import { VirtualTime } from './virtual-time.ts'
 
 test('without the code for runs, chats work, a run that is started waits, and both are made up for', async () => {
   await using user = new SimulatedUser()
-  using code = missingCode('/runs.ts')
+  using code = missingCode('/runs')
   const { engine } = await user.device({ live: false })
   await user.time.until(() => engine.conversations.loaded)
   engine.conversations.create({ title: 'A chat' })
@@ -33,7 +33,7 @@ test('without the code for runs, chats work, a run that is started waits, and bo
 test('without the code for HTTP in place of WebSockets, a device is offline, and looks for it with each attempt', async () => {
   await using user = new SimulatedUser()
   const device = await user.device()
-  using code = missingCode('/http-fallback.ts')
+  using code = missingCode('/http-fallback')
   device.wire.blockSockets()
   device.engine.conversations.create({ title: 'queued' })
   await user.time.until(() => code.asked > 2)
@@ -46,7 +46,7 @@ test('without the code for HTTP in place of WebSockets, a device is offline, and
 
 test('without the code for streamed text, a reply shows what the log has of it', async () => {
   await using user = new SimulatedUser()
-  using code = missingCode('/streamed-messages.ts')
+  using code = missingCode('/streamed-messages')
   const { engine } = await user.device()
   const { id } = engine.conversations.create({ messages: [{ role: 'user', content: 'Hello' }] })
   await user.quiet()
@@ -81,7 +81,7 @@ test('without the code for older messages or for a route, the caller is told, an
   const other = await user.device()
   void other.engine.conversations.open(id)
   await user.quiet()
-  using code = missingCode('/older-messages.ts')
+  using code = missingCode('/older-messages')
   const refused = await other.engine.conversations.loadOlder(id).catch((error: unknown) => error)
   expect(refused).toBeInstanceOf(Fault)
   expect(refused).toMatchObject({ code: 'unavailable' })
@@ -89,7 +89,7 @@ test('without the code for older messages or for a route, the caller is told, an
   void other.engine.conversations.loadOlder(id)
   await user.time.until(() => other.engine.conversations.get(id)!.messages.length > 3)
 
-  using routes = missingCode('/route-paths')
+  using routes = missingCode('/later-paths')
   // a module of its own: this one may have the table already
   const fresh = '../../clients/typescript/src/rest/call.ts?without-routes'
   const { createCall } = (await import(fresh)) as typeof restCall
@@ -102,6 +102,17 @@ test('without the code for older messages or for a route, the caller is told, an
   expect(await call('getUsage')).toEqual({ items: [] })
 })
 
+test('code that a loader keeps as failed comes from another address at the next need', async () => {
+  using routes = missingCode('/later-paths')
+  const fresh = '../../clients/typescript/src/rest/call.ts?kept-failure'
+  const { createCall } = (await import(fresh)) as typeof restCall
+  const answer = () => Promise.resolve(Response.json({ items: [] }))
+  const call = createCall({ origin: 'http://fake', fetch: answer, userId: () => undefined })
+  await expect(call('getUsage')).rejects.toMatchObject({ code: 'unavailable' })
+  routes.keepFailing()
+  expect(await call('getUsage')).toEqual({ items: [] })
+})
+
 test('without the code for drafts, a write is refused and not lost, and the drafts are read once it is there', async () => {
   const time = new VirtualTime()
   const lifetime = new Lifetime(time, () => 0.5, time.now)
@@ -109,7 +120,7 @@ test('without the code for drafts, a write is refused and not lost, and the draf
   // Assertion: the drafts ask for nothing else here.
   const call = (() => Promise.resolve({ items: [draft], next_cursor: null })) as unknown as Call
   const drafts = new DraftsClient(call)
-  using code = missingCode('/drafts.ts')
+  using code = missingCode('/drafts')
   drafts.subscribe(() => undefined)
   const early = await drafts.write(draft).catch((error: unknown) => error)
   drafts.begin(lifetime)

@@ -1,6 +1,6 @@
 // What a person is told when something went wrong.
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { errorCodes } from '@lockstep/protocol/error-codes'
+import { errorCodes } from '@lockstep/protocol/problem'
 import { Fault, toProblem, type FaultExtra } from '@lockstep/protocol/errors'
 import { quotaReached } from '../../realtime/commands/conversation-quota.ts'
 import { overQuota } from '../../realtime/log/storage-quota.ts'

@@ -178,8 +178,8 @@ test('a node with the Redis permissions of docs/operating.md has exactly the met
   const [, rule] = /ACL SETUSER (.*)/.exec(page)!
   await admin.call('ACL', 'SETUSER', ...rule!.split(' '))
   admin.disconnect()
-  const redisUrl = redis.url.replace('://', '://lockstep:password@')
-  await using node = await startNode(shared.database, { redisUrl })
+  const redisUrls = [redis.url.replace('://', '://lockstep:password@')]
+  await using node = await startNode(shared.database, { redisUrls })
   const metrics = async () => await (await fetch(`${node.url}/metrics`)).text()
   await eventually(async () => expect(await metrics()).toMatch(/^lockstep_feed_leases_held 1$/m), {
     within: 15_000,

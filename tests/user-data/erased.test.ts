@@ -58,8 +58,10 @@ async function writeEverywhere(person: Person, word: string): Promise<string> {
 
 test('what is purged or deleted is in no file and no key any more, after a stop or a kill', async () => {
   await using directory = await temporaryDirectory()
-  await using redis = await TestRedis.start()
-  const settings = { DATA_DIR: directory.path, REDIS_URL: redis.url, NODE_ENV: 'test' }
+  await using stack = new AsyncDisposableStack()
+  const redises = [stack.use(await TestRedis.start()), stack.use(await TestRedis.start())]
+  const REDIS_URL = redises.map(({ url }) => url).join()
+  const settings = { DATA_DIR: directory.path, REDIS_URL, NODE_ENV: 'test' }
   const start = () => spawnNode({ url: '' }, { ...settings, MONGODB_URL: undefined })
   const [purged, deleted, hurried, kept] = [
     'Quetzalpurge',
@@ -102,7 +104,14 @@ test('what is purged or deleted is in no file and no key any more, after a stop 
   const proof = await erased(settings, ...gone)
   expect(proof).toMatchObject({ code: 0, told: expect.stringMatching(/none has any/) as string })
   const places = proof.places.map(({ place }) => place).join('\n')
-  for (const place of ['data.sqlite', 'changes', 'index list of', 'oplog', 'Redis: keys'])
+  for (const place of [
+    'data.sqlite',
+    'changes',
+    'index list of',
+    'oplog',
+    'Redis 1: keys',
+    'Redis 2: keys',
+  ])
     expect(places).toContain(place)
   expect(proof.printed).not.toContain(user.id)
   const left = proof.places.filter(({ closed_accounts }) => closed_accounts)
@@ -110,9 +119,12 @@ test('what is purged or deleted is in no file and no key any more, after a stop 
     expect.stringMatching(/lockstep\.changes$/),
     expect.stringMatching(/lockstep\.heads$/),
   ])
-  const client = new Redis(redis.url)
-  const keys = await client.keys('*')
-  client.disconnect()
+  const keys: string[] = []
+  for (const { url } of redises) {
+    const client = new Redis(url)
+    keys.push(...(await client.keys('*')))
+    client.disconnect()
+  }
   expect(keys.some((key) => key.includes(':limit:known:'))).toBe(true)
   expect(keys.join('\n')).not.toMatch(/aliceaardvark|127\.0\.0\.1/)
   expect(await erased(settings, deleted, kept)).toMatchObject({

@@ -31,7 +31,7 @@ test.each(['without Redis', 'with Redis'])(
     const { secret } = await makeWebhook(mortal, receiver.url)
     await using steady = await startNode(database, {
       ...allowed,
-      ...(redis && { redisUrl: redis.url }),
+      ...(redis && { redisUrls: [redis.url] }),
       options: { webhooks: { settings: { ...soon, attemptMs: 10_000 } } },
     })
     const [alice, bob] = [await signUp(steady, 'alice'), await signUp(steady, 'bob')]

@@ -1,5 +1,6 @@
 // A page for each code of the table of errors: what it means, what to do, where it comes from.
-import { errors, errorCodes, type ErrorCode } from '@lockstep/protocol/error-codes'
+import { errors, type ErrorCode } from '@lockstep/protocol/error-codes'
+import { errorCodes } from '@lockstep/protocol/problem'
 import { errorGuide } from './error-guide.ts'
 import { faultSources } from './fault-sources.ts'
 import { cell, fileName, table, type Page } from './page.ts'

@@ -6,7 +6,7 @@ import { newId } from '@lockstep/protocol/ids'
 import { isKnownOf } from '@lockstep/protocol/known-change'
 import type { MessageInput } from '@lockstep/protocol/message'
 import { replaceTexts } from '@lockstep/protocol/message-parts'
-import { isConversation } from '@lockstep/protocol/reduce/conversation'
+import { isConversation, reduceConversation } from '@lockstep/protocol/reduce/conversation'
 import type { Delta } from '@lockstep/protocol/sync'
 import { conversationCommands } from './conversation-commands.ts'
 import {
@@ -22,7 +22,7 @@ import { MessageWindows } from './message-windows.ts'
 import { Memo } from './memo.ts'
 import { PagedLists } from './paged-lists.ts'
 import type { Call } from './rest/call.ts'
-import { listConversations } from './rest/conversations.ts'
+import { getConversation, listConversations } from './rest/conversations.ts'
 import type { StreamedMessages } from './streamed-messages.ts'
 import { TopicClient } from './topic-client.ts'
 import { TopicReplica } from './topic-replica.ts'
@@ -175,7 +175,9 @@ export class ConversationsClient
       const { entities, lifetime } = await this.topic.whenLoaded()
       // the first pages do without it
       const { loadOlderMessages } = await lateCode(import('./older-messages.ts'))
-      await loadOlderMessages(entities, lifetime, this.#call, id)
+      const readPage = (before: number) =>
+        getConversation(this.#call, id, { before, limit: PAGE_LIMIT })
+      await loadOlderMessages(id, { entities, lifetime, readPage, reduce: reduceConversation })
     }
     const loading = load().finally(() => this.#olderLoads.delete(id))
     this.#olderLoads.set(id, loading)

@@ -3,8 +3,22 @@
 // a request without a response, and the next need tries again.
 import { Fault } from '@lockstep/protocol/errors'
 
-/** @param loading an `import()`. Rejects with Fault `unavailable` if the code doesn't load. */
+let asked = 0
+
+/**
+ * @param loading an `import()`. Rejects with Fault `unavailable` if the code doesn't load. Browsers
+ *   before 2026 never ask again for an address that has failed, so another one is tried then.
+ */
 export const lateCode = <Code>(loading: Promise<Code>): Promise<Code> =>
-  loading.catch((error: unknown) => {
-    throw new Fault('unavailable', { detail: 'Code of this program did not load' }, error)
-  })
+  loading
+    .catch((error: unknown) => {
+      const address = /imported module: (\S+)/.exec(String(error))
+      if (!address) throw error
+      // Assertion: it is the address of the same module.
+      return import(
+        /* webpackIgnore: true */ /* @vite-ignore */ `${address[1]}?${++asked}`
+      ) as Promise<Code>
+    })
+    .catch((error: unknown) => {
+      throw new Fault('unavailable', { detail: 'Code of this program did not load' }, error)
+    })

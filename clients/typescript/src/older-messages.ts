@@ -4,46 +4,49 @@
 import type { WireChange } from '@lockstep/protocol/change'
 import type { Conversation } from '@lockstep/protocol/conversations'
 import { Fault } from '@lockstep/protocol/errors'
-import { isConversation, reduceConversation } from '@lockstep/protocol/reduce/conversation'
-import { PAGE_LIMIT, type ConversationState } from './conversation-model.ts'
-import { createDeferred } from './deferred.ts'
+import type { reduceConversation } from '@lockstep/protocol/reduce/conversation'
+import type { ConversationState } from './conversation-model.ts'
 import type { Entities } from './entities.ts'
 import type { Lifetime } from './lifetime.ts'
-import type { Call } from './rest/call.ts'
-import { getConversation } from './rest/conversations.ts'
 
 const MAX_ATTEMPTS = 5
 
+/** What the engine's first code has. Imports of it here would cut that into more files. */
+interface OlderMessagesDeps {
+  entities: Entities<ConversationState>
+  lifetime: Lifetime
+  /** Requests the page before a position. */
+  readPage: (before: number) => Promise<Conversation>
+  reduce: typeof reduceConversation
+}
+
 /** Puts the page before the window in front of it. Throws Fault. */
 export async function loadOlderMessages(
-  entities: Entities<ConversationState>,
-  lifetime: Lifetime,
-  call: Call,
   id: string,
+  { entities, lifetime, readPage, reduce }: OlderMessagesDeps,
 ): Promise<void> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const before = firstPosition(entities.get(id))
     if (before === undefined) return
     const { generation } = entities
     const changes: WireChange[] = []
-    let moved = createDeferred<void>()
+    let moved = () => {}
     const unwatch = entities.watch(id, (change) => {
       if (change) changes.push(change)
-      moved.resolve()
+      moved()
     })
     try {
-      const page = await getConversation(call, id, { before, limit: PAGE_LIMIT })
+      const page = await readPage(before)
       for (;;) {
         const held = entities.get(id)
         if (entities.generation !== generation || firstPosition(held) !== before) break
         if (held && isConversation(held) && held.version >= page.version) {
-          const older = atVersion(held.version, page, changes)
+          const older = atVersion(held.version, page, changes, reduce)
           if (older) return entities.set(id, joined(older, held))
           break
         }
         // The page is newer than the window: the changes in between are on their way.
-        await lifetime.race(moved.promise)
-        moved = createDeferred<void>()
+        await lifetime.race(new Promise<void>((resolve) => (moved = resolve)))
       }
     } finally {
       unwatch()
@@ -51,6 +54,8 @@ export async function loadOlderMessages(
   }
   throw new Fault('unavailable', { detail: 'The conversation changes too fast. Try again.' })
 }
+
+const isConversation = (held: ConversationState): held is Conversation => 'messages' in held
 
 const firstPosition = (held: ConversationState | undefined): number | undefined =>
   held && isConversation(held) && held.has_more
@@ -62,13 +67,14 @@ function atVersion(
   version: number,
   page: Conversation,
   changes: readonly WireChange[],
+  reduce: typeof reduceConversation,
 ): Conversation | undefined {
   let older: Conversation = page
   for (const change of changes) {
     if (change.version <= older.version) continue
     if (change.version !== older.version + 1) return undefined
-    const next = reduceConversation(older, change)
-    if (!isConversation(next)) return undefined
+    const next = reduce(older, change)
+    if (!next || !isConversation(next)) return undefined
     older = next
   }
   return older.version === version ? older : undefined

@@ -5,7 +5,7 @@ import type { Topic } from '@lockstep/protocol/topics'
 
 export function predictedChange(
   topic: Topic,
-  { op, entity_id, version, data }: Decision,
+  { op, entity_id, version, data }: Omit<Decision, 'before'>,
   { at }: DecisionContext,
 ): WireChange {
   const actor = { session_id: null, device: '' }

@@ -1,5 +1,5 @@
 // Topic `preferences`: one free-form object.
-import { decidePreferences } from '@lockstep/protocol/decide/preferences'
+import { predictPreferences } from '@lockstep/protocol/decide/preferences'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Preferences, PreferencesCommands } from '@lockstep/protocol/preferences'
 import { noPreferences, reducePreferences } from '@lockstep/protocol/reduce/preferences'
@@ -45,7 +45,7 @@ function updateCommand(payload: PreferencesCommands['update']): OutgoingCommand<
     payload,
     entity_id: KEY,
     predict(held = noPreferences, context) {
-      const decision = decidePreferences(held, payload, context)
+      const decision = predictPreferences(held, payload, context)
       if (!decision) return held
       return reducePreferences(held, predictedChange('preferences', decision, context))
     },

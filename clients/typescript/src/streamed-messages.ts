@@ -1,7 +1,8 @@
 // Messages that are being written, with what the log doesn't have of them yet. The log has all of
 // it a moment later, so nothing is lost while this code isn't loaded.
 import type { Message } from '@lockstep/protocol/message'
-import { openPart, partsOf, putPart, recomposed } from '@lockstep/protocol/message-parts'
+import { partsOf, putPart, recomposed } from '@lockstep/protocol/message-parts'
+import { openPart } from '@lockstep/protocol/open-part'
 import type { Part } from '@lockstep/protocol/parts'
 import type { Delta } from '@lockstep/protocol/sync'
 import { partKey, StreamedText } from './streamed-text.ts'

@@ -9,7 +9,7 @@ import { isDoc } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { compileExpression } from '../expression/compile.ts'
 import { isNullish, type Expression, type Variables } from '../expression/expression.ts'
-import { pause } from '../pace.ts'
+import { pace, pause } from '../pace.ts'
 import type { Flow } from './flow.ts'
 
 /** Collects the values of one field of one group. */
@@ -20,7 +20,9 @@ interface Accumulator {
 }
 
 const MAX_MEMORY_BYTES = 100 * 1024 * 1024
-const GROUP_BYTES = 128
+/** What a group, and each of its accumulators, takes in memory without their values. */
+const GROUP_BYTES = 256
+const ACCUMULATOR_BYTES = 64
 
 const summing = (result: (sum: Sum) => unknown) => (): Accumulator => {
   const sum = new Sum()
@@ -99,7 +101,7 @@ export function compileGroup(operand: unknown, variables: Variables): (documents
       let group = groups.get(key)
       if (!group) {
         groups.set(key, (group = { id, accumulators: fields.map(({ make }) => make()) }))
-        bytes += GROUP_BYTES + key.length
+        bytes += GROUP_BYTES + ACCUMULATOR_BYTES * fields.length + key.length
       }
       for (const [at, field] of fields.entries()) {
         const value = field.operand.of(doc)
@@ -112,11 +114,13 @@ export function compileGroup(operand: unknown, variables: Variables): (documents
           "Exceeded memory limit for $group, but didn't allow external sort. Pass allowDiskUse:true to opt in.",
         )
     }
-    for (const { id, accumulators } of groups.values())
+    for (const { id, accumulators } of groups.values()) {
+      if (pace.isDue) yield pause
       yield Doc.of([
         ['_id', id],
         ...accumulators.map((made, at): [string, unknown] => [fields[at]!.name, made.result()]),
       ])
+    }
   }
 }
 

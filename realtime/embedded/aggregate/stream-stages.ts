@@ -5,7 +5,7 @@ import { toNumber } from '../bson/numbers.ts'
 import { isDoc, typeOf } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { isNullish, type Variables } from '../expression/expression.ts'
-import { pause } from '../pace.ts'
+import { pace, pause } from '../pace.ts'
 import { parseFilter } from '../query/filter.ts'
 import { compileFilter } from '../query/match.ts'
 import { parseSort, sortKeyOf, type SortPattern } from '../query/sort.ts'
@@ -107,7 +107,10 @@ function sorted(pattern: SortPattern, allowDiskUse: boolean): StreamStage {
       const key = sortKeyOf(doc, pattern)
       sorter.add({ key, number: number++, doc }, key.length + encode(doc).length)
     }
-    for (let entry = sorter.next(); entry; entry = sorter.next()) yield entry.doc
+    for (let entry = sorter.next(); entry; entry = sorter.next()) {
+      if (pace.isDue) yield pause
+      yield entry.doc
+    }
   }
 }
 

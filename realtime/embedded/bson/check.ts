@@ -1,5 +1,5 @@
 // Checks bytes from outside once, so that all other code can read them without checks.
-import { sizeOfValue } from './doc.ts'
+import { hasLength, sizeOfValue } from './doc.ts'
 
 /** What is wrong with bytes that should be BSON. `depth`: they are nested too deeply. */
 export class BsonError extends Error {
@@ -17,8 +17,7 @@ const MAX_DEPTH = 200
 /** Throws a `BsonError` unless the bytes are one whole document. Returns its depth. */
 export function checkBson(bytes: Uint8Array): number {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-  const end = checkDocument(buffer, 0, bytes.length, 1)
-  return end
+  return checkDocument(buffer, 0, bytes.length, 1)
 }
 
 function malformed(): BsonError {
@@ -49,12 +48,11 @@ function checkDocument(bytes: Buffer, from: number, limit: number, depth: number
 }
 
 const hasText = new Set([0x02, 0x0c, 0x0d, 0x0e])
-const hasLength = new Set([0x02, 0x03, 0x04, 0x05, 0x0c, 0x0d, 0x0e, 0x0f])
 
 function checkedSize(bytes: Buffer, type: number, at: number, end: number): number {
   let size: number
   try {
-    if (hasLength.has(type) && (at + 4 > end || bytes.readInt32LE(at) < 0)) throw malformed()
+    if (hasLength(type) && (at + 4 > end || bytes.readInt32LE(at) < 0)) throw malformed()
     if (type === 0x0b && bytes.indexOf(0, bytes.indexOf(0, at) + 1) < at) throw malformed()
     size = sizeOfValue(bytes, type, at)
   } catch {

@@ -4,8 +4,6 @@
 import {
   Binary,
   BSONRegExp,
-  BSONSymbol,
-  Code,
   Decimal128,
   Double,
   Int32,
@@ -16,20 +14,22 @@ import {
   Timestamp,
 } from 'bson'
 
-/** BSON's `undefined`, which is a value. A missing field is JavaScript's undefined. */
-export class BsonUndefined {
-  /** The only instance. */
-  static readonly value = new BsonUndefined()
-}
+/** A value of a deprecated type, which is kept as it came. */
+export class DeprecatedValue {
+  readonly type: number
+  readonly payload: Uint8Array
 
-/** A value of BSON's deprecated type DBPointer. */
-export class DbPointer {
-  readonly ns: string
-  readonly id: Uint8Array
+  /** BSON's `undefined`, which is a value. A missing field is JavaScript's undefined. */
+  static readonly undefined = new DeprecatedValue(0x06, new Uint8Array())
 
-  constructor(ns: string, id: Uint8Array) {
-    this.ns = ns
-    this.id = id
+  constructor(type: number, payload: Uint8Array) {
+    this.type = type
+    this.payload = payload
+  }
+
+  /** The text of a symbol or of code. */
+  get text(): string {
+    return readText(asBuffer(this.payload), 0)
   }
 }
 
@@ -218,46 +218,39 @@ function findValue(bytes: Buffer, name: string): unknown {
   return undefined
 }
 
+/** The types whose values have always the same size, by this size. */
+const fixedSizes: [number, number[]][] = [
+  [0, [0x06, 0x0a, 0x7f, 0xff]],
+  [1, [0x08]],
+  [4, [0x10]],
+  [8, [0x01, 0x09, 0x11, 0x12]],
+  [12, [0x07]],
+  [16, [0x13]],
+]
+/** The types whose values begin with a length, by the size of what the length doesn't count. */
+const sizesBesideLength: [number, number[]][] = [
+  [0, [0x03, 0x04, 0x0f]],
+  [4, [0x02, 0x0d, 0x0e]],
+  [5, [0x05]],
+  [16, [0x0c]],
+]
+const sizesByType = (sizes: [number, number[]][]): Int8Array => {
+  const byType = new Int8Array(256).fill(-1)
+  for (const [size, types] of sizes) for (const type of types) byType[type] = size
+  return byType
+}
+const fixedSize = sizesByType(fixedSizes)
+const sizeBesideLength = sizesByType(sizesBesideLength)
+
+/** Whether a value of this type begins with its length. */
+export const hasLength = (type: number): boolean => sizeBesideLength[type]! >= 0
+
 /** The number of bytes of a value. Throws if no BSON type has this number. */
 export function sizeOfValue(bytes: Buffer, type: number, at: number): number {
-  switch (type) {
-    case 0x01:
-    case 0x09:
-    case 0x11:
-    case 0x12:
-      return 8
-    case 0x02:
-    case 0x0d:
-    case 0x0e:
-      return 4 + bytes.readInt32LE(at)
-    case 0x03:
-    case 0x04:
-    case 0x0f:
-      return bytes.readInt32LE(at)
-    case 0x05:
-      return 5 + bytes.readInt32LE(at)
-    case 0x06:
-    case 0x0a:
-    case 0xff:
-    case 0x7f:
-      return 0
-    case 0x07:
-      return 12
-    case 0x08:
-      return 1
-    case 0x0b: {
-      const middle = bytes.indexOf(0, at)
-      return bytes.indexOf(0, middle + 1) + 1 - at
-    }
-    case 0x0c:
-      return 16 + bytes.readInt32LE(at)
-    case 0x10:
-      return 4
-    case 0x13:
-      return 16
-    default:
-      throw new Error(`unknown BSON type ${type}`)
-  }
+  if (fixedSize[type]! >= 0) return fixedSize[type]!
+  if (hasLength(type)) return sizeBesideLength[type]! + bytes.readInt32LE(at)
+  if (type !== 0x0b) throw new Error(`unknown BSON type ${type}`)
+  return bytes.indexOf(0, bytes.indexOf(0, at) + 1) + 1 - at
 }
 
 function readText(bytes: Buffer, at: number): string {
@@ -305,41 +298,20 @@ function readValue(bytes: Buffer, type: number, at: number): unknown {
       return new Long(bytes.readInt32LE(at), bytes.readInt32LE(at + 4))
     case 0x13:
       return new Decimal128(Uint8Array.from(bytes.subarray(at, at + 16)))
-    default:
-      return readRareValue(bytes, type, at)
-  }
-}
-
-function readRareValue(bytes: Buffer, type: number, at: number): unknown {
-  switch (type) {
-    case 0x06:
-      return BsonUndefined.value
     case 0x0b: {
       const middle = bytes.indexOf(0, at)
-      const end = bytes.indexOf(0, middle + 1)
-      return new BSONRegExp(
-        bytes.toString('utf8', at, middle),
-        bytes.toString('utf8', middle + 1, end),
-      )
+      const [pattern, options] = bytes
+        .toString('utf8', at, bytes.indexOf(0, middle + 1))
+        .split('\0')
+      return new BSONRegExp(pattern!, options)
     }
-    case 0x0c: {
-      const idAt = at + 4 + bytes.readInt32LE(at)
-      return new DbPointer(readText(bytes, at), bytes.subarray(idAt, idAt + 12))
-    }
-    case 0x0d:
-      return new Code(readText(bytes, at))
-    case 0x0e:
-      return new BSONSymbol(readText(bytes, at))
-    case 0x0f: {
-      const scopeAt = at + 8 + bytes.readInt32LE(at + 4)
-      const scope = Doc.read(bytes.subarray(scopeAt, at + bytes.readInt32LE(at)))
-      return new Code(readText(bytes, at + 4), scope as never)
-    }
+    case 0x06:
+      return DeprecatedValue.undefined
     case 0xff:
       return new MinKey()
     case 0x7f:
       return new MaxKey()
     default:
-      throw new Error(`unknown BSON type ${type}`)
+      return new DeprecatedValue(type, bytes.subarray(at, at + sizeOfValue(bytes, type, at)))
   }
 }

@@ -31,7 +31,7 @@ function writeDouble(key: Buffer, value: number): void {
 /** The key of a 64-bit integer. */
 export function longKey(value: bigint): Buffer {
   const near = Number(value)
-  return BigInt(near) === value ? numberKey(near) : keyOfRational(value, 1n)
+  return BigInt(near) === value ? numberKey(near) : keyOfRational(near, value, 1n)
 }
 
 /** The key of a decimal, exact over the whole range of decimals. */
@@ -44,8 +44,8 @@ export function decimalKey(value: Decimal128): Buffer {
   const digits = BigInt(`${sign}${whole}${fraction}`)
   const power = Number(exponent) - fraction.length
   return power >= 0
-    ? keyOfRational(digits * 10n ** BigInt(power), 1n)
-    : keyOfRational(digits, 10n ** BigInt(-power))
+    ? keyOfRational(Number(text), digits * 10n ** BigInt(power), 1n)
+    : keyOfRational(Number(text), digits, 10n ** BigInt(-power))
 }
 
 /** The numerator and the denominator of a finite double. */
@@ -69,34 +69,16 @@ function neighbour(value: number, up: boolean): number {
   return buffer.readDoubleBE()
 }
 
-function approximate(top: bigint, bottom: bigint): number {
-  const shift = bitLength(top) - bitLength(bottom) - 64
-  const quotient = shift >= 0 ? top / (bottom << BigInt(shift)) : (top << BigInt(-shift)) / bottom
-  const [half, rest] = [Math.trunc(shift / 2), shift - Math.trunc(shift / 2)]
-  return Number(quotient) * 2 ** half * 2 ** rest
+/** The largest double that isn't above a number, whose nearest double is known. */
+function floorDouble(nearest: number, top: bigint, bottom: bigint): number {
+  if (nearest === Infinity) return Number.MAX_VALUE
+  if (nearest === -Infinity) return nearest
+  const [n, d] = rationalOf(nearest)
+  return n * bottom > top * d ? neighbour(nearest, false) : nearest
 }
 
-function bitLength(value: bigint): number {
-  return (value < 0n ? -value : value).toString(2).length
-}
-
-function floorDouble(top: bigint, bottom: bigint): number {
-  if (top === 0n) return 0
-  let near = approximate(top, bottom)
-  if (near === Infinity) near = Number.MAX_VALUE
-  if (near === -Infinity) return -Infinity
-  const above = (candidate: number): boolean => {
-    if (candidate === Infinity) return true
-    const [n, d] = rationalOf(candidate)
-    return n * bottom > top * d
-  }
-  while (near !== -Infinity && above(near)) near = neighbour(near, false)
-  while (near !== Number.MAX_VALUE && !above(neighbour(near, true))) near = neighbour(near, true)
-  return near
-}
-
-function keyOfRational(top: bigint, bottom: bigint): Buffer {
-  const floor = floorDouble(top, bottom)
+function keyOfRational(nearest: number, top: bigint, bottom: bigint): Buffer {
+  const floor = floorDouble(nearest, top, bottom)
   if (floor === -Infinity) return overflowKey(top)
   const [n, d] = rationalOf(floor)
   let [rest, scale] = [top * d - n * bottom, bottom * d]

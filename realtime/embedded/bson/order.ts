@@ -1,49 +1,11 @@
 // MongoDB's total order of BSON values as bytes: two values compare as their keys do byte by byte.
 // Indexes, sorts and comparisons all use this one encoding, so an index scan and a collection scan
 // can never disagree.
-import type {
-  Binary,
-  BSONRegExp,
-  Code,
-  Decimal128,
-  Double,
-  Int32,
-  Long,
-  ObjectId,
-  Timestamp,
-} from 'bson'
-import { FarDate, type DbPointer, type Doc } from './doc.ts'
+import type { Binary, BSONRegExp, Decimal128, Double, Int32, Long, ObjectId, Timestamp } from 'bson'
+import { ByteWriter } from './byte-writer.ts'
+import { FarDate, type DeprecatedValue, type Doc } from './doc.ts'
 import { decimalKey, longKey, numberKey } from './number-key.ts'
-import { typeOf, type TypeName } from './type-of.ts'
-
-/**
- * The first byte of the key of each type. Values whose types share a byte are comparable with each
- * other.
- */
-const canonicalTypes: Record<TypeName, number> = {
-  minKey: 0x05,
-  undefined: 0x08,
-  missing: 0x0a,
-  null: 0x0a,
-  int: 0x10,
-  long: 0x10,
-  double: 0x10,
-  decimal: 0x10,
-  symbol: 0x20,
-  string: 0x20,
-  object: 0x28,
-  array: 0x30,
-  binData: 0x38,
-  objectId: 0x40,
-  bool: 0x48,
-  date: 0x50,
-  timestamp: 0x58,
-  regex: 0x60,
-  dbPointer: 0x68,
-  javascript: 0x70,
-  javascriptWithScope: 0x78,
-  maxKey: 0xf0,
-}
+import { bsonTypes, typeOf, type TypeName } from './type-of.ts'
 
 /** Stands in an index for an empty array, which MongoDB sorts below null. */
 export const emptyArray = Symbol('empty array')
@@ -53,66 +15,32 @@ export const emptyArray = Symbol('empty array')
  * only values of the same bracket.
  */
 export function bracketOf(value: unknown): number {
-  return value === emptyArray ? canonicalTypes.undefined : canonicalTypes[typeOf(value)]
+  return bsonTypes[value === emptyArray ? 'undefined' : typeOf(value)][1]
 }
 
-/** A growing buffer into which keys are written. */
-class KeyWriter {
-  bytes = Buffer.allocUnsafe(256)
-  length = 0
+const key = new ByteWriter()
+const escapedNul = Buffer.from([0x00, 0xff])
 
-  #reserve(more: number): void {
-    if (this.length + more <= this.bytes.length) return
-    const next = Buffer.allocUnsafe(Math.max(this.bytes.length * 2, this.length + more))
-    this.bytes.copy(next, 0, 0, this.length)
-    this.bytes = next
+/**
+ * Writes UTF-8 and a terminator that sorts below every character. A NUL in the text is escaped, so
+ * that no key is the beginning of another.
+ */
+function writeText(text: string): void {
+  for (const [at, part] of text.split('\0').entries()) {
+    if (at > 0) key.raw(escapedNul)
+    key.utf8(part)
   }
-
-  byte(value: number): void {
-    this.#reserve(1)
-    this.bytes[this.length++] = value
-  }
-
-  raw(chunk: Uint8Array): void {
-    this.#reserve(chunk.length)
-    this.bytes.set(chunk, this.length)
-    this.length += chunk.length
-  }
-
-  /**
-   * Writes UTF-8 and a terminator that sorts below every character. A NUL in the text is escaped,
-   * so that no key is the beginning of another.
-   */
-  text(value: string): void {
-    this.#reserve(value.length * 3 + 2)
-    const start = this.length
-    this.length += this.bytes.write(value, start, 'utf8')
-    if (value.includes('\0')) this.#escapeFrom(start)
-    this.byte(0)
-    this.byte(0)
-  }
-
-  #escapeFrom(start: number): void {
-    const source = Buffer.from(this.bytes.subarray(start, this.length))
-    this.length = start
-    for (const byte of source) {
-      this.byte(byte)
-      if (byte === 0) this.byte(0xff)
-    }
-  }
-
-  take(): Buffer {
-    return Buffer.from(this.bytes.subarray(0, this.length))
-  }
+  key.byte(0)
+  key.byte(0)
 }
 
-function writeValue(key: KeyWriter, value: unknown): void {
+function writeValue(value: unknown): void {
   const type = value === emptyArray ? 'undefined' : typeOf(value)
-  key.byte(canonicalTypes[type])
-  writePayload(key, type, value)
+  key.byte(bsonTypes[type][1])
+  writePayload(type, value)
 }
 
-function writePayload(key: KeyWriter, type: TypeName, value: unknown): void {
+function writePayload(type: TypeName, value: unknown): void {
   switch (type) {
     case 'int':
     case 'double':
@@ -122,33 +50,29 @@ function writePayload(key: KeyWriter, type: TypeName, value: unknown): void {
     case 'decimal':
       return key.raw(decimalKey(value as Decimal128))
     case 'string':
-      return key.text(value as string)
+      return writeText(value as string)
     case 'symbol':
-      return key.text(String(value))
+    case 'javascript':
+      return writeText((value as DeprecatedValue).text)
+    case 'javascriptWithScope':
+    case 'dbPointer':
+      return key.raw((value as DeprecatedValue).payload)
     case 'object':
-      return writeObject(key, value as Doc)
+      return writeObject(value as Doc)
     case 'array':
-      return writeArray(key, value as unknown[])
+      return writeArray(value as unknown[])
     case 'binData':
-      return writeBinary(key, value as Binary)
+      return writeBinary(value as Binary)
     case 'objectId':
       return key.raw((value as ObjectId).id)
     case 'bool':
       return key.byte(value === true ? 1 : 0)
     case 'date':
-      return writeInt64(key, msOf(value as Date) ^ (1n << 63n))
+      return writeInt64(msOf(value as Date) ^ (1n << 63n))
     case 'timestamp':
-      return writeInt64(key, (value as Timestamp).toBigInt())
+      return writeInt64((value as Timestamp).toBigInt())
     case 'regex':
-      return writeRegex(key, value as BSONRegExp)
-    case 'javascript':
-      return key.text((value as Code).code)
-    case 'javascriptWithScope':
-      key.text((value as Code).code)
-      return writeObject(key, (value as Code).scope as unknown as Doc)
-    case 'dbPointer':
-      key.text((value as DbPointer).ns)
-      return key.raw((value as DbPointer).id)
+      return writeRegex(value as BSONRegExp)
     default:
   }
 }
@@ -158,51 +82,45 @@ export function msOf(date: Date): bigint {
   return date instanceof FarDate ? date.ms : BigInt(date.getTime())
 }
 
-function writeInt64(key: KeyWriter, value: bigint): void {
-  const chunk = Buffer.allocUnsafe(8)
-  chunk.writeBigUInt64BE(BigInt.asUintN(64, value))
-  key.raw(chunk)
+function writeInt64(value: bigint): void {
+  key.next(8).writeBigUInt64BE(BigInt.asUintN(64, value))
 }
 
-function writeObject(key: KeyWriter, value: Doc): void {
+function writeObject(value: Doc): void {
   for (const field of value.fields) {
     const type = typeOf(field.value)
-    key.byte(canonicalTypes[type])
-    key.text(field.name)
-    writePayload(key, type, field.value)
+    key.byte(bsonTypes[type][1])
+    writeText(field.name)
+    writePayload(type, field.value)
   }
   key.byte(0)
 }
 
-function writeArray(key: KeyWriter, values: unknown[]): void {
-  for (const value of values) writeValue(key, value === undefined ? null : value)
+function writeArray(values: unknown[]): void {
+  for (const value of values) writeValue(value === undefined ? null : value)
   key.byte(0)
 }
 
-function writeBinary(key: KeyWriter, value: Binary): void {
+function writeBinary(value: Binary): void {
   const bytes = value.value()
-  const head = Buffer.allocUnsafe(5)
-  head.writeUInt32BE(bytes.length)
-  head[4] = value.sub_type
-  key.raw(head)
+  key.next(4).writeUInt32BE(bytes.length)
+  key.byte(value.sub_type)
   key.raw(bytes)
 }
 
-function writeRegex(key: KeyWriter, value: BSONRegExp): void {
-  key.text(value.pattern)
-  key.text(value.options)
+function writeRegex(value: BSONRegExp): void {
+  writeText(value.pattern)
+  writeText(value.options)
 }
-
-const scratch = new KeyWriter()
 
 /**
  * The key of one value. `Buffer.compare` of two keys gives MongoDB's order of the two values. No
  * key is the beginning of another.
  */
 export function keyOf(value: unknown): Buffer {
-  scratch.length = 0
-  writeValue(scratch, value)
-  return scratch.take()
+  key.clear()
+  writeValue(value)
+  return key.take()
 }
 
 /**
@@ -210,23 +128,23 @@ export function keyOf(value: unknown): Buffer {
  * holds at its index, which reverses its order.
  */
 export function compoundKey(values: readonly unknown[], descending: readonly boolean[]): Buffer {
-  scratch.length = 0
-  for (let at = 0; at < values.length; at++) {
-    const start = scratch.length
-    writeValue(scratch, values[at])
-    if (descending[at]) invert(scratch.bytes, start, scratch.length)
+  key.clear()
+  for (const [at, value] of values.entries()) {
+    const start = key.length
+    writeValue(value)
+    if (descending[at]) invert(key.from(start))
   }
-  return scratch.take()
+  return key.take()
 }
 
-function invert(bytes: Buffer, start: number, end: number): void {
-  for (let at = start; at < end; at++) bytes[at] = ~bytes[at]! & 0xff
+function invert(bytes: Buffer): void {
+  for (let at = 0; at < bytes.length; at++) bytes[at] = ~bytes[at]! & 0xff
 }
 
 /** A key with inverted bytes, which turns an ascending component into a descending one. */
-export function inverted(key: Buffer): Buffer {
-  const copy = Buffer.from(key)
-  invert(copy, 0, copy.length)
+export function inverted(given: Buffer): Buffer {
+  const copy = Buffer.from(given)
+  invert(copy)
   return copy
 }
 

@@ -2,8 +2,6 @@
 import {
   Binary,
   BSONRegExp,
-  BSONSymbol,
-  Code,
   Decimal128,
   Double,
   Int32,
@@ -14,32 +12,46 @@ import {
   Timestamp,
   UUID,
 } from 'bson'
-import { BsonUndefined, DbPointer, Doc, FarDate } from './doc.ts'
+import { DeprecatedValue, Doc, FarDate } from './doc.ts'
 
-/** The names of BSON types as `$type` spells them. `missing` stands for an absent field. */
-export type TypeName =
-  | 'missing'
-  | 'minKey'
-  | 'undefined'
-  | 'null'
-  | 'int'
-  | 'long'
-  | 'double'
-  | 'decimal'
-  | 'symbol'
-  | 'string'
-  | 'object'
-  | 'array'
-  | 'binData'
-  | 'objectId'
-  | 'bool'
-  | 'date'
-  | 'timestamp'
-  | 'regex'
-  | 'javascript'
-  | 'javascriptWithScope'
-  | 'dbPointer'
-  | 'maxKey'
+/**
+ * The types as `$type` spells them: their numbers, and the first bytes of the keys of their values.
+ * Types that share a byte are comparable with each other. `missing` stands for an absent field.
+ */
+export const bsonTypes = {
+  minKey: [-1, 0x05],
+  undefined: [6, 0x08],
+  missing: [NaN, 0x0a],
+  null: [10, 0x0a],
+  int: [16, 0x10],
+  long: [18, 0x10],
+  double: [1, 0x10],
+  decimal: [19, 0x10],
+  symbol: [14, 0x20],
+  string: [2, 0x20],
+  object: [3, 0x28],
+  array: [4, 0x30],
+  binData: [5, 0x38],
+  objectId: [7, 0x40],
+  bool: [8, 0x48],
+  date: [9, 0x50],
+  timestamp: [17, 0x58],
+  regex: [11, 0x60],
+  dbPointer: [12, 0x68],
+  javascript: [13, 0x70],
+  javascriptWithScope: [15, 0x78],
+  maxKey: [127, 0xf0],
+} as const
+
+export type TypeName = keyof typeof bsonTypes
+
+/** The type with a number or a name; undefined if there is none. */
+export function typeCalled(id: unknown): TypeName | undefined {
+  const found = Object.entries(bsonTypes).find(
+    ([name, [number]]) => !Number.isNaN(number) && (name === id || number === id),
+  )
+  return found?.[0] as TypeName | undefined
+}
 
 const classTypes = new Map<unknown, TypeName>([
   [Int32, 'int'],
@@ -53,16 +65,12 @@ const classTypes = new Map<unknown, TypeName>([
   [Buffer, 'binData'],
   [Timestamp, 'timestamp'],
   [BSONRegExp, 'regex'],
-  [BSONSymbol, 'symbol'],
   [MinKey, 'minKey'],
   [MaxKey, 'maxKey'],
-  [DbPointer, 'dbPointer'],
-  [BsonUndefined, 'undefined'],
   [Doc, 'object'],
   [Date, 'date'],
   [FarDate, 'date'],
   [Array, 'array'],
-  [Object, 'object'],
 ])
 
 /** The BSON type of a decoded value. */
@@ -81,9 +89,8 @@ export function typeOf(value: unknown): TypeName {
     default:
   }
   if (value === null) return 'null'
-  const { constructor } = value as object
-  if (constructor === Code) return (value as Code).scope ? 'javascriptWithScope' : 'javascript'
-  return classTypes.get(constructor) ?? 'object'
+  if (value instanceof DeprecatedValue) return typeCalled(value.type)!
+  return classTypes.get((value as object).constructor) ?? 'object'
 }
 
 /** Whether the value is a BSON object, as opposed to an array or a scalar. */

@@ -11,6 +11,7 @@ import {
   type DocumentSource,
   type OpenCursor,
 } from '../cursors/cursors.ts'
+import type { EncodedDocuments } from '../cursors/encoded-documents.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { pace } from '../pace.ts'
 import {
@@ -53,7 +54,7 @@ export async function openCursor(
 
 function reply(
   batchName: 'firstBatch' | 'nextBatch',
-  documents: Uint8Array[],
+  documents: EncodedDocuments,
   id: Long,
   ns: string,
   stream?: ChangeStreamSource,
@@ -128,7 +129,7 @@ function streamReply(
   { engine }: CommandRequest,
   cursor: OpenCursor,
   stream: ChangeStreamSource,
-  documents: Uint8Array[],
+  documents: EncodedDocuments,
 ): CommandReply {
   if (stream.ended) engine.cursors.close(cursor.id)
   return reply('nextBatch', documents, stream.ended ? Long.ZERO : cursor.id, cursor.ns, stream)

@@ -4,6 +4,7 @@ import { randomInt } from 'node:crypto'
 import { Long } from 'bson'
 import type { Plain } from '../bson/encode.ts'
 import { pace, pause } from '../pace.ts'
+import { EncodedDocuments } from './encoded-documents.ts'
 
 const CURSOR_IDLE_MS = 10 * 60 * 1000
 const MAX_BATCH_BYTES = 16 * 1024 * 1024 - 64 * 1024
@@ -46,15 +47,14 @@ export interface ChangeStreamSource extends DocumentSource {
 
 /** A batch of documents. `finished`: no document follows. */
 export interface Batch {
-  readonly documents: Uint8Array[]
+  readonly documents: EncodedDocuments
   readonly finished: boolean
 }
 
 /** Takes the next documents: at most `size`, and no more than fit into one message. */
 export async function takeBatch(source: DocumentSource, size: number): Promise<Batch> {
-  const documents: Uint8Array[] = []
-  let bytes = 0
-  while (documents.length < size && bytes < MAX_BATCH_BYTES) {
+  const documents = new EncodedDocuments()
+  while (documents.length < size && documents.bytes < MAX_BATCH_BYTES) {
     const document = source.next()
     if (document === pause) {
       source.pause()
@@ -62,8 +62,7 @@ export async function takeBatch(source: DocumentSource, size: number): Promise<B
       continue
     }
     if (!document) return { documents, finished: true }
-    documents.push(document)
-    bytes += document.length + 12
+    documents.add(document)
   }
   source.pause()
   return { documents, finished: false }

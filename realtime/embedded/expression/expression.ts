@@ -1,6 +1,6 @@
 // What an aggregation expression is once it is compiled, and the values of paths.
 import type { Doc } from '../bson/doc.ts'
-import { BsonUndefined } from '../bson/doc.ts'
+import { DeprecatedValue } from '../bson/doc.ts'
 import { isDoc } from '../bson/type-of.ts'
 
 /**
@@ -50,7 +50,7 @@ export function computed(
 
 /** Whether a value is null, undefined or missing. */
 export function isNullish(value: unknown): boolean {
-  return value === undefined || value === null || value === BsonUndefined.value
+  return value === undefined || value === null || value === DeprecatedValue.undefined
 }
 
 /**

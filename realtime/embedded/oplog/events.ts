@@ -1,6 +1,6 @@
 // Change events, made from oplog entries. The event of an entry is encoded only once, however many
 // streams show it.
-import { embeddedDocument, fieldsIn, framed } from '../bson/assemble.ts'
+import { embeddedDocument, fieldsIn, framed } from '../bson/encode.ts'
 import { Doc } from '../bson/doc.ts'
 import { encode, type Plain } from '../bson/encode.ts'
 import { toTimestamp } from './clock.ts'

@@ -176,15 +176,22 @@ export class Scanner {
     row: number | undefined,
     limit: number,
   ): { rows: [Uint8Array, ...StoredDocument][]; ended: boolean } {
-    const [sign, order] = scan.reverse ? ['<', 'DESC'] : ['>', 'ASC']
-    const after = key === undefined ? '' : ` AND (k.key, k.row) ${sign} (?, ?)`
-    const upTo = to === undefined ? '' : ' AND k.key < ?'
+    const order = scan.reverse ? 'DESC' : 'ASC'
+    // The position takes the place of the bound that it has left: with both, SQLite may begin at
+    // the bound, and would pass all that was read before.
+    const isFrom = key === undefined || scan.reverse
+    const isTo = to !== undefined && (key === undefined || !scan.reverse)
+    const conditions = [
+      ...(isFrom ? ['k.key >= ?'] : []),
+      ...(isTo ? ['k.key < ?'] : []),
+      ...(key === undefined ? [] : [`(k.key, k.row) ${scan.reverse ? '<' : '>'} (?, ?)`]),
+    ]
     return this.#data.store.rowsWithin<[Uint8Array, ...StoredDocument]>(
       MAX_CHUNK_BYTES,
       `SELECT k.key, k.row, d.crc, d.doc FROM ${scan.index.table} k CROSS JOIN ${this.#collection.table} d ON d.row = k.row
-       WHERE k.key >= ?${upTo}${after} ORDER BY k.key ${order}, k.row ${order} LIMIT ?`,
-      from,
-      ...(to === undefined ? [] : [to]),
+       WHERE ${conditions.join(' AND ')} ORDER BY k.key ${order}, k.row ${order} LIMIT ?`,
+      ...(isFrom ? [from] : []),
+      ...(isTo ? [to] : []),
       ...(key === undefined ? [] : [key, row!]),
       limit,
     )

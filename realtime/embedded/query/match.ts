@@ -1,7 +1,7 @@
 // Compiles a parsed filter into a function. Comparisons stay within MongoDB's type brackets: `$gt:
 // 5` never matches a string, null matches a missing field, and NaN equals only itself.
 import { MaxKey, MinKey, type BSONRegExp } from 'bson'
-import { BsonUndefined, Doc } from '../bson/doc.ts'
+import { DeprecatedValue, Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { bracketOf, compareValues, keyOf } from '../bson/order.ts'
 import { isDoc, typeOf } from '../bson/type-of.ts'
@@ -150,7 +150,7 @@ function extreme(op: Comparison, operand: MinKey | MaxKey): ValueTest {
 
 /** Whether a value equals null to a query. */
 function isNullish(value: unknown): boolean {
-  return value === undefined || value === null || value === BsonUndefined.value
+  return value === undefined || value === null || value === DeprecatedValue.undefined
 }
 
 function holds(op: Comparison, order: number): boolean {

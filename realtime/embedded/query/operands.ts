@@ -1,8 +1,9 @@
 // Reads the operands of query operators that need checks: regular expressions, type names
 // and `$mod`.
-import { BSONRegExp, BSONSymbol } from 'bson'
+import { BSONRegExp } from 'bson'
+import type { DeprecatedValue } from '../bson/doc.ts'
 import { isNumeric, toBigInt, toNumber } from '../bson/numbers.ts'
-import { typeOf, type TypeName } from '../bson/type-of.ts'
+import { typeCalled, typeOf, type TypeName } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { Regex } from '../regex/regex.ts'
 
@@ -39,15 +40,8 @@ function patternOf(operand: unknown): [string, string] {
  */
 export function textOf(value: unknown): string | undefined {
   if (typeof value === 'string') return value
-  return value instanceof BSONSymbol ? value.value : undefined
+  return typeOf(value) === 'symbol' ? (value as DeprecatedValue).text : undefined
 }
-
-/** The names of the types from number 1 on. */
-const numberedTypes = [
-  ...['double', 'string', 'object', 'array', 'binData', 'undefined', 'objectId', 'bool', 'date'],
-  ...['null', 'regex', 'dbPointer', 'javascript', 'symbol', 'javascriptWithScope', 'int'],
-  ...['timestamp', 'long', 'decimal'],
-] as TypeName[]
 
 /** The types that the operand of `$type` names: an alias, a number, or an array of them. */
 export function typeNames(operand: unknown): ReadonlySet<TypeName> {
@@ -60,18 +54,13 @@ export function typeNames(operand: unknown): ReadonlySet<TypeName> {
 
 function oneType(entry: unknown): TypeName[] {
   if (entry === 'number') return ['int', 'long', 'double', 'decimal']
-  const known: (TypeName | undefined)[] = [...numberedTypes, 'minKey', 'maxKey']
-  if (typeof entry === 'string') {
-    const alias = known.find((name) => name === entry)
-    if (alias) return [alias]
-    throw refusal('BadValue', `Unknown type name alias: ${entry}`)
-  }
+  const isName = typeof entry === 'string'
   const number = toNumber(entry)
-  if (number === undefined)
+  if (!isName && number === undefined)
     throw refusal('TypeMismatch', 'type must be represented as a number or a string')
-  const type = number === -1 ? 'minKey' : number === 127 ? 'maxKey' : numberedTypes[number - 1]
+  const type = typeCalled(isName ? entry : number)
   if (type) return [type]
-  throw refusal('BadValue', `Invalid numerical type code: ${number}`)
+  throw refusal('BadValue', `Unknown type name alias or numerical type code: ${String(entry)}`)
 }
 
 /** The operand of `$mod`: `[divisor, remainder]`. */

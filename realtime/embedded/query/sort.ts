@@ -54,14 +54,12 @@ function directionOf(field: string, direction: unknown): number {
   return number
 }
 
-/** The bytes by which a document sorts. */
-export function sortKeyOf(doc: Doc, pattern: SortPattern): Buffer {
+/** The bytes by which a document sorts, each of them as a character. */
+export function sortKeyOf(doc: Doc, pattern: SortPattern): string {
   try {
     const { keys } = keysOf(doc, pattern)
-    return keys.reduce(
-      (least, key) => (Buffer.compare(key.bytes, least) < 0 ? key.bytes : least),
-      keys[0]!.bytes,
-    )
+    const least = keys.reduce((a, b) => (Buffer.compare(b.bytes, a.bytes) < 0 ? b : a))
+    return least.bytes.toString('latin1')
   } catch (error) {
     if (!(error instanceof ServerError)) throw error
     throw refusal('BadValue', 'cannot sort with keys that are parallel arrays')

@@ -4,7 +4,8 @@ import { refusal } from '../errors.ts'
 
 /** Something to sort. Entries with equal keys keep the order of their numbers. */
 export interface SortEntry {
-  readonly key: Buffer
+  /** One character for each byte: a million strings need far less memory than buffers. */
+  readonly key: string
   readonly number: number
 }
 
@@ -12,7 +13,7 @@ const RUN_LENGTH = 4096
 const MAX_MEMORY_BYTES = 100 * 1024 * 1024
 
 function compareEntries(a: SortEntry, b: SortEntry): number {
-  return Buffer.compare(a.key, b.key) || a.number - b.number
+  return a.key < b.key ? -1 : a.key > b.key ? 1 : a.number - b.number
 }
 
 /** Collects entries and gives them out in order. */

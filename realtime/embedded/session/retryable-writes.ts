@@ -12,11 +12,18 @@ import type { SqliteStore } from '../storage/sqlite-store.ts'
 /** How long an idle session is remembered. `hello` reports it as `logicalSessionTimeoutMinutes`. */
 const SESSION_TIMEOUT_MS = 30 * 60 * 1000
 
+/** More than a command can make, which has at most 100,000 statements. */
+const MAX_PARTS = 2 ** 32 - 1
+
 interface SessionRecord {
   readonly id: Uint8Array
   txn: number
   at: number
   results: Map<number, Plain>
+  /** The numbers of the results that aren't stored yet. */
+  unsaved: number[]
+  /** How many parts are stored. */
+  parts: number
 }
 
 /** The outcomes of the statements of one numbered write command. */
@@ -63,7 +70,8 @@ export class RetryableWrites {
         `Retryable write with txnNumber ${txn} is prohibited on session ${id} because a newer retryable write with txnNumber ${session.txn} has already started on this session.`,
       )
     }
-    if (txn > session.txn) [session.txn, session.results] = [txn, new Map()]
+    if (txn > session.txn)
+      Object.assign(session, { txn, results: new Map(), unsaved: [], parts: 0 })
     session.at = Date.now()
     return this.#recordOf(session, command)
   }
@@ -83,16 +91,15 @@ export class RetryableWrites {
     const first = toNumber(command.get('stmtId')) ?? 0
     const given = command.get('stmtIds')
     const numbers = Array.isArray(given) ? given.map((id: unknown) => toNumber(id)) : undefined
-    let added = false
     return {
       find: (statement) => session.results.get(statement),
       add: (statement, result) => {
         session.results.set(statement, result)
-        added = true
+        session.unsaved.push(statement)
       },
       numberOf: (position) => numbers?.[position] ?? first + position,
       save: () => {
-        if (added) this.#save(session)
+        if (session.unsaved.length > 0) this.#save(session)
       },
     }
   }
@@ -101,32 +108,41 @@ export class RetryableWrites {
     const name = Buffer.from(id).toString('hex')
     const known = this.#cache.get(name)
     if (known) return known
-    const row = this.#store.row<[number, number, Uint8Array]>(
-      'SELECT txn, at, results FROM sessions WHERE id = ?',
+    const parts = this.#store.rows<[number, number, Uint8Array]>(
+      'SELECT txn, at, results FROM sessions WHERE id BETWEEN ? AND ?',
       id,
+      partOf(id, MAX_PARTS),
     )
     const record: SessionRecord = {
       id,
-      txn: row?.[0] ?? -1,
-      at: row?.[1] ?? Date.now(),
-      results: row ? unpack(row[2]) : new Map(),
+      txn: parts[0]?.[0] ?? -1,
+      at: parts.at(-1)?.[1] ?? Date.now(),
+      results: new Map(parts.flatMap(([, , results]) => unpack(results))),
+      unsaved: [],
+      parts: parts.length,
     }
     this.#cache.set(name, record)
     return record
   }
 
+  /** Stores the new results as one more part. The first part takes the place of those before. */
   #save(session: SessionRecord): void {
+    const { id, parts } = session
+    if (parts === 0)
+      this.#store.run('DELETE FROM sessions WHERE id BETWEEN ? AND ?', id, partOf(id, MAX_PARTS))
     this.#store.run(
-      'INSERT OR REPLACE INTO sessions (id, txn, at, results) VALUES (?, ?, ?, ?)',
-      session.id,
+      'INSERT INTO sessions (id, txn, at, results) VALUES (?, ?, ?, ?)',
+      partOf(id, parts),
       session.txn,
       session.at,
       encode(
         Object.fromEntries(
-          [...session.results].map(([statement, result]) => [`s${statement}`, result]),
+          session.unsaved.map((statement) => [`s${statement}`, session.results.get(statement)]),
         ),
       ),
     )
+    session.parts++
+    session.unsaved = []
   }
 
   /** Forgets all outcomes. No client waits for a reply any more, so nothing will be repeated. */
@@ -147,11 +163,17 @@ export class RetryableWrites {
   }
 }
 
-function unpack(bytes: Uint8Array): Map<number, Plain> {
-  return new Map(
-    Doc.read(bytes).fields.map(({ name, value }) => [
-      Number(name.slice(1)),
-      Object.fromEntries((value as Doc).fields.map((field) => [field.name, field.value])),
-    ]),
-  )
+/** The key of a part: the session's id, and after the first part a number. */
+function partOf(id: Uint8Array, part: number): Uint8Array {
+  if (part === 0) return id
+  const key = Buffer.concat([id, Buffer.alloc(4)])
+  key.writeUInt32BE(part, id.length)
+  return key
+}
+
+function unpack(bytes: Uint8Array): [number, Plain][] {
+  return Doc.read(bytes).fields.map(({ name, value }) => [
+    Number(name.slice(1)),
+    Object.fromEntries((value as Doc).fields.map((field) => [field.name, field.value])),
+  ])
 }

@@ -176,6 +176,11 @@ export class SqliteStore {
     return !this.pending && this.#relieve({ truncate: true })
   }
 
+  /** Empties the cache of pages, which fills again as they are read. */
+  releaseMemory(): void {
+    this.#db.exec('PRAGMA shrink_memory')
+  }
+
   /** Wipes the unused bytes of data from an older server, which didn't wipe them. */
   wipeAll(): void {
     this.#checkpoints.wipeAll()

@@ -5,21 +5,20 @@ import { sameValue } from '../bson/order.ts'
 import { isDoc, typeOf } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
 import type { Variables } from '../expression/expression.ts'
-import { parseFilter, refuseExpression } from '../query/filter.ts'
-import { compileFilter, type Matcher } from '../query/match.ts'
 import { addToSet, pop, pull, pullAll, push } from './array-operators.ts'
 import type { ChangedPaths } from './changed-paths.ts'
-import { bit, currentDate, extreme, increase, set, unset } from './operators.ts'
+import { currentDate, extreme, increase, set, unset } from './operators.ts'
 import { updateAt, type PathContext, type TargetOperation } from './targets.ts'
 
+/** What an operator does at a path. */
 interface Modification {
   readonly path: string
-  /** Whether a missing path is created. */
-  readonly create: boolean
+  readonly operation: TargetOperation
+  /** Whether a path that is missing stays missing. */
+  readonly existing?: boolean
   /** Whether a path that can't be created is simply missing. */
   readonly lenient?: boolean
-  readonly onInsertOnly: boolean
-  readonly operation: TargetOperation
+  readonly onInsertOnly?: boolean
   /** The new path of a `$rename`. */
   readonly renameTo?: string
 }
@@ -41,41 +40,29 @@ type OperatorParser = (
   variables: Variables,
 ) => Omit<Modification, 'path'>
 
-type OperationOf = (path: string, operand: unknown, variables: Variables) => TargetOperation
-
-/** A parser for operators that create a missing path (`create`), or leave it missing. */
-const parserFor =
-  (create: boolean) =>
-  (operationOf: OperationOf): OperatorParser =>
-  (path, operand, variables) => ({
-    create,
-    onInsertOnly: false,
-    operation: operationOf(path, operand, variables),
-  })
-const creating = parserFor(true)
-const existing = parserFor(false)
-
 /** The operators that the engine claims. */
 export const updateOperators: Record<string, OperatorParser> = {
-  $set: creating((_, operand) => set(operand)),
-  $setOnInsert: (_, operand) => ({ create: true, onInsertOnly: true, operation: set(operand) }),
-  $unset: () => ({ create: false, lenient: true, onInsertOnly: false, operation: unset }),
-  $inc: creating((path, operand) => increase('$inc', path, operand)),
-  $mul: creating((path, operand) => increase('$mul', path, operand)),
-  $min: creating((_, operand) => extreme('$min', operand)),
-  $max: creating((_, operand) => extreme('$max', operand)),
-  $currentDate: creating((_, operand, variables) => currentDate(operand, variables)),
-  $bit: creating((_, operand) => bit(operand)),
-  $push: creating((path, operand) => push(path, operand)),
-  $addToSet: creating((path, operand) => addToSet(path, operand)),
-  $pull: existing((path, operand, variables) => pull(path, operand, variables)),
-  $pullAll: existing((path, operand) => pullAll(path, operand)),
-  $pop: existing((path, operand) => pop(path, operand)),
+  $set: (_, operand) => ({ operation: set(operand) }),
+  $setOnInsert: (_, operand) => ({ operation: set(operand), onInsertOnly: true }),
+  $unset: () => ({ operation: unset, existing: true, lenient: true }),
+  $inc: (path, operand) => ({ operation: increase('$inc', path, operand) }),
+  $mul: (path, operand) => ({ operation: increase('$mul', path, operand) }),
+  $min: (_, operand) => ({ operation: extreme('$min', operand) }),
+  $max: (_, operand) => ({ operation: extreme('$max', operand) }),
+  $currentDate: (_, operand, variables) => ({ operation: currentDate(operand, variables) }),
+  $push: (path, operand) => ({ operation: push(path, operand) }),
+  $addToSet: (path, operand) => ({ operation: addToSet(path, operand) }),
+  $pull: (path, operand, variables) => ({
+    operation: pull(path, operand, variables),
+    existing: true,
+  }),
+  $pullAll: (path, operand) => ({ operation: pullAll(path, operand), existing: true }),
+  $pop: (path, operand) => ({ operation: pop(path, operand), existing: true }),
   $rename: (path, operand) => rename(path, operand),
 }
 
 /** Parses `{$op: {path: operand, …}, …}`. */
-export function parseModifiers(u: Doc, arrayFilters: unknown, variables: Variables): Modifiers {
+export function parseModifiers(u: Doc, variables: Variables): Modifiers {
   const modifications: Modification[] = []
   for (const { name, value: fields } of u.fields) {
     const parse = Object.hasOwn(updateOperators, name) ? updateOperators[name] : undefined
@@ -94,17 +81,14 @@ export function parseModifiers(u: Doc, arrayFilters: unknown, variables: Variabl
       modifications.push({ path, ...parse(path, operand, variables) })
     }
   }
-  checkKinds(modifications.map(({ path }) => path))
   checkConflicts(
     modifications.flatMap(({ path, renameTo }) =>
       renameTo === undefined ? [path] : [path, renameTo],
     ),
   )
-  const identifiers = parseArrayFilters(arrayFilters, modifications, variables)
   modifications.sort((a, b) => comparePaths(a.renameTo ?? a.path, b.renameTo ?? b.path))
   return {
-    apply: (doc, changes, situation) =>
-      applyAll(doc, changes, situation, modifications, identifiers),
+    apply: (doc, changes, situation) => applyAll(doc, changes, situation, modifications),
   }
 }
 
@@ -113,20 +97,19 @@ function applyAll(
   changes: ChangedPaths,
   { position, inserting }: UpdateContext,
   modifications: readonly Modification[],
-  identifiers: ReadonlyMap<string, Matcher>,
 ): Doc {
   const onTarget = conflictFinder(modifications)
   let result = doc
   for (const {
     path,
-    create,
+    existing,
     lenient = false,
     operation,
     onInsertOnly,
     renameTo,
   } of modifications) {
     if (onInsertOnly && !inserting) continue
-    const context = { position, identifiers, create, lenient, changes, onTarget }
+    const context = { position, create: !existing, lenient, changes, onTarget }
     if (renameTo === undefined) result = updateAt(result, path, context, operation)
     else result = move(result, path, renameTo, context)
   }
@@ -149,9 +132,9 @@ function conflictFinder(modifications: readonly Modification[]): (path: string) 
 
 function move(doc: Doc, from: string, to: string, context: PathContext): Doc {
   let value: unknown
-  const source = updateAt(doc, from, { ...context, create: false }, (target, changes) => {
+  const source = updateAt(doc, from, context, (target) => {
     value = target.value
-    return unset(target, changes)
+    return unset(target)
   })
   if (value === undefined) return doc
   if (crossesArray(doc, from))
@@ -186,7 +169,7 @@ function rename(path: string, operand: unknown): Omit<Modification, 'path'> {
     )
   if (`${path}.${operand}`.includes('$'))
     throw refusal('BadValue', `The source field for $rename may not be dynamic: ${path}`)
-  return { create: false, onInsertOnly: false, operation: unset, renameTo: operand }
+  return { operation: unset, existing: true, renameTo: operand }
 }
 
 function checkPath(path: string): void {
@@ -203,6 +186,9 @@ function checkPath(path: string): void {
       `The dollar ($) prefixed field '${first}' in '${path}' is not allowed in the context of an update.`,
     )
   }
+  const identifier = rest.find((part) => /^\$\[.+\]$/.test(part))
+  if (identifier !== undefined)
+    throw refusal('BadValue', `No array filter found for '${identifier}' in path '${path}'`)
   if (rest.filter((part) => part === '$').length > 1)
     throw refusal('BadValue', `Too many positional (i.e. '$') elements found in path '${path}'`)
 }
@@ -222,94 +208,6 @@ function checkConflicts(paths: readonly string[]): void {
     }
     taken.add(path)
   }
-}
-
-/** Below one path, array filters and other paths can't be mixed. */
-function checkKinds(paths: readonly string[]): void {
-  const kinds = new Map<string, boolean>()
-  for (const path of paths) {
-    const parts = path.split('.')
-    for (let at = 1; at < parts.length; at++) {
-      const prefix = parts.slice(0, at).join('.')
-      const isFilter = parts[at]!.startsWith('$[')
-      if ((kinds.get(prefix) ?? isFilter) !== isFilter)
-        throw refusal(
-          'ConflictingUpdateOperators',
-          `Updating the path '${path}' would create a conflict at '${prefix}'`,
-        )
-      kinds.set(prefix, isFilter)
-    }
-  }
-}
-
-function parseArrayFilters(
-  given: unknown,
-  modifications: readonly Modification[],
-  variables: Variables,
-): Map<string, Matcher> {
-  const identifiers = new Map<string, Matcher>()
-  if (given !== undefined && !Array.isArray(given))
-    throw refusal('TypeMismatch', 'arrayFilters must be an array')
-  for (const filter of (given ?? []) as unknown[]) {
-    if (!isDoc(filter)) throw refusal('TypeMismatch', 'array filters must be objects')
-    const matches = compileFilter(refuseExpression(parseFilter(filter, variables)))
-    const name = identifierOf(filter)
-    if (identifiers.has(name))
-      throw refusal(
-        'FailedToParse',
-        `Found multiple array filters with the same top-level field name ${name}`,
-      )
-    identifiers.set(name, matches)
-  }
-  const used = new Set<string>()
-  for (const { path } of modifications) {
-    for (const [, name] of path.matchAll(/\$\[([^\]]+)\]/g)) {
-      if (!identifiers.has(name!))
-        throw refusal(
-          'BadValue',
-          `No array filter found for identifier '${name}' in path '${path}'`,
-        )
-      used.add(name!)
-    }
-  }
-  for (const name of identifiers.keys()) {
-    if (!used.has(name))
-      throw refusal(
-        'FailedToParse',
-        `The array filter for identifier '${name}' was not used in the update`,
-      )
-  }
-  return identifiers
-}
-
-function identifierOf(filter: Doc): string {
-  const names = new Set<string>()
-  const visit = (part: Doc): void => {
-    for (const { name: field, value } of part.fields) {
-      if (!field.startsWith('$')) names.add(field.split('.')[0]!)
-      else if (Array.isArray(value)) for (const entry of value) if (isDoc(entry)) visit(entry)
-    }
-  }
-  visit(filter)
-  const [name, ...others] = names
-  if (name === undefined)
-    throw refusal(
-      'FailedToParse',
-      'Cannot use an expression without a top-level field name in arrayFilters',
-    )
-  if (others.length > 0) {
-    throw refusal(
-      'FailedToParse',
-      `Error parsing array filter :: caused by :: Expected a single top-level field name, found '${name}' and '${others[0]}'`,
-    )
-  }
-  if (!/^[a-z][a-zA-Z0-9]*$/.test(name)) {
-    throw refusal(
-      'BadValue',
-      `Error parsing array filter :: caused by :: The top-level field name must be an alphanumeric string beginning with a lowercase letter, found '${name}'`,
-    )
-  }
-  return name
 }
 
 /**

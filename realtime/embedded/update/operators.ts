@@ -1,7 +1,7 @@
 // Update operators on a single value.
-import { Int32, Long, Timestamp } from 'bson'
+import { Int32, Timestamp } from 'bson'
 import { identical } from '../bson/encode.ts'
-import { arithmetic, isNumeric, toBigInt, toNumber, wholeOf } from '../bson/numbers.ts'
+import { arithmetic, isNumeric, toNumber } from '../bson/numbers.ts'
 import { compareValues } from '../bson/order.ts'
 import { isDoc, typeOf } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
@@ -66,33 +66,6 @@ export function currentDate(operand: unknown, variables: Variables): TargetOpera
     const now = variables.get('NOW') as Date
     if (type === 'date') return now
     return new Timestamp({ t: Math.floor(now.getTime() / 1000), i: 1 })
-  }
-}
-
-/** `$bit`: and, or, xor on ints and longs. */
-export function bit(operand: unknown): TargetOperation {
-  if (!isDoc(operand) || operand.size === 0)
-    throw refusal('BadValue', 'The $bit modifier is not compatible with this type of argument')
-  const steps = operand.fields.map(({ name, value }) => {
-    const type = typeOf(value)
-    if (!['and', 'or', 'xor'].includes(name))
-      throw refusal(
-        'BadValue',
-        `The $bit modifier only supports 'and', 'or', and 'xor', not '${name}'`,
-      )
-    if (type !== 'int' && type !== 'long')
-      throw refusal('BadValue', 'The $bit modifier field must be an Integer(32/64 bit)')
-    return { name, value: toBigInt(value), long: type === 'long' }
-  })
-  return ({ value: before }) => {
-    const type = before === undefined ? 'int' : typeOf(before)
-    if (type !== 'int' && type !== 'long')
-      throw refusal('BadValue', `Cannot apply $bit to a value of non-integral type ${type}`)
-    let bits = before === undefined ? 0n : toBigInt(before)
-    for (const { name, value } of steps)
-      bits = name === 'and' ? bits & value : name === 'or' ? bits | value : bits ^ value
-    const long = type === 'long' || steps.some((step) => step.long)
-    return changed(before, wholeOf(bits, long) ?? Long.fromBigInt(bits))
   }
 }
 

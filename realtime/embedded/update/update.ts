@@ -2,7 +2,7 @@
 // documents. `_id` never changes, and no two operators change the same path.
 import { ObjectId } from 'bson'
 import { compileStages } from '../aggregate/document-stages.ts'
-import { BsonUndefined, Doc } from '../bson/doc.ts'
+import { DeprecatedValue, Doc } from '../bson/doc.ts'
 import { encode, identical } from '../bson/encode.ts'
 import { sameValue } from '../bson/order.ts'
 import { stamped, withIdFirst } from '../bson/stamp.ts'
@@ -42,16 +42,12 @@ export const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 
 /** Parses the `u` of an update statement. */
 export function parseUpdate(u: unknown, arrayFilters: unknown, variables: Variables): ParsedUpdate {
-  if (Array.isArray(u)) {
-    // The misspelling is MongoDB's own.
-    if (arrayFilters !== undefined)
-      throw refusal('FailedToParse', 'arrayFilters may not be specified for pipeline-syle updates')
-    return pipelineUpdate(u, variables)
-  }
+  if (arrayFilters !== undefined) throw refusal('NotImplemented', 'arrayFilters are not supported')
+  if (Array.isArray(u)) return pipelineUpdate(u, variables)
   if (!isDoc(u))
     throw refusal('FailedToParse', 'Update argument must be either an object or an array')
   if (!u.firstName.startsWith('$')) return replacementUpdate(u)
-  return modifierUpdate(u, arrayFilters, variables)
+  return modifierUpdate(u, variables)
 }
 
 function replacementUpdate(u: Doc): ParsedUpdate {
@@ -78,8 +74,8 @@ function replacementUpdate(u: Doc): ParsedUpdate {
   }
 }
 
-function modifierUpdate(u: Doc, arrayFilters: unknown, variables: Variables): ParsedUpdate {
-  const modifiers = parseModifiers(u, arrayFilters, variables)
+function modifierUpdate(u: Doc, variables: Variables): ParsedUpdate {
+  const modifiers = parseModifiers(u, variables)
   return {
     replacement: false,
     apply(before, position) {
@@ -164,7 +160,7 @@ function checkedBytes(doc: Doc, id: unknown, isSame = identical): Uint8Array {
 /** Refuses values that can't be an `_id`. */
 export function checkId(id: unknown): void {
   if (Array.isArray(id)) throw refusal('BadValue', "can't use an array for _id")
-  if (id === undefined || id === BsonUndefined.value)
+  if (id === undefined || id === DeprecatedValue.undefined)
     throw refusal('BadValue', "can't use an undefined value for _id")
   if (typeOf(id) === 'regex') throw refusal('BadValue', "can't use a regex for _id")
   const unexpected = isDoc(id) && id.fields.find(({ name }) => name.startsWith('$'))?.name

@@ -1,9 +1,16 @@
 // Messages of the wire protocol. Nothing malformed gets past this file: a frame that can't be
 // parsed closes its connection, as in a mongod.
-import { embeddedArray, embeddedDocument, fieldsIn, framed } from '../bson/assemble.ts'
 import { BsonError, checkBson } from '../bson/check.ts'
 import { Doc } from '../bson/doc.ts'
-import { encode, type Plain } from '../bson/encode.ts'
+import {
+  embeddedArray,
+  embeddedDocument,
+  encode,
+  fieldsIn,
+  framed,
+  type Plain,
+} from '../bson/encode.ts'
+import type { EncodedDocuments } from '../cursors/encoded-documents.ts'
 import { refusal, type ServerError } from '../errors.ts'
 
 const OP_REPLY = 1
@@ -133,13 +140,14 @@ let nextId = 1
 /** Builds the frame of a reply. `more` says that another reply to the same request follows. */
 export function composeReply(
   responseTo: number,
-  body: Uint8Array,
+  body: readonly Uint8Array[],
   legacy: boolean,
   more: boolean,
 ): { frame: Buffer; id: number } {
   const head = Buffer.alloc(legacy ? 36 : 21)
   const id = nextId++ | 0
-  head.writeInt32LE(head.length + body.length, 0)
+  const size = body.reduce((sum, part) => sum + part.length, head.length)
+  head.writeInt32LE(size, 0)
   head.writeInt32LE(id, 4)
   head.writeInt32LE(responseTo, 8)
   head.writeInt32LE(legacy ? OP_REPLY : OP_MSG, 12)
@@ -149,22 +157,25 @@ export function composeReply(
   } else {
     head.writeUInt32LE(more ? MORE_TO_COME : 0, 16)
   }
-  return { frame: Buffer.concat([head, body]), id }
+  return { frame: Buffer.concat([head, ...body], size), id }
 }
 
 /** The cursor of a reply. Its documents stay bytes. */
 export interface CursorBatch {
   readonly batchName: 'firstBatch' | 'nextBatch'
-  readonly documents: readonly Uint8Array[]
+  readonly documents: EncodedDocuments
   readonly rest: Plain
 }
 
-/** Encodes a reply, with the cursor first, without decoding the cursor's documents. */
-export function encodeReply(body: Plain, cursor?: CursorBatch): Uint8Array {
-  if (!cursor) return encode(body)
+/**
+ * Encodes a reply, with the cursor first, without decoding the cursor's documents. Returns the
+ * parts of its bytes.
+ */
+export function encodeReply(body: Plain, cursor?: CursorBatch): readonly Uint8Array[] {
+  if (!cursor) return [encode(body)]
   const inner = framed([
-    ...embeddedArray(cursor.batchName, cursor.documents),
+    ...embeddedArray(cursor.batchName, cursor.documents.parts),
     fieldsIn(cursor.rest),
   ])
-  return Buffer.concat(framed([...embeddedDocument('cursor', inner), fieldsIn(body)]))
+  return framed([...embeddedDocument('cursor', inner), fieldsIn(body)])
 }

@@ -52,13 +52,12 @@ export interface CallDeps extends ServerAddress {
   userId: () => string | undefined
 }
 
-/** Where the routes are; before one was needed that isn't among them, the first ones. */
+/** Where the routes are that have been loaded. */
 let places: Partial<Record<keyof typeof routePaths, Place>> = firstPaths
 
-async function loadPlaces(): Promise<typeof routePaths> {
-  const { routePaths } = await lateCode(import('@lockstep/protocol/route-paths'))
-  places = routePaths
-  return routePaths
+async function loadPlaces(): Promise<Record<keyof typeof routePaths, Place>> {
+  const { laterPaths } = await lateCode(import('@lockstep/protocol/later-paths'))
+  return (places = { ...firstPaths, ...laterPaths })
 }
 
 export function createCall(deps: CallDeps): Call {
