@@ -23,26 +23,32 @@ const ToolState = z
   .enum(['calling', 'waiting_approval', 'done', 'failed', 'denied'])
   .describe('How far the call is')
 
-const TextPart = z.strictObject({
-  ...id,
-  type: z.literal('text').describe('A text of the message'),
-  text: PartText.describe('The text'),
-})
-const ReasoningPart = z.strictObject({
-  ...id,
-  type: z.literal('reasoning').describe('What the model has thought'),
-  text: PartText.describe('The thoughts'),
-  ms: Count.optional().describe('How long the model was thinking'),
-})
-const ToolPart = z.strictObject({
-  ...id,
-  type: z.literal('tool').describe('The call of a tool'),
-  name: Text.describe('The name of the tool'),
-  call_id: Text.describe('Names the call, for its result'),
-  arguments: AnyJson.describe('What the tool is given'),
-  state: ToolState,
-  result: AnyJson.optional().describe('What the tool has answered'),
-})
+const TextPart = z
+  .strictObject({
+    ...id,
+    type: z.literal('text').describe('A text of the message'),
+    text: PartText.describe('The text'),
+  })
+  .meta({ id: 'TextPart' })
+const ReasoningPart = z
+  .strictObject({
+    ...id,
+    type: z.literal('reasoning').describe('What the model has thought'),
+    text: PartText.describe('The thoughts'),
+    ms: Count.optional().describe('How long the model was thinking'),
+  })
+  .meta({ id: 'ReasoningPart' })
+const ToolPart = z
+  .strictObject({
+    ...id,
+    type: z.literal('tool').describe('The call of a tool'),
+    name: Text.describe('The name of the tool'),
+    call_id: Text.describe('Names the call, for its result'),
+    arguments: AnyJson.describe('What the tool is given'),
+    state: ToolState,
+    result: AnyJson.optional().describe('What the tool has answered'),
+  })
+  .meta({ id: 'ToolPart' })
 const FilePart = z
   .strictObject({
     ...id,
@@ -59,19 +65,24 @@ const FilePart = z
     path: ['url'],
     message: 'must be given, or file_id',
   })
-const SourcePart = z.strictObject({
-  ...id,
-  type: z.literal('source').describe('A page that the text relies on'),
-  url: WebAddress.describe('The address of the page'),
-  title: Text.optional().describe('Its title'),
-})
-const DataPart = z.strictObject({
-  ...id,
-  type: z
-    .templateLiteral(['data-', z.string().min(1).max(limits.partIdMax)])
-    .describe('A kind of data that a program has named'),
-  value: AnyJson.describe('The data'),
-})
+  .meta({ id: 'FilePart' })
+const SourcePart = z
+  .strictObject({
+    ...id,
+    type: z.literal('source').describe('A page that the text relies on'),
+    url: WebAddress.describe('The address of the page'),
+    title: Text.optional().describe('Its title'),
+  })
+  .meta({ id: 'SourcePart' })
+const DataPart = z
+  .strictObject({
+    ...id,
+    type: z
+      .templateLiteral(['data-', z.string().min(1).max(limits.partIdMax)])
+      .describe('A kind of data that a program has named'),
+    value: AnyJson.describe('The data'),
+  })
+  .meta({ id: 'DataPart' })
 
 /** A part as it is stored and read. */
 export const Part = z

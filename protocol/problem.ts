@@ -16,10 +16,12 @@ export const Problem = z
     detail: z.string().describe('What happened, and what the person can do'),
     issues: z
       .array(
-        z.object({
-          path: z.string().describe('The field, dotted; empty for the whole'),
-          message: z.string().describe('What the field must be'),
-        }),
+        z
+          .object({
+            path: z.string().describe('The field, dotted; empty for the whole'),
+            message: z.string().describe('What the field must be'),
+          })
+          .meta({ id: 'Issue' }),
       )
       .optional()
       .describe('`invalid`: the faulty fields, at most 20'),

@@ -24,12 +24,12 @@ const pieces = {
 /** One piece of a reply: an object with one key. Over HTTP, each is a line. */
 export const ProducedPiece = z
   .union([
-    z.strictObject({ text: pieces.text }),
-    z.strictObject({ thinking: pieces.thinking }),
-    z.strictObject({ part: pieces.part }),
-    z.strictObject({ metadata: pieces.metadata }),
-    z.strictObject({ done: pieces.done }),
-    z.strictObject({ failed: pieces.failed }),
+    z.strictObject({ text: pieces.text }).meta({ id: 'TextPiece' }),
+    z.strictObject({ thinking: pieces.thinking }).meta({ id: 'ThinkingPiece' }),
+    z.strictObject({ part: pieces.part }).meta({ id: 'PartPiece' }),
+    z.strictObject({ metadata: pieces.metadata }).meta({ id: 'MetadataPiece' }),
+    z.strictObject({ done: pieces.done }).meta({ id: 'DonePiece' }),
+    z.strictObject({ failed: pieces.failed }).meta({ id: 'FailedPiece' }),
   ])
   .meta({ id: 'ProducedPiece' })
 export type ProducedPiece = z.infer<typeof ProducedPiece>

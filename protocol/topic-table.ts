@@ -87,7 +87,10 @@ export const topicTable = {
     commands: accountCommands,
     unlogged: unloggedAccountCommands,
     routes: { revoke: 'revokeSession' },
-    ack: z.object({ session_id: Uuid.describe('The session') }).describe('The session'),
+    ack: z
+      .object({ session_id: Uuid.describe('The session') })
+      .meta({ id: 'RevokedSession' })
+      .describe('The session'),
   }),
   records: topic({
     changes: recordChanges,

@@ -13,10 +13,12 @@ const Timings = z
     applied: Ms.optional().describe('When its change had arrived at the device that issued it'),
     devices: z
       .array(
-        z.strictObject({
-          device: shortText(200).describe('The readable name of another device'),
-          ms: Ms.describe('When its report arrived that it has the change'),
-        }),
+        z
+          .strictObject({
+            device: shortText(200).describe('The readable name of another device'),
+            ms: Ms.describe('When its report arrived that it has the change'),
+          })
+          .meta({ id: 'DeviceTiming' }),
       )
       .max(50)
       .optional()

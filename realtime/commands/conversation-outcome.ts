@@ -8,6 +8,7 @@ import type { Message } from '@lockstep/protocol/message'
 import type { Produced } from '@lockstep/protocol/produce'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
 import type { ReplyIds } from '@lockstep/protocol/reply-ids'
+import { isTurnOver, shareTurn } from '../concurrency/turns.ts'
 import type { Appended } from '../log/append.ts'
 import { jsonBytes } from '../store/json-bytes.ts'
 import { outcomeOf, type Outcome } from './outcome.ts'
@@ -36,10 +37,10 @@ export interface ConversationOutcome extends Outcome<Summary | null> {
   reply?: ReplyIds | Produced
 }
 
-export function conversationOutcome(
+export async function conversationOutcome(
   appended: Appended<'conversations'>,
   { newest = 0 }: AnswerOptions = {},
-): ConversationOutcome {
+): Promise<ConversationOutcome> {
   const { held } = appended.state
   if (!isConversation(held)) return outcomeOf(appended, null)
   const summary = summaryOf(held)
@@ -47,7 +48,7 @@ export function conversationOutcome(
   // deleted messages leave gaps, which only the documents tell from messages that aren't held
   if (newest === 0 || !outcome.changed || held.removed_count) return outcome
   const { epoch, seq } = appended
-  const messages = newestPage(held.messages, newest)
+  const messages = await newestPage(held.messages, newest)
   const has_more = (messages[0]?.position ?? 1) > 1
   return { ...outcome, conversation: { ...summary, messages, has_more, epoch, seq } }
 }
@@ -56,12 +57,13 @@ export function conversationOutcome(
  * The newest messages without a gap, at most `limit` and about 4 MB, but at least one. `messages`
  * are in order of position; the command may have needed older ones that don't belong to the page.
  */
-function newestPage(messages: readonly Message[], limit: number): Message[] {
+async function newestPage(messages: readonly Message[], limit: number): Promise<Message[]> {
   const page: Message[] = []
   let bytes = 0
   for (const message of messages.toReversed()) {
     const [next] = page
     if (next && (page.length === limit || message.position !== next.position - 1)) break
+    if (isTurnOver()) await shareTurn()
     bytes += jsonBytes(message)
     if (next && bytes > limits.answerBytes) break
     page.unshift(message)

@@ -11,6 +11,7 @@ import { exportedLists, type ExportedList } from '@lockstep/protocol/exported-li
 import type { Message } from '@lockstep/protocol/message'
 import { topics } from '@lockstep/protocol/topics'
 import { lastPosition } from '@lockstep/protocol/reduce/conversation'
+import { isTurnOver } from '../concurrency/turns.ts'
 import type { Log } from '../log/log.ts'
 import { readAllRuns, toRun } from '../store/agent-runs.ts'
 import { readDrafts, toDraft } from '../store/drafts.ts'
@@ -194,7 +195,7 @@ async function* inTurns(pieces: AsyncIterable<string>): AsyncGenerator<string> {
   for await (const piece of pieces) {
     yield piece
     length += piece.length
-    if (length < TURN_LENGTH) continue
+    if (length < TURN_LENGTH && !isTurnOver()) continue
     length = 0
     await nextTurn()
   }

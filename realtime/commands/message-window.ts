@@ -4,7 +4,7 @@ import type { Conversation } from '@lockstep/protocol/conversations'
 import { conversationIdOf } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
 import type { LiveConversationDocument } from '../store/documents.ts'
-import { readRemoved, readWindow, toMessage } from '../store/messages.ts'
+import { readRemoved, readWindow, toMessages } from '../store/messages.ts'
 
 export type MessageWindow = Pick<Conversation, 'messages' | 'removed' | 'has_more'>
 
@@ -16,7 +16,7 @@ export async function readWindowOf(
 ): Promise<MessageWindow> {
   const id = conversationIdOf(_id)
   const window = await readWindow(database, user_id, id, { before, limit })
-  const messages = window.map(toMessage)
+  const messages = await toMessages(window)
   const first = messages[0]?.position ?? 1
   if (removed_count === undefined) return { messages, has_more: first > 1 }
   const earlier = await readWindow(database, user_id, id, { before: first, limit: 1 })

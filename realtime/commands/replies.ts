@@ -200,7 +200,10 @@ export function createReplies(database: Database, log: Log): Replies {
           return decideReply(held, start, decisionContext)
         },
       )
-      return { ...conversationOutcome(appended), reply: replyOf(appended, start.message_id) }
+      return {
+        ...(await conversationOutcome(appended)),
+        reply: replyOf(appended, start.message_id),
+      }
     },
 
     async extend(
@@ -256,7 +259,7 @@ export function createReplies(database: Database, log: Log): Replies {
       const entity = { conversation_id, messages: [message_id] }
       const read = await append(context, entity, ['read', message_id], () => undefined)
       const message = findHostReply(read.state.held, message_id)
-      return { message, outcome: conversationOutcome(read) }
+      return { message, outcome: await conversationOutcome(read) }
     },
 
     async retract({ user_id, conversation_id, message_id, run_id }) {
@@ -324,7 +327,7 @@ export function createReplies(database: Database, log: Log): Replies {
       let places = [...(await placesBefore(first.position)), ...chain.reverse()]
       // A thread that continues an older version goes on at that version's place, however far back.
       for (let windows = 1; windows < MAX_WINDOWS; windows++) {
-        const { messages, removed } = toHeldMessages(places)
+        const { messages, removed } = await toHeldMessages(places)
         const branch = branchOf(messages, messages.at(-1), removed)
         if (branch.length === 0 || branch.length >= limit) break
         const { follows } = threadsIn(messages, removed).first(branch[0]!)

@@ -9,8 +9,8 @@ import type {
   LiveConversationDocument,
   MessageDocument,
 } from '../store/documents.ts'
-import { jsonBytes } from '../store/json-bytes.ts'
-import { readNewest, toMessage } from '../store/messages.ts'
+import { jsonInTurns } from '../concurrency/json-in-turns.ts'
+import { readNewest, toMessages } from '../store/messages.ts'
 import { readWindowOf, type MessageWindow } from './message-window.ts'
 
 /** How many conversations are read by one command, unless they are large. */
@@ -36,7 +36,7 @@ export async function withNewestMessages(
     const found = await readTogether(database, user_id, next, newest)
     if (!found) together = Math.ceil(together / 4)
     for (const item of found ?? []) {
-      bytes += item ? jsonBytes(item) : 0
+      if (item) for await (const piece of jsonInTurns(item)) bytes += Buffer.byteLength(piece)
       if (items.length > 0 && bytes > limits.answerBytes) return { items, read }
       if (item) items.push(item)
       read++
@@ -101,14 +101,14 @@ async function readWindows(
   for (const document of documents)
     windows.push(
       isWhole(document)
-        ? windowOf(found.get(conversationIdOf(document._id)) ?? [])
+        ? await windowOf(found.get(conversationIdOf(document._id)) ?? [])
         : await readWindowOf(database, document, { limit: newest }),
     )
   return windows
 }
 
-const windowOf = (documents: readonly MessageDocument[]): MessageWindow => ({
-  messages: documents.map(toMessage),
+const windowOf = async (documents: readonly MessageDocument[]): Promise<MessageWindow> => ({
+  messages: await toMessages(documents),
   has_more: (documents[0]?.position ?? 1) > 1,
 })
 

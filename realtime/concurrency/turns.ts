@@ -13,6 +13,16 @@ const waiting: (() => void)[] = []
 /** Whether the waiting steps are being let through. */
 let isServing = false
 
+/** Does a step for each of the items, with turns for others in between if all of it takes long. */
+export async function mapInTurns<T, R>(items: readonly T[], step: (item: T) => R): Promise<R[]> {
+  const mapped: R[] = []
+  for (const item of items) {
+    if (isTurnOver()) await shareTurn()
+    mapped.push(step(item))
+  }
+  return mapped
+}
+
 /** Counts the work of this turn from now on, unless it is counted already. */
 export function beginWork(): number {
   if (began === undefined) countFrom(performance.now())
@@ -26,7 +36,8 @@ function countFrom(now: number): void {
   })
 }
 
-const isEnough = (): boolean => performance.now() - beginWork() > ENOUGH_MS
+/** Whether this turn has worked long enough; its work counts from now on. */
+export const isTurnOver = (): boolean => performance.now() - beginWork() > ENOUGH_MS
 
 /**
  * To be awaited between two steps. Resolves in a later turn if this one has worked long enough. The
@@ -34,7 +45,7 @@ const isEnough = (): boolean => performance.now() - beginWork() > ENOUGH_MS
  */
 export async function shareTurn(): Promise<void> {
   while (working) await working
-  if (!isEnough()) return void letThrough()
+  if (!isTurnOver()) return void letThrough()
   await new Promise<void>((proceed) => {
     waiting.push(proceed)
     if (!isServing) setImmediate(takeTurn)
@@ -54,7 +65,7 @@ function takeNext(): void {
   void letThrough().then(() => {
     isServing = waiting.length > 0
     if (!isServing) return
-    if (isEnough()) setImmediate(takeTurn)
+    if (isTurnOver()) setImmediate(takeTurn)
     else takeNext()
   })
 }

@@ -14,10 +14,12 @@ import { actorOf } from '../auth/sessions.ts'
 import { TokenBucket } from '../auth/token-bucket.ts'
 import { acceptedOf, type Execute } from '../commands/commands.ts'
 import type { Semaphore } from '../concurrency/semaphore.ts'
+import { jsonTextInTurns } from '../concurrency/json-in-turns.ts'
 import { shareTurn } from '../concurrency/turns.ts'
 import type { Log } from '../log/log.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Connection } from './connection.ts'
+import { WrittenAck } from './frame-encoder.ts'
 import { packetCost } from './intake.ts'
 import type { GatewaySettings } from './settings.ts'
 
@@ -46,7 +48,7 @@ export interface RequestDeps {
   refused?(connection: Connection, code: ErrorCode): void
 }
 
-type Answer = (ack: Ack) => void
+type Answer = (ack: Ack | WrittenAck) => void
 
 type UnloggedHandlers = {
   [T in Topic]: {
@@ -156,7 +158,10 @@ export function createRequests(deps: RequestDeps) {
         deps.logger.info({ topic, event: name, code, user_id, session_id }, 'a command was refused')
       }
       deps.refused?.(connection, code)
-      answer({ ok: false, error: toProblem(fault) })
+      const refused: Ack = { ok: false, error: toProblem(fault) }
+      // a conflict has a page of the conversation
+      const isLarge = code === 'version_conflict'
+      answer(isLarge ? new WrittenAck(await jsonTextInTurns(refused)) : refused)
       done(code)
     }
   }

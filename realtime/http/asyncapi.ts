@@ -39,7 +39,6 @@ interface Event {
 }
 
 const events: Record<string, Event> = {
-  sync: { summary: 'First, and whenever a device is caught up', schema: Sync },
   head: { summary: 'About every 25 s, so that a lost last change is noticed', schema: Head },
   delta: {
     summary: 'Streamed text between durable changes; may be lost',
@@ -72,19 +71,17 @@ function describe(): object {
       'Asks for changes, both ends included',
       components.name('RangeRequest', components.add(RangeRequest, 'input')),
     ),
-    'range.ack': message(
-      'The answer to `range`',
-      ackOf('Range', requestAckOf(RangeAnswer.describe('The changes')), components),
-    ),
   }
   for (const [name, { summary, schema }] of Object.entries(events))
     messages[name] = message(summary, components.add(schema, 'output'), name)
+  // what they are for all topics together, for those of each
+  for (const schema of [WireChange, Sync, RangeAnswer]) components.add(schema, 'output')
   const channels: Schema = {}
   const operations: Schema = {}
   for (const topic of topics) {
     Object.assign(messages, messagesOf(topic, components))
     const sent = [
-      'change',
+      ...['change', 'sync'],
       ...Object.keys(events).filter((name) => events[name]!.topics?.includes(topic) ?? true),
     ]
     const received = ['handshake', 'range', ...wireCommands[topic].keys()]
@@ -102,6 +99,7 @@ function describe(): object {
     }
     Object.assign(operations, operationsOf(topic, sent, received))
   }
+  const { Change: _change, Sync: _sync, RangeAnswer: _answer, ...schemas } = components.schemas
   return {
     asyncapi: '3.0.0',
     info: {
@@ -128,7 +126,7 @@ function describe(): object {
     operations,
     components: {
       messages,
-      schemas: components.schemas,
+      schemas,
       securitySchemes: {
         session: {
           type: 'httpApiKey',
@@ -155,11 +153,27 @@ function messagesOf(topic: Topic, components: SchemaComponents): Schema {
       ],
     ]
   }).flat()
+  const change = changeOf(topic, components)
+  const withChanges = (name: 'Sync' | 'RangeAnswer') => {
+    // Assertion: `describe` has added both, and they have changes.
+    const general = components.schemas[name] as { properties: { changes: Schema } }
+    const { properties } = general
+    const changes = { ...properties.changes, items: change }
+    return components.name(`${capitalized(topic)}${name}`, {
+      ...general,
+      properties: { ...properties, changes },
+    })
+  }
   return {
-    [`${topic}.change`]: message(
-      'A change, live and in order',
-      changeOf(topic, components),
-      'change',
+    [`${topic}.change`]: message('A change, live and in order', change, 'change'),
+    [`${topic}.sync`]: message(
+      'First, and whenever a device is caught up',
+      withChanges('Sync'),
+      'sync',
+    ),
+    [`${topic}.range.ack`]: message(
+      'The answer to `range`',
+      rangeAckOf(topic, withChanges('RangeAnswer'), components),
     ),
     ...Object.fromEntries(commands),
   }
@@ -197,20 +211,26 @@ const message = (summary: string, payload: Schema, name?: string) => ({
 })
 
 /** An ack: of the request that was done, or of one that was refused. */
-const ackOf = (name: string, done: z.ZodType, components: SchemaComponents): Schema =>
+const ackOf = (name: string, ack: z.ZodType, components: SchemaComponents): Schema =>
+  refusable(name, components.add(ack, 'output'), components)
+
+const refusable = (name: string, done: Schema, components: SchemaComponents): Schema =>
   components.name(`${name}Ack`, {
-    anyOf: [
-      components.name(`${name}Done`, components.add(done, 'output')),
-      components.add(Refused, 'output'),
-    ],
+    anyOf: [components.name(`${name}Done`, done), components.add(Refused, 'output')],
   })
+
+function rangeAckOf(topic: Topic, answer: Schema, components: SchemaComponents): Schema {
+  const done = components.add(requestAckOf(z.object({})), 'output') as { properties: Schema }
+  const properties = { ...done.properties, data: { ...answer, description: 'The changes' } }
+  return refusable(`${capitalized(topic)}Range`, { ...done, properties }, components)
+}
 
 /**
  * The changes of a topic: one whole schema for each op, so that generators make a union of them. A
  * stripped change has no `data`.
  */
 function changeOf(topic: Topic, components: SchemaComponents): Schema {
-  components.add(WireChange, 'output')
+  // Assertion: `describe` has added it.
   const { properties, required } = components.schemas.Change as {
     properties: Record<string, Schema>
     required: string[]

@@ -220,7 +220,7 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
     error: FastifyError,
     request: FastifyRequest,
     reply: FastifyReply,
-  ): FastifyReply {
+  ): Promise<FastifyReply> {
     const fault = frameworkFault(error, request) ?? toFault(error)
     cors.setHeaders(request, reply) // fastify calls no hook for an address that it can't read
     if (fault.code === 'internal')

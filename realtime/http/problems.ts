@@ -5,6 +5,7 @@ import type { Socket } from 'node:net'
 import { Fault, toProblem } from '@lockstep/protocol/errors'
 import type { Problem } from '@lockstep/protocol/problem'
 import { limits } from '@lockstep/protocol/limits'
+import { jsonTextInTurns } from '../concurrency/json-in-turns.ts'
 
 const RETRY_MS = 1_000
 /** A client whose connection is being closed has this long to read the reason (ms). */
@@ -13,18 +14,20 @@ const CLOSE_MS = 1_000
 /**
  * Sends a Fault as `application/problem+json`, with `Retry-After` (whole seconds) if waiting helps.
  */
-export function sendProblem(reply: FastifyReply, fault: Fault): FastifyReply {
+export async function sendProblem(reply: FastifyReply, fault: Fault): Promise<FastifyReply> {
   const problem: Problem = toProblem(fault)
   const mayRetry = fault.code === 'unavailable' || fault.code === 'rate_limited'
   if (mayRetry) {
     problem.retry_after_ms ??= RETRY_MS
     reply.header('retry-after', Math.max(1, Math.ceil(problem.retry_after_ms / 1000)))
   }
+  // a conflict has a page of the conversation
+  const text = await jsonTextInTurns(problem)
   return reply
     .status(problem.status)
     .header('cache-control', 'no-store')
     .type('application/problem+json')
-    .send(Buffer.from(JSON.stringify(problem))) // for a string, fastify would add a charset
+    .send(Buffer.from(text)) // for a string, fastify would add a charset
 }
 
 /** The Fault for an error that fastify itself raises; undefined for any other error. */

@@ -5,6 +5,7 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import * as z from 'zod'
 import { Fault, parse } from '@lockstep/protocol/errors'
+import { isObject } from '@lockstep/protocol/free-form'
 import { limits } from '@lockstep/protocol/limits'
 import { routes, type Route } from '@lockstep/protocol/rest'
 import type { RouteName } from '@lockstep/protocol/route-paths'
@@ -16,6 +17,7 @@ import { needAccess, type Access } from '../auth/scopes.ts'
 import { actorOf, type Identity, type Sessions } from '../auth/sessions.ts'
 import type { Tokens } from '../auth/tokens.ts'
 import { MAX_IN_MEMORY_BYTES, type ImportBody } from '../commands/import/import-body.ts'
+import { jsonTextInTurns } from '../concurrency/json-in-turns.ts'
 import { beginWork, shareTurn } from '../concurrency/turns.ts'
 import { bearerOf, isSecure, type Authenticate } from './authenticate.ts'
 import {
@@ -176,9 +178,9 @@ export function serveRoutes(app: FastifyInstance, deps: RoutesDeps): void {
           )
           // it is made while it is read, and may be read slowly
           if (answer instanceof Readable) watchAccess(request, reply)
-          // an answer of megabytes is written in one step, and others may come in the same turn
+          // one of megabytes comes in the same turn as others
           await shareTurn()
-          return send(reply, answer, route.media)
+          return await send(reply, answer, route.media)
         } finally {
           await large?.close()
           if (streamedRoutes.has(name)) discardRest(request)
@@ -339,7 +341,11 @@ const signedOutMeanwhile = (): Fault =>
     retry_after_ms: 1_000,
   })
 
-function send(reply: FastifyReply, answer: unknown, media = 'application/json'): FastifyReply {
+async function send(
+  reply: FastifyReply,
+  answer: unknown,
+  media = 'application/json',
+): Promise<FastifyReply> {
   if (answer === undefined) return reply.status(204).send()
   if (
     typeof answer === 'object' &&
@@ -348,5 +354,6 @@ function send(reply: FastifyReply, answer: unknown, media = 'application/json'):
     typeof answer.version === 'number'
   )
     reply.header('etag', etagOf(answer.version))
-  return reply.type(media).send(answer)
+  const isJson = isObject(answer) && media === 'application/json' && !(answer instanceof Readable)
+  return reply.type(media).send(isJson ? await jsonTextInTurns(answer) : answer)
 }

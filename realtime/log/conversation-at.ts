@@ -42,7 +42,7 @@ export async function conversationAt(
     const places = await readPlaces(database, user_id, id, { before: upTo + 1, limit })
     if (places.some(({ seq }) => seq > head.seq)) continue
     const has_more = (places[0]?.position ?? 1) > 1
-    const window = { ...summary, ...toHeldMessages(places), has_more }
+    const window = { ...summary, ...(await toHeldMessages(places)), has_more }
     const { removed = [], ...found } = await undoAll(window, entries())
     const known = removed.length > 0 && { removed }
     return { ...found, ...known, has_more, epoch: head.epoch, seq: last.seq }

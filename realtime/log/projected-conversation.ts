@@ -48,27 +48,27 @@ export async function readProjected(
 }
 
 /** A conversation whose documents have been read, in the order that `readProjected` has. */
-export function toProjected(
+export async function toProjected(
   document: ConversationDocument,
   id: string,
   found: readonly MessageDocument[],
-): Projected {
+): Promise<Projected> {
   const unique = new Map(found.map((message) => [message._id, message]))
   const read = [...unique.values()].sort((a, b) => a.position - b.position)
   return {
-    held: toHeld(document, id, read),
+    held: await toHeld(document, id, read),
     seqs: new Map(read.map(({ _id, seq }) => [_id.slice(_id.lastIndexOf(':') + 1), seq])),
   }
 }
 
-function toHeld(
+async function toHeld(
   document: ConversationDocument,
   id: string,
   read: readonly MessageDocument[],
-): HeldConversation {
+): Promise<HeldConversation> {
   if ('purged' in document)
     return { id, user_id: document.user_id, version: document.version, purged: true }
-  const { messages, removed } = toHeldMessages(read)
+  const { messages, removed } = await toHeldMessages(read)
   const summary = toSummary(document)
   return { ...summary, messages, ...(removed.length > 0 && { removed }), has_more: false }
 }

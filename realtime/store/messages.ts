@@ -4,6 +4,7 @@ import type { Link } from '@lockstep/protocol/branch'
 import { limits } from '@lockstep/protocol/limits'
 import type { Message, MessageStatus, RemovedMessage } from '@lockstep/protocol/message'
 import { whole } from '@lockstep/protocol/message-parts'
+import { isTurnOver, mapInTurns, shareTurn } from '../concurrency/turns.ts'
 import type { Database } from './database.ts'
 import type { MessageDocument } from './documents.ts'
 import { eraseDeleted } from './erasure.ts'
@@ -60,12 +61,16 @@ const toRemoved = ({
 })
 
 /** Messages as a conversation holds them, in the order of their documents. */
-export const toHeldMessages = (
+export const toHeldMessages = async (
   documents: readonly MessageDocument[],
-): { messages: Message[]; removed: RemovedMessage[] } => ({
-  messages: documents.filter(({ deleted }) => !deleted).map(toMessage),
+): Promise<{ messages: Message[]; removed: RemovedMessage[] }> => ({
+  messages: await toMessages(documents.filter(({ deleted }) => !deleted)),
   removed: documents.filter(({ deleted }) => deleted).map(toRemoved),
 })
+
+/** Takes turns with others: parts may have thousands of keys, which cost more than their bytes. */
+export const toMessages = (documents: readonly MessageDocument[]): Promise<Message[]> =>
+  mapInTurns(documents, toMessage)
 
 /** The conversation that a message belongs to. */
 interface MessageHome {
@@ -178,6 +183,7 @@ export async function readNewest(
   for await (const message of messages.find({ $or: branches })) {
     bytes += jsonBytes(message)
     if (bytes > limits.answerBytes) return undefined
+    if (isTurnOver()) await shareTurn()
     const { conversation_id } = message
     found.set(conversation_id, [...(found.get(conversation_id) ?? []), message])
   }
@@ -202,8 +208,10 @@ export async function readMessagesInRange(
   const read: Message[] = []
   let length = 0
   for await (const document of found) {
+    if (isTurnOver()) await shareTurn()
     read.push(toMessage(document))
-    length += String(document.content).length // `lockstep audit` reads damaged documents too
+    // `lockstep audit` reads damaged documents too
+    length += String(document.content).length + (document.parts?.length ?? 0)
     if (length > TURN_LENGTH) break
   }
   return read

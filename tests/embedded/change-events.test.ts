@@ -33,7 +33,6 @@ const cases: [Document, Document | Document[], Document | null][] = [
   [{ a: [1, 2] }, { $pull: { a: 1 } }, set({ a: [2] })],
   [{ a: [1, 2] }, { $set: { 'a.0': 9 } }, set({ 'a.0': 9 })],
   [{ a: [1] }, { $set: { 'a.3': 9 } }, set({ 'a.3': 9 })],
-  [{ a: 1 }, { $rename: { a: 'b' } }, { updatedFields: { b: 1 }, removedFields: ['a'] }],
   [{ a: 1, text }, [{ $set: { a: 2 } }], set({ a: 2 })],
   [{ a: 1, text }, [{ $unset: 'a' }], unset('a')],
 ]

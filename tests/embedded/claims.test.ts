@@ -72,6 +72,8 @@ describe('what MongoDB 5.0 has and the engine doesn’t claim', () => {
     [238, update({ $inc: { price: 1 } })],
     [238, update({ $mul: { price: 2 } })],
     [9, update({ $bit: { count: { or: 1 } } })],
+    [9, update({ $rename: { count: 'number' } })],
+    [238, update({ $push: { list: { $each: [3], $sort: { n: 1 } } } })],
   ])('is refused with code %i: %j', async (code, command) => {
     const reply = await database.db
       .command(command)

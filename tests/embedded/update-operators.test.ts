@@ -55,13 +55,6 @@ const cases: [string, Document, Document | Document[], Document, Document?][] = 
     { a: null, b: 'text' },
   ],
   [
-    '$rename moves a value',
-    { a: { b: 1 }, c: 2 },
-    { $rename: { 'a.b': 'd.e', x: 'y' } },
-    { a: {}, c: 2, d: { e: 1 } },
-  ],
-  ['$push appends', { a: [1] }, { $push: { a: 2, b: { x: 1 } } }, { a: [1, 2], b: [{ x: 1 }] }],
-  [
     '$push with $each, $sort and $slice',
     { a: [5, 1] },
     { $push: { a: { $each: [4, 2], $sort: -1, $slice: 3 } } },
@@ -72,12 +65,6 @@ const cases: [string, Document, Document | Document[], Document, Document?][] = 
     { a: [1, 2] },
     { $push: { a: { $each: [9], $position: 1 } } },
     { a: [1, 9, 2] },
-  ],
-  [
-    '$push sorts by a field',
-    { a: [{ n: 3 }] },
-    { $push: { a: { $each: [{ n: 1 }], $sort: { n: 1 } } } },
-    { a: [{ n: 1 }, { n: 3 }] },
   ],
   [
     '$addToSet adds only new elements',

@@ -9,6 +9,7 @@ import { assertEqual } from './compare.ts'
 import type { FoldedLog } from './folded-log.ts'
 import type {
   ConversationDocument,
+  LiveConversationDocument,
   MessageDocument,
   RecordDocument,
   RunDocument,
@@ -36,14 +37,15 @@ async function readDocuments(database: Db, user_id: string) {
     database.collection<UserDocument>('users').findOne({ _id: user_id }),
   ])
   const byConversation = Map.groupBy(messages, ({ conversation_id }) => conversation_id)
-  const whole = conversations.flatMap((document) => {
-    if ('purged' in document) return []
-    const summary = toSummary(document)
-    const own = (byConversation.get(summary.id) ?? []).toSorted((a, b) => a.position - b.position)
-    const { messages, removed } = toHeldMessages(own)
-    const isWhole = summary.removed_count === undefined
-    return { ...summary, messages, ...(!isWhole && { removed }), has_more: false }
-  })
+  const whole = await Promise.all(
+    conversations.filter(isLive).map(async (document) => {
+      const summary = toSummary(document)
+      const own = (byConversation.get(summary.id) ?? []).toSorted((a, b) => a.position - b.position)
+      const { messages, removed } = await toHeldMessages(own)
+      const isWhole = summary.removed_count === undefined
+      return { ...summary, messages, ...(!isWhole && { removed }), has_more: false }
+    }),
+  )
   return {
     conversations: whole.toSorted(byId),
     records: records
@@ -53,5 +55,8 @@ async function readDocuments(database: Db, user_id: string) {
     preferences: { preferences: user!.preferences, version: user!.preferences_version },
   }
 }
+
+const isLive = (document: ConversationDocument): document is LiveConversationDocument =>
+  !('purged' in document)
 
 const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1)

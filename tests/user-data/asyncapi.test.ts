@@ -117,7 +117,8 @@ describe('/asyncapi.json', () => {
       properties: { data: { type: 'null' } },
       required: ['ok', 'data'],
     })
-    expect(done('account.revoke').properties.data).toMatchObject({ required: ['session_id'] })
+    const revoked = done('account.revoke').properties.data as Reference
+    expect(at(document, revoked)).toMatchObject({ required: ['session_id'] })
   })
 
   test('gives every message a named schema, and each op of a topic a whole one', async () => {
@@ -139,6 +140,32 @@ describe('/asyncapi.json', () => {
         expect(at(document, properties.data)).toBeTypeOf('object')
       }
     }
+  })
+
+  test('gives catch-ups the changes of their topic, and no topic the changes of all', async () => {
+    const document = await fetched()
+    for (const topic of topics) {
+      const change = document.components.messages[`${topic}.change`]!.payload
+      const [done] = payloadOf(document, `${topic}.range.ack`).anyOf as Reference[]
+      const { properties } = at(document, done!) as { properties: { data: Reference } }
+      const [sync, range] = [payloadOf(document, `${topic}.sync`), at(document, properties.data)]
+      for (const schema of [sync, range])
+        expect(schema).toMatchObject({ properties: { changes: { items: change } } })
+    }
+    for (const name of ['Change', 'Sync', 'RangeAnswer'])
+      expect(document.components.schemas).not.toHaveProperty(name)
+  })
+
+  test('names every object in another, so that generators need not number their types', async () => {
+    const nameless: string[] = []
+    const look = (schema: unknown, path: string) => {
+      if (typeof schema !== 'object' || schema === null) return
+      if (path.includes('/') && 'properties' in schema && 'type' in schema) nameless.push(path)
+      for (const [key, inner] of Object.entries(schema)) look(inner, `${path}/${key}`)
+    }
+    const { schemas } = (await fetched()).components
+    for (const [name, schema] of Object.entries(schemas)) look(schema, name)
+    expect(nameless).toEqual([])
   })
 
   test('says where a server is and how it authenticates', async () => {

@@ -9,8 +9,7 @@ import { isDoc } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { compileExpression } from '../expression/compile.ts'
 import { isNullish, type Expression, type Variables } from '../expression/expression.ts'
-import { pace, pause } from '../pace.ts'
-import type { Flow } from './flow.ts'
+import { stageOf, type StreamStage } from './flow.ts'
 
 /** Collects the values of one field of one group. */
 interface Accumulator {
@@ -80,7 +79,7 @@ interface GroupField {
   readonly collects: boolean
 }
 
-export function compileGroup(operand: unknown, variables: Variables): (documents: Flow) => Flow {
+export function compileGroup(operand: unknown, variables: Variables): StreamStage {
   if (!isDoc(operand))
     throw locationRefusal(15947, "a group's fields must be specified in an object")
   if (!operand.has('_id')) throw locationRefusal(15955, 'a group specification must include an _id')
@@ -88,40 +87,40 @@ export function compileGroup(operand: unknown, variables: Variables): (documents
   const fields = operand.fields
     .filter(({ name }) => name !== '_id')
     .map(({ name, value }) => fieldOf(name, value, variables))
-  return function* (documents) {
+  return stageOf(() => {
     const groups = new Map<string, { id: unknown; accumulators: Accumulator[] }>()
     let bytes = 0
-    for (const doc of documents) {
-      if (doc === pause) {
-        yield pause
-        continue
-      }
-      const id = identify.of(doc) ?? null
-      const key = keyOf(id).toString('latin1')
-      let group = groups.get(key)
-      if (!group) {
-        groups.set(key, (group = { id, accumulators: fields.map(({ make }) => make()) }))
-        bytes += GROUP_BYTES + ACCUMULATOR_BYTES * fields.length + key.length
-      }
-      for (const [at, field] of fields.entries()) {
-        const value = field.operand.of(doc)
-        if (field.collects && value !== undefined) bytes += valueBytes(value).length
-        group.accumulators[at]!.add(value)
-      }
-      if (bytes > MAX_MEMORY_BYTES)
+    return {
+      each(doc) {
+        const id = identify.of(doc) ?? null
+        const key = keyOf(id).toString('latin1')
+        let group = groups.get(key)
+        if (!group) {
+          groups.set(key, (group = { id, accumulators: fields.map(({ make }) => make()) }))
+          bytes += GROUP_BYTES + ACCUMULATOR_BYTES * fields.length + key.length
+        }
+        for (const [at, { operand: value, collects }] of fields.entries()) {
+          const added = value.of(doc)
+          if (collects && added !== undefined) bytes += valueBytes(added).length
+          group.accumulators[at]!.add(added)
+        }
+        if (bytes <= MAX_MEMORY_BYTES) return []
         throw refusal(
           'QueryExceededMemoryLimitNoDiskUseAllowed',
           "Exceeded memory limit for $group, but didn't allow external sort. Pass allowDiskUse:true to opt in.",
         )
+      },
+      end: () =>
+        groups
+          .values()
+          .map(({ id, accumulators }) =>
+            Doc.of([
+              ['_id', id],
+              ...accumulators.map((made, at) => [fields[at]!.name, made.result()] as const),
+            ]),
+          ),
     }
-    for (const { id, accumulators } of groups.values()) {
-      if (pace.isDue) yield pause
-      yield Doc.of([
-        ['_id', id],
-        ...accumulators.map((made, at): [string, unknown] => [fields[at]!.name, made.result()]),
-      ])
-    }
-  }
+  })
 }
 
 function fieldOf(name: string, spec: unknown, variables: Variables): GroupField {

@@ -5,14 +5,14 @@ import { toNumber } from '../bson/numbers.ts'
 import { isDoc, typeOf } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { isNullish, type Variables } from '../expression/expression.ts'
-import { pace, pause } from '../pace.ts'
+import { pause } from '../pace.ts'
 import { parseFilter } from '../query/filter.ts'
 import { compileFilter } from '../query/match.ts'
 import { parseSort, sortKeyOf, type SortPattern } from '../query/sort.ts'
 import { Sorter, type SortEntry } from '../query/sorter.ts'
 import { encode } from '../bson/encode.ts'
 import { compileDocumentStage, documentStages } from './document-stages.ts'
-import type { StreamStage } from './flow.ts'
+import { stageOf, type StreamStage } from './flow.ts'
 import { compileGroup } from './group.ts'
 
 /** Stages that MongoDB 5.0 has and the engine doesn't claim. */
@@ -48,7 +48,7 @@ export function compileStage(stage: Doc, variables: Variables, allowDiskUse: boo
     case '$group':
       return compileGroup(operand, variables)
     case '$count':
-      return counted(operand)
+      return counted(operand, variables)
     case '$unwind':
       return each(unwind(operand))
     case '$changeStream':
@@ -82,36 +82,27 @@ export function countOf(name: '$skip' | '$limit', operand: unknown): number {
   throw locationRefusal(code, `invalid argument to ${name} stage: ${String(operand)}`)
 }
 
-function each(turn: (doc: Doc) => Iterable<Doc>): StreamStage {
-  return function* (documents) {
-    for (const doc of documents) {
-      if (doc === pause) yield pause
-      else yield* turn(doc)
-    }
-  }
-}
+const each = (turn: (doc: Doc) => Iterable<Doc>): StreamStage => stageOf(() => ({ each: turn }))
 
 interface SortedDoc extends SortEntry {
   readonly doc: Doc
 }
 
 function sorted(pattern: SortPattern, allowDiskUse: boolean): StreamStage {
-  return function* (documents) {
+  return stageOf(() => {
     const sorter = new Sorter<SortedDoc>(Infinity, allowDiskUse)
     let number = 0
-    for (const doc of documents) {
-      if (doc === pause) {
-        yield pause
-        continue
-      }
-      const key = sortKeyOf(doc, pattern)
-      sorter.add({ key, number: number++, doc }, key.length + encode(doc).length)
+    return {
+      each(doc) {
+        const key = sortKeyOf(doc, pattern)
+        sorter.add({ key, number: number++, doc }, key.length + encode(doc).length)
+        return []
+      },
+      *end() {
+        for (let entry = sorter.next(); entry; entry = sorter.next()) yield entry.doc
+      },
     }
-    for (let entry = sorter.next(); entry; entry = sorter.next()) {
-      if (pace.isDue) yield pause
-      yield entry.doc
-    }
-  }
+  })
 }
 
 function sliced(skip: number, limit: number): StreamStage {
@@ -125,66 +116,54 @@ function sliced(skip: number, limit: number): StreamStage {
   }
 }
 
-function counted(operand: unknown): StreamStage {
-  if (typeof operand !== 'string')
-    throw locationRefusal(40156, 'the count field must be a non-empty string')
-  if (operand === '') throw locationRefusal(40157, 'the count field must be a non-empty string')
-  if (operand.startsWith('$'))
+/** `$count` is a group of all documents without its `_id`, as in MongoDB. */
+function counted(name: unknown, variables: Variables): StreamStage {
+  if (typeof name !== 'string' || name === '')
+    throw locationRefusal(name === '' ? 40157 : 40156, 'the count field must be a non-empty string')
+  if (name.startsWith('$'))
     throw locationRefusal(40158, 'the count field cannot be a $-prefixed path')
-  if (operand.includes('.')) throw locationRefusal(40160, "the count field cannot contain '.'")
-  return function* (documents) {
-    let count = 0
-    for (const doc of documents) {
-      if (doc === pause) yield pause
-      else count++
-    }
-    if (count > 0) yield Doc.of([[operand, new Int32(count)]])
-  }
+  if (name.includes('.')) throw locationRefusal(40160, "the count field cannot contain '.'")
+  const one = Doc.of([['$sum', new Int32(1)]])
+  const group = compileGroup(Doc.of(Object.entries({ _id: null, [name]: one })), variables)
+  const named = each((doc) => [doc.without('_id')])
+  return (documents) => named(group(documents))
 }
+
+/** The options of `$unwind`: their types, and the code of another type. */
+const unwindOptions = new Map<string, [type: string, code: number]>([
+  ['path', ['string', 28808]],
+  ['includeArrayIndex', ['string', 28810]],
+  ['preserveNullAndEmptyArrays', ['bool', 28809]],
+])
 
 function unwind(operand: unknown): (doc: Doc) => Iterable<Doc> {
   const spec = isDoc(operand) ? operand : Doc.of([['path', operand]])
   for (const { name, value } of spec.fields) {
-    const expected = {
-      path: 'string',
-      includeArrayIndex: 'string',
-      preserveNullAndEmptyArrays: 'bool',
-    }
-    if (!Object.hasOwn(expected, name))
-      throw locationRefusal(28811, `unrecognized option to $unwind stage: ${name}`)
-    if (typeOf(value) !== expected[name as keyof typeof expected])
-      throw locationRefusal(
-        { path: 28808, includeArrayIndex: 28810, preserveNullAndEmptyArrays: 28809 }[name]!,
-        `expected a ${expected[name as keyof typeof expected]} for the ${name} option to $unwind stage, got ${typeOf(value)}`,
-      )
+    const [type, code] = unwindOptions.get(name) ?? []
+    if (!type) throw locationRefusal(28811, `unrecognized option to $unwind stage: ${name}`)
+    if (typeOf(value) !== type)
+      throw locationRefusal(code!, `expected a ${type} for the ${name} option to $unwind stage`)
   }
-  const [path, indexField] = [spec.get('path'), spec.get('includeArrayIndex')]
-  if (typeof path !== 'string') throw locationRefusal(28812, 'no path specified to $unwind stage')
+  const path = spec.get('path') as string | undefined
+  const indexField = spec.get('includeArrayIndex') as string | undefined
+  if (path === undefined) throw locationRefusal(28812, 'no path specified to $unwind stage')
   if (!path.startsWith('$'))
-    throw locationRefusal(
-      28818,
-      `path option to $unwind stage should be prefixed with a '$': ${path}`,
-    )
-  if (typeof indexField === 'string' && (indexField === '' || indexField.startsWith('$')))
-    throw locationRefusal(
-      28822,
-      'includeArrayIndex option to $unwind stage should not be prefixed with a $',
-    )
+    throw locationRefusal(28818, `path option to $unwind stage should begin with a '$': ${path}`)
+  if (indexField === '' || indexField?.startsWith('$'))
+    throw locationRefusal(28822, 'includeArrayIndex should not be prefixed with a $')
   const preserve = spec.get('preserveNullAndEmptyArrays') === true
   const parts = path.slice(1).split('.')
-  const indexParts = typeof indexField === 'string' ? indexField.split('.') : undefined
-  const numbered = (doc: Doc, index: number | null): Doc =>
-    indexParts ? withValue(doc, indexParts, index === null ? null : Long.fromNumber(index)) : doc
-  return function* (doc) {
+  const numbered = (doc: Doc, index: number | null): Doc => {
+    if (indexField === undefined) return doc
+    return withValue(doc, indexField.split('.'), index === null ? null : Long.fromNumber(index))
+  }
+  return (doc) => {
     const value = valueAt(doc, parts)
-    if (Array.isArray(value) && value.length > 0) {
-      for (const [index, element] of value.entries())
-        yield numbered(withValue(doc, parts, element), index)
-    } else if (!isNullish(value) && !Array.isArray(value)) {
-      yield numbered(doc, null)
-    } else if (preserve) {
-      yield numbered(Array.isArray(value) ? withValue(doc, parts, undefined) : doc, null)
-    }
+    if (Array.isArray(value) && value.length > 0)
+      return value.map((element, index) => numbered(withValue(doc, parts, element), index))
+    if (Array.isArray(value))
+      return preserve ? [numbered(withValue(doc, parts, undefined), null)] : []
+    return preserve || !isNullish(value) ? [numbered(doc, null)] : []
   }
 }
 

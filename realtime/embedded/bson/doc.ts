@@ -54,44 +54,28 @@ export function dateOf(ms: bigint): Date {
 /** One field of a document. Its value is decoded when it is first asked for. */
 export class Field {
   readonly name: string
+  /** The field as it came: type, name and value. Undefined if it was made here. */
+  readonly encoded: Buffer | undefined
   #value: unknown
-  #source: Buffer | undefined
-  readonly #start: number
-  readonly #at: number
-  readonly #end: number
-  #decoded: boolean
 
-  private constructor(name: string, value: unknown, source?: Buffer, start = 0, at = 0, end = 0) {
+  private constructor(name: string, encoded: Buffer | undefined, value: unknown) {
     this.name = name
+    this.encoded = encoded
     this.#value = value
-    this.#source = source
-    this.#start = start
-    this.#at = at
-    this.#end = end
-    this.#decoded = source === undefined
   }
 
   static of(name: string, value: unknown): Field {
-    return new Field(name, value)
+    return new Field(name, undefined, value)
   }
 
-  /** The field whose type, name and value are at `start` to `end`; the value begins at `at`. */
-  static read(source: Buffer, start: number, at: number, end: number): Field {
-    const name = source.toString('utf8', start + 1, at - 1)
-    return new Field(name, undefined, source, start, at, end)
+  static read(encoded: Buffer): Field {
+    return new Field(encoded.toString('utf8', 1, encoded.indexOf(0, 1)), encoded, undefined)
   }
 
   get value(): unknown {
-    if (!this.#decoded) {
-      this.#value = readValue(this.#source!, this.#source![this.#start]!, this.#at)
-      this.#decoded = true
-    }
+    const { encoded } = this
+    if (encoded) this.#value ??= readValue(encoded, encoded[0]!, encoded.indexOf(0, 1) + 1)
     return this.#value
-  }
-
-  /** The field as it came: type, name and value. Undefined if it was made here. */
-  get encoded(): Uint8Array | undefined {
-    return this.#source?.subarray(this.#start, this.#end)
   }
 }
 
@@ -181,7 +165,7 @@ function readFields(bytes: Buffer): Field[] {
     while (bytes[at] !== 0) at++
     at++
     const next = at + sizeOfValue(bytes, bytes[start]!, at)
-    fields.push(Field.read(bytes, start, at, next))
+    fields.push(Field.read(bytes.subarray(start, next)))
     start = next
   }
   return fields

@@ -1,8 +1,9 @@
 // Whether a sparse or partial index contains every document that a query can find. In case of doubt
 // the answer is no, and the index is not used.
-import { bracketOf, compareValues, sameValue } from '../bson/order.ts'
+import { bracketOf, compareValues } from '../bson/order.ts'
 import { typeOf } from '../bson/type-of.ts'
-import type { Filter } from '../query/filter.ts'
+import type { Comparison, Filter } from '../query/filter.ts'
+import { holds } from '../query/match.ts'
 import type { Conjunction, IndexablePredicate } from './bounds.ts'
 
 /** Whether the query's predicates on a field exclude documents without the field. */
@@ -17,12 +18,8 @@ export function impliesPresence(predicates: readonly IndexablePredicate[] | unde
 /** Whether every document that the query finds also matches `partial`. */
 export function implies(query: Conjunction, partial: Filter): boolean {
   if (partial.kind === 'and') return partial.filters.every((part) => implies(query, part))
-  if (partial.kind === 'or') return partial.filters.some((part) => implies(query, part))
-  if ('path' in partial) {
-    const predicates = query.predicates.get(partial.path) ?? []
-    if (predicates.some((predicate) => predicateImplies(predicate, partial))) return true
-  }
-  return false
+  const predicates = 'path' in partial ? query.predicates.get(partial.path) : undefined
+  return (predicates ?? []).some((predicate) => predicateImplies(predicate, partial))
 }
 
 function predicateImplies(predicate: IndexablePredicate, partial: Filter): boolean {
@@ -36,14 +33,10 @@ function predicateImplies(predicate: IndexablePredicate, partial: Filter): boole
     return (
       isPoint && values.every((value) => partial.types.has(typeOf(value)) && !isNumberLike(value))
     )
-  if (partial.kind === 'in')
-    return (
-      isPoint && values.every((value) => partial.values.some((other) => sameValue(value, other)))
-    )
   if (partial.kind !== 'compare' || partial.value === null) return false
   if (isPoint) return values.every((value) => withinRange(value, partial.op, partial.value))
   return (
-    sameDirection(predicate.op, partial.op) &&
+    predicate.op[0] === partial.op[0] &&
     withinRange(values[0], impliedOperator(predicate.op, partial.op), partial.value)
   )
 }
@@ -56,28 +49,15 @@ function isNumberLike(value: unknown): boolean {
   return bracketOf(value) === bracketOf(0)
 }
 
-function sameDirection(a: string, b: string): boolean {
-  return a[0] === b[0] && b !== 'eq'
-}
-
 /**
  * The comparison that the query's limit itself must satisfy. `> 5` implies `> 5` as well as `>= 5`,
  * but `>= 5` only implies `>= 5`.
  */
-function impliedOperator(
-  query: string,
-  partial: 'eq' | 'gt' | 'gte' | 'lt' | 'lte',
-): 'eq' | 'gt' | 'gte' | 'lt' | 'lte' {
+function impliedOperator(query: Comparison, partial: Comparison): Comparison {
   if (query === 'gt' && partial === 'gt') return 'gte'
   return query === 'lt' && partial === 'lt' ? 'lte' : partial
 }
 
-function withinRange(value: unknown, op: string, limit: unknown): boolean {
-  if (bracketOf(value) !== bracketOf(limit)) return false
-  const order = compareValues(value, limit)
-  return (
-    (order === 0 && op !== 'gt' && op !== 'lt') ||
-    (order > 0 && op.startsWith('gt')) ||
-    (order < 0 && op.startsWith('lt'))
-  )
+function withinRange(value: unknown, op: Comparison, limit: unknown): boolean {
+  return bracketOf(value) === bracketOf(limit) && holds(op, compareValues(value, limit))
 }

@@ -25,12 +25,17 @@ export interface StoredData {
   readonly documents: Documents
 }
 
-interface ScanPosition {
-  scan: number
-  interval: number
-  key: Uint8Array | undefined
-  row: number | undefined
+/** Where reading goes on: after a key and a row, in one of the intervals of one of the scans. */
+interface Position {
+  readonly scan: number
+  readonly interval: number
+  readonly key?: Uint8Array | undefined
+  readonly row?: number | undefined
 }
+
+type FoundRow = StoredRow & Position
+type KeyedDocument = [key: Uint8Array | null, ...StoredDocument]
+type Chunk = { rows: KeyedDocument[]; ended: boolean }
 
 /** Yields the documents of a plan in order, each once. */
 export class Scanner {
@@ -38,9 +43,9 @@ export class Scanner {
   readonly #collection: Collection
   readonly #plan: QueryPlan
   readonly #yielded: Set<number> | undefined
-  #position: ScanPosition = { scan: 0, interval: 0, key: undefined, row: undefined }
-  #readPosition: ScanPosition = { ...this.#position }
-  #buffer: (StoredRow & { key: Uint8Array | undefined; scan: number; interval: number })[] = []
+  #position: Position = { scan: 0, interval: 0 }
+  #readPosition = this.#position
+  #buffer: FoundRow[] = []
   #bufferIndex = 0
   #chunkRows: number
 
@@ -65,12 +70,7 @@ export class Scanner {
     for (;;) {
       if (this.#bufferIndex >= this.#buffer.length && !this.#fill()) return undefined
       const found = this.#buffer[this.#bufferIndex++]!
-      this.#position = {
-        scan: found.scan,
-        interval: found.interval,
-        key: found.key,
-        row: found.row,
-      }
+      this.#position = found
       if (this.#yielded?.has(found.row)) continue
       this.#yielded?.add(found.row)
       return found
@@ -82,7 +82,7 @@ export class Scanner {
    * collection.
    */
   pause(): void {
-    if (this.#bufferIndex < this.#buffer.length) this.#readPosition = { ...this.#position }
+    if (this.#bufferIndex < this.#buffer.length) this.#readPosition = this.#position
     this.#buffer = []
     this.#bufferIndex = 0
   }
@@ -93,21 +93,33 @@ export class Scanner {
     }
     this.#buffer = []
     this.#bufferIndex = 0
-    if (!this.#plan.scans) return this.#fillFromCollection()
-    while (this.#readPosition.scan < this.#plan.scans.length) {
-      const scan = this.#plan.scans[this.#readPosition.scan]!
-      if (this.#readPosition.interval >= scan.intervals.length) {
-        this.#readPosition = {
-          scan: this.#readPosition.scan + 1,
-          interval: 0,
-          key: undefined,
-          row: undefined,
-        }
-      } else if (this.#fillFromIndex(scan)) {
-        return true
-      }
+    for (;;) {
+      const { scan: number, interval } = this.#readPosition
+      if (number >= (this.#plan.scans?.length ?? 1)) return false
+      const scan = this.#plan.scans?.[number]
+      if (interval >= (scan?.intervals.length ?? 1))
+        this.#readPosition = { scan: number + 1, interval: 0 }
+      else if (this.#read(scan)) return true
     }
-    return false
+  }
+
+  /** Reads a chunk of one interval, or of the collection. Returns whether there was a row. */
+  #read(scan: IndexScan | undefined): boolean {
+    const { scan: number, interval } = this.#readPosition
+    const limit = this.#chunkRows
+    const { rows, ended } = scan ? this.#indexRows(scan, limit) : this.#collectionRows(limit)
+    this.#buffer = rows.map(([key, ...stored]) => ({
+      row: stored[0],
+      bytes: this.#data.documents.read(this.#collection, stored),
+      key: key ?? undefined,
+      scan: number,
+      interval,
+    }))
+    this.#grow(this.#buffer)
+    const last = this.#buffer.at(-1)
+    if (ended && rows.length < limit) this.#readPosition = { scan: number, interval: interval + 1 }
+    else if (last) this.#readPosition = last
+    return rows.length > 0
   }
 
   /** Chunks grow, but they stay small if the documents are large. */
@@ -117,65 +129,20 @@ export class Scanner {
     this.#chunkRows = Math.max(1, Math.min(Math.floor(this.#chunkRows * factor), MAX_CHUNK_ROWS))
   }
 
-  #fillFromCollection(): boolean {
-    if (this.#readPosition.scan > 0) return false
+  #collectionRows(limit: number): Chunk {
     const reverse = this.#plan.reverseNatural
-    const limit = this.#chunkRows
-    const { rows, ended } = this.#data.store.rowsWithin<StoredDocument>(
+    return this.#data.store.rowsWithin<KeyedDocument>(
       MAX_CHUNK_BYTES,
-      `SELECT row, crc, doc FROM ${this.#collection.table} WHERE row ${reverse ? '<' : '>'} ? ORDER BY row ${reverse ? 'DESC' : ''} LIMIT ?`,
+      `SELECT NULL, row, crc, doc FROM ${this.#collection.table}
+       WHERE row ${reverse ? '<' : '>'} ? ORDER BY row ${reverse ? 'DESC' : ''} LIMIT ?`,
       this.#readPosition.row ?? (reverse ? Number.MAX_SAFE_INTEGER : -1),
       limit,
     )
-    this.#buffer = rows.map((stored) => ({
-      row: stored[0],
-      bytes: this.#data.documents.read(this.#collection, stored),
-      key: undefined,
-      scan: 0,
-      interval: 0,
-    }))
-    this.#grow(this.#buffer)
-    this.#readPosition = {
-      ...this.#readPosition,
-      row: rows.at(-1)?.[0] ?? this.#readPosition.row,
-      scan: ended && rows.length < limit ? 1 : 0,
-    }
-    return rows.length > 0
   }
 
-  #fillFromIndex(scan: IndexScan): boolean {
-    const { interval: number, key, row } = this.#readPosition
-    const interval = scan.intervals[scan.reverse ? scan.intervals.length - 1 - number : number]!
-    const limit = this.#chunkRows
-    const { rows, ended } = this.#query(scan, interval.from, interval.to, key, row, limit)
-    this.#buffer = rows.map(([rowKey, ...stored]) => ({
-      row: stored[0],
-      bytes: this.#data.documents.read(this.#collection, stored),
-      key: rowKey,
-      scan: this.#readPosition.scan,
-      interval: number,
-    }))
-    this.#grow(this.#buffer)
-    const last = rows.at(-1)
-    if (ended && rows.length < limit)
-      this.#readPosition = {
-        ...this.#readPosition,
-        interval: number + 1,
-        key: undefined,
-        row: undefined,
-      }
-    else this.#readPosition = { ...this.#readPosition, key: last![0], row: last![1] }
-    return rows.length > 0
-  }
-
-  #query(
-    scan: IndexScan,
-    from: Uint8Array,
-    to: Uint8Array | undefined,
-    key: Uint8Array | undefined,
-    row: number | undefined,
-    limit: number,
-  ): { rows: [Uint8Array, ...StoredDocument][]; ended: boolean } {
+  #indexRows(scan: IndexScan, limit: number): Chunk {
+    const { interval, key, row } = this.#readPosition
+    const { from, to } = scan.intervals.at(scan.reverse ? -1 - interval : interval)!
     const order = scan.reverse ? 'DESC' : 'ASC'
     // The position takes the place of the bound that it has left: with both, SQLite may begin at
     // the bound, and would pass all that was read before.
@@ -186,7 +153,7 @@ export class Scanner {
       ...(isTo ? ['k.key < ?'] : []),
       ...(key === undefined ? [] : [`(k.key, k.row) ${scan.reverse ? '<' : '>'} (?, ?)`]),
     ]
-    return this.#data.store.rowsWithin<[Uint8Array, ...StoredDocument]>(
+    return this.#data.store.rowsWithin<KeyedDocument>(
       MAX_CHUNK_BYTES,
       `SELECT k.key, k.row, d.crc, d.doc FROM ${scan.index.table} k CROSS JOIN ${this.#collection.table} d ON d.row = k.row
        WHERE ${conditions.join(' AND ')} ORDER BY k.key ${order}, k.row ${order} LIMIT ?`,

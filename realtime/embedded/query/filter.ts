@@ -91,65 +91,55 @@ function parseField(path: string, operand: unknown, variables: Variables): Filte
 }
 
 /** Parses the operators `{$op: operand, …}` of one path. */
-function parseOperators(path: string, operators: Doc, variables: Variables): Filter {
+function parseOperators(path: string, given: Doc, variables: Variables): Filter {
   const filters: Filter[] = []
-  for (const { name, value: operand } of operators.fields) {
+  for (const { name, value: operand } of given.fields) {
     if (name === '$options') {
-      if (!operators.has('$regex')) throw refusal('BadValue', '$options needs a $regex')
+      if (!given.has('$regex')) throw refusal('BadValue', '$options needs a $regex')
     } else if (name === '$regex') {
-      filters.push({ kind: 'regex', path, pattern: regexOf(operators) })
+      filters.push({ kind: 'regex', path, pattern: regexOf(given) })
+    } else if (Object.hasOwn(operators, name)) {
+      filters.push(operators[name]!(path, operand, variables))
     } else {
-      filters.push(parseOperator(path, name, operand, variables))
+      throw refusal('BadValue', `unknown operator: ${name}`)
     }
   }
   return filters.length === 1 ? filters[0]! : { kind: 'and', filters }
 }
 
-const comparisons = new Map<string, Comparison>([
-  ['$eq', 'eq'],
-  ['$gt', 'gt'],
-  ['$gte', 'gte'],
-  ['$lt', 'lt'],
-  ['$lte', 'lte'],
-])
 /** The regular expression of `{$regex, $options}`, in either order. */
-function regexOf(operators: Doc): Regex {
-  const operand = operators.get('$regex')
-  const options = operators.get('$options')
-  const isOptionsFirst = operators.fields.find(
-    ({ name }) => name === '$options' || name === '$regex',
-  )
-  return toRegex(operand, options, isOptionsFirst?.name === '$options')
+function regexOf(given: Doc): Regex {
+  const first = given.fields.find(({ name }) => name === '$options' || name === '$regex')
+  return toRegex(given.get('$regex'), given.get('$options'), first?.name === '$options')
 }
 
-function parseOperator(path: string, name: string, operand: unknown, variables: Variables): Filter {
-  const op = comparisons.get(name)
-  if (op) return parseComparison(path, op, operand)
-  switch (name) {
-    case '$ne':
-      if (typeOf(operand) === 'regex') throw refusal('BadValue', "Can't have regex as arg to $ne.")
-      return not(parseComparison(path, 'eq', operand))
-    case '$in':
-      return parseIn(path, name, operand)
-    case '$nin':
-      return not(parseIn(path, name, operand))
-    case '$not':
-      return parseNot(path, operand, variables)
-    case '$exists':
-      return isTrue(operand) ? { kind: 'exists', path } : not({ kind: 'exists', path })
-    case '$type':
-      return { kind: 'type', path, types: typeNames(operand) }
-    case '$mod':
-      return { kind: 'mod', path, ...mod(operand) }
-    case '$size':
-      return parseSize(path, operand)
-    case '$all':
-      return parseAll(path, operand, variables)
-    case '$elemMatch':
-      return parseElemMatch(path, operand, variables)
-    default:
-      throw refusal('BadValue', `unknown operator: ${name}`)
-  }
+type OperatorParser = (path: string, operand: unknown, variables: Variables) => Filter
+
+const comparing =
+  (op: Comparison): OperatorParser =>
+  (path, operand) =>
+    parseComparison(path, op, operand)
+
+const operators: Readonly<Record<string, OperatorParser>> = {
+  $eq: comparing('eq'),
+  $gt: comparing('gt'),
+  $gte: comparing('gte'),
+  $lt: comparing('lt'),
+  $lte: comparing('lte'),
+  $ne: (path, operand) => {
+    if (typeOf(operand) === 'regex') throw refusal('BadValue', "Can't have regex as arg to $ne.")
+    return not(parseComparison(path, 'eq', operand))
+  },
+  $in: (path, operand) => parseIn(path, '$in', operand),
+  $nin: (path, operand) => not(parseIn(path, '$nin', operand)),
+  $not: parseNot,
+  $exists: (path, operand) =>
+    isTrue(operand) ? { kind: 'exists', path } : not({ kind: 'exists', path }),
+  $type: (path, operand) => ({ kind: 'type', path, types: typeNames(operand) }),
+  $mod: (path, operand) => ({ kind: 'mod', path, ...mod(operand) }),
+  $size: parseSize,
+  $all: parseAll,
+  $elemMatch: parseElemMatch,
 }
 
 function not(filter: Filter): Filter {

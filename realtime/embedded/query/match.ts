@@ -153,7 +153,8 @@ function isNullish(value: unknown): boolean {
   return value === undefined || value === null || value === DeprecatedValue.undefined
 }
 
-function holds(op: Comparison, order: number): boolean {
+/** Whether an order of two values is what a comparison asks for. */
+export function holds(op: Comparison, order: number): boolean {
   switch (op) {
     case 'eq':
       return order === 0

@@ -66,42 +66,13 @@ function clauseNumber(clauses: Doc | undefined, name: '$slice' | '$position'): n
   return number
 }
 
+/** The order of `$sort: 1` or `-1`, which sorts whole elements. */
 function comparatorOf(sort: unknown): (a: unknown, b: unknown) => number {
-  if (!isDoc(sort)) {
-    const direction = directionOf(sort)
-    return (a, b) => direction * compareValues(a, b)
-  }
-  if (sort.size === 0)
-    throw refusal('BadValue', 'The $sort pattern is empty when it should be a set of fields.')
-  const keys = sort.fields.map(({ name, value }) => {
-    const path = name.split('.')
-    if (path.includes('')) throw refusal('BadValue', `The $sort field has an empty part: ${name}`)
-    return { path, direction: directionOf(value) }
-  })
-  return (a, b) => {
-    for (const { path, direction } of keys) {
-      const order = compareValues(valueIn(a, path), valueIn(b, path))
-      if (order !== 0) return direction * order
-    }
-    return 0
-  }
-}
-
-function directionOf(value: unknown): number {
-  const direction = wholeNumber(value)
-  if (direction === 1 || direction === -1) return direction
-  throw refusal(
-    'BadValue',
-    'The $sort is invalid: use 1/-1 to sort the whole element, or {field:1/-1} to sort embedded fields',
-  )
-}
-
-/** The value at a path that names the elements of arrays by their indexes. */
-function valueIn(element: unknown, path: readonly string[]): unknown {
-  return path.reduce<unknown>((value, name) => {
-    if (isDoc(value)) return value.get(name)
-    return Array.isArray(value) ? (value as unknown[])[Number(name)] : undefined
-  }, element)
+  if (isDoc(sort)) throw refusal('NotImplemented', '$push with $sort by fields is not supported')
+  const direction = wholeNumber(sort)
+  if (direction !== 1 && direction !== -1)
+    throw refusal('BadValue', 'The $sort is invalid: use 1/-1 to sort the whole element')
+  return (a, b) => direction * compareValues(a, b)
 }
 
 /** `$addToSet`, with or without `$each`. */

@@ -1,14 +1,13 @@
 // Parses update operators into a list of modifications. They are ordered by path, which is how
 // MongoDB applies them, and no two of them change the same path.
 import type { Doc } from '../bson/doc.ts'
-import { sameValue } from '../bson/order.ts'
 import { isDoc, typeOf } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
 import type { Variables } from '../expression/expression.ts'
 import { addToSet, pop, pull, pullAll, push } from './array-operators.ts'
 import type { ChangedPaths } from './changed-paths.ts'
 import { currentDate, extreme, increase, set, unset } from './operators.ts'
-import { updateAt, type PathContext, type TargetOperation } from './targets.ts'
+import { updateAt, type TargetOperation } from './targets.ts'
 
 /** What an operator does at a path. */
 interface Modification {
@@ -19,8 +18,6 @@ interface Modification {
   /** Whether a path that can't be created is simply missing. */
   readonly lenient?: boolean
   readonly onInsertOnly?: boolean
-  /** The new path of a `$rename`. */
-  readonly renameTo?: string
 }
 
 /** How an update is applied: what `$` stands for, and whether an upsert inserts the document. */
@@ -58,7 +55,6 @@ export const updateOperators: Record<string, OperatorParser> = {
   }),
   $pullAll: (path, operand) => ({ operation: pullAll(path, operand), existing: true }),
   $pop: (path, operand) => ({ operation: pop(path, operand), existing: true }),
-  $rename: (path, operand) => rename(path, operand),
 }
 
 /** Parses `{$op: {path: operand, …}, …}`. */
@@ -81,12 +77,8 @@ export function parseModifiers(u: Doc, variables: Variables): Modifiers {
       modifications.push({ path, ...parse(path, operand, variables) })
     }
   }
-  checkConflicts(
-    modifications.flatMap(({ path, renameTo }) =>
-      renameTo === undefined ? [path] : [path, renameTo],
-    ),
-  )
-  modifications.sort((a, b) => comparePaths(a.renameTo ?? a.path, b.renameTo ?? b.path))
+  checkConflicts(modifications.map(({ path }) => path))
+  modifications.sort((a, b) => comparePaths(a.path, b.path))
   return {
     apply: (doc, changes, situation) => applyAll(doc, changes, situation, modifications),
   }
@@ -99,21 +91,12 @@ function applyAll(
   modifications: readonly Modification[],
 ): Doc {
   const onTarget = conflictFinder(modifications)
-  let result = doc
-  for (const {
-    path,
-    existing,
-    lenient = false,
-    operation,
-    onInsertOnly,
-    renameTo,
-  } of modifications) {
-    if (onInsertOnly && !inserting) continue
-    const context = { position, create: !existing, lenient, changes, onTarget }
-    if (renameTo === undefined) result = updateAt(result, path, context, operation)
-    else result = move(result, path, renameTo, context)
-  }
-  return result
+  return modifications
+    .filter(({ onInsertOnly }) => inserting || !onInsertOnly)
+    .reduce((result, { path, operation, existing, lenient = false }) => {
+      const context = { position, create: !existing, lenient, changes, onTarget }
+      return updateAt(result, path, context, operation)
+    }, doc)
 }
 
 /** Refuses two operators whose paths turn out to lead to the same value. */
@@ -128,48 +111,6 @@ function conflictFinder(modifications: readonly Modification[]): (path: string) 
       throw refusal('ConflictingUpdateOperators', `Update created a conflict at '${path}'`)
     taken.push(path)
   }
-}
-
-function move(doc: Doc, from: string, to: string, context: PathContext): Doc {
-  let value: unknown
-  const source = updateAt(doc, from, context, (target) => {
-    value = target.value
-    return unset(target)
-  })
-  if (value === undefined) return doc
-  if (crossesArray(doc, from))
-    throw refusal('BadValue', `The source field cannot be an array element, '${from}'`)
-  if (crossesArray(doc, to))
-    throw refusal('BadValue', `The destination field cannot be an array element, '${to}'`)
-  return updateAt(source, to, { ...context, create: true }, (target) =>
-    target.value !== undefined && sameValue(target.value, value) ? target.value : value,
-  )
-}
-
-/** Whether a path leads to an element of an array or through one. */
-function crossesArray(doc: Doc, path: string): boolean {
-  let value: unknown = doc
-  for (const name of path.split('.')) {
-    if (Array.isArray(value)) return true
-    value = isDoc(value) ? value.get(name) : undefined
-  }
-  return false
-}
-
-function rename(path: string, operand: unknown): Omit<Modification, 'path'> {
-  if (typeof operand !== 'string')
-    throw refusal('BadValue', `The 'to' field for $rename must be a string: ${path}`)
-  checkPath(operand)
-  if (operand === path)
-    throw refusal('BadValue', `The source and target field for $rename must differ: ${path}`)
-  if (operand.startsWith(`${path}.`) || path.startsWith(`${operand}.`))
-    throw refusal(
-      'BadValue',
-      `The source and target field for $rename must not be on the same path: ${path}`,
-    )
-  if (`${path}.${operand}`.includes('$'))
-    throw refusal('BadValue', `The source field for $rename may not be dynamic: ${path}`)
-  return { operation: unset, existing: true, renameTo: operand }
 }
 
 function checkPath(path: string): void {

@@ -84,12 +84,13 @@ async function readStored(
   const byConversation = Map.groupBy(found, ({ user_id, conversation_id: id }: MessageDocument) =>
     keyOf({ user_id, id }),
   )
-  return new Map(
-    conversations.map((document) => {
-      const id = document._id.slice(document.user_id.length + 1)
-      return [document._id, toProjected(document, id, byConversation.get(document._id) ?? [])]
-    }),
-  )
+  const projected = new Map<string, Projected>()
+  for (const document of conversations) {
+    const id = document._id.slice(document.user_id.length + 1)
+    const messages = byConversation.get(document._id) ?? []
+    projected.set(document._id, await toProjected(document, id, messages))
+  }
+  return projected
 }
 
 /** Adds the documents of a conversation as it is after the entries. */

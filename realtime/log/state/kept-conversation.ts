@@ -64,15 +64,15 @@ export async function completed(
   const messages = new Map(held.messages.map((message) => [message.id, message]))
   const removed = new Map(held.removed?.map((message) => [message.id, message]))
   const isHeld = (one: string) => messages.has(one) || removed.has(one)
-  const add = (documents: readonly MessageDocument[]) => {
-    const found = toHeldMessages(documents)
+  const add = async (documents: readonly MessageDocument[]) => {
+    const found = await toHeldMessages(documents)
     for (const message of found.messages) if (!isHeld(message.id)) messages.set(message.id, message)
     for (const message of found.removed) if (!isHeld(message.id)) removed.set(message.id, message)
   }
   const read = async (ids: readonly string[]) => {
     if (ids.length === 0) return
     const wanted = ids.map((one) => ({ user_id, conversation_id: id, id: one }))
-    add(await readMessages(database, wanted))
+    await add(await readMessages(database, wanted))
   }
 
   let { ids } = lacking
@@ -83,7 +83,8 @@ export async function completed(
     if (all.size === lastPosition(held)) ids = all
   }
   await read(unheld())
-  if (newest > newestHeld(held)) add(await readWindow(database, user_id, id, { limit: newest }))
+  if (newest > newestHeld(held))
+    await add(await readWindow(database, user_id, id, { limit: newest }))
   if (streaming && lacking.stream) {
     const streams = await findStreamingMessageIds(database, user_id, id)
     await read(streams.filter((one) => !isHeld(one)))
