@@ -1,6 +1,6 @@
 // What developers see at /app/devtools: each device of the user records what it does, and a change
 // is followed from the key press to every device.
-import type { Page } from 'playwright-core'
+import type { Locator, Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
@@ -83,6 +83,18 @@ test('a developer sees on each device how long a change took from the key press 
   await expect.poll(() => words.count()).toBe(0)
   await log.getByText('created', { exact: true }).last().click()
   await waitForVisible(words)
+
+  // On a phone all of it fits, with the name of its column at each value.
+  await laptop.setViewportSize({ width: 360, height: 740 })
+  const regions = ['Latency', 'Outbox', 'Log'].map((name) => laptop.getByRole('region', { name }))
+  const sideways = (region: Locator) =>
+    region.evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)
+  for (const region of regions) await expect.poll(() => sideways(region)).toBe(0)
+  const row = latency(laptop).getByRole('row').filter({ hasText: 'conversations create' }).first()
+  const cells = await row
+    .getByRole('cell')
+    .evaluateAll((all) => all.map((cell) => getComputedStyle(cell, '::before').content))
+  expect(cells.slice(0, 3)).toEqual(['"Op or command"', '"Device"', '"Sent"'])
 
   await laptop.getByRole('radio', { name: 'Off', exact: true }).click()
   for (const page of [laptop, phone]) await waitForHidden(latency(page))

@@ -111,9 +111,7 @@ export function referencePages(): Page[] {
         socketPages
           .map(({ file, title }) => `- [${title}](sockets/${path.posix.basename(file)})`)
           .join('\n'),
-        ...['handshake', 'range', 'range.ack'].map((name) =>
-          messageSection(sockets, name, '##', new SchemaTables('shapes.md')),
-        ),
+        messageSection(sockets, 'handshake', '##', new SchemaTables('shapes.md')),
       ].join('\n\n'),
     },
     ...socketPages,
@@ -210,7 +208,7 @@ function topicPages(document: AsyncApi): Page[] {
       operations
         .filter((operation) => operation.action === action)
         .flatMap((operation) => operation.messages.map(last))
-        .filter((name) => !['handshake', 'range'].includes(name))
+        .filter((name) => name !== 'handshake')
     const ackOf = (name: string) =>
       `Its ack: ${tables.kind(document.components.messages[`${topic}.${name}.ack`]!.payload)}.`
     const section = (name: string) => messageSection(document, last(messages[name]!), '###', tables)

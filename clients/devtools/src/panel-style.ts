@@ -3,7 +3,7 @@
 // `--devtools-ground`, `--devtools-line` and `--devtools-muted`.
 export const panelStyle = `
 :host {
-  display: block; color: inherit; font: inherit;
+  display: block; color: inherit; font: inherit; container-type: inline-size;
   --ground: var(--devtools-ground, Canvas);
   --line: var(--devtools-line, color-mix(in srgb, currentColor 20%, transparent));
   --muted: var(--devtools-muted, color-mix(in srgb, currentColor 75%, transparent));
@@ -41,8 +41,24 @@ pre {
   margin: 0.3rem 0; white-space: pre-wrap; overflow-wrap: anywhere;
   inline-size: min(60ch, 70vw); font-size: 0.75rem;
 }
+/* On a phone, each row is a list of what it has: nobody scrolls sideways. */
+@container (max-width: 40rem) {
+  thead { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); }
+  table, tbody, td { display: block; }
+  tr {
+    display: grid; grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr));
+    gap: 0.5rem 0.75rem; padding: 0.75rem;
+  }
+  tr + tr { border-block-start: 1px solid var(--line); }
+  tr + tr > td { border: 0; }
+  td { padding: 0; min-inline-size: 0; white-space: normal; overflow-wrap: anywhere; }
+  td::before { content: attr(data-column); display: block; color: var(--muted); font-size: 0.75rem; }
+  td[data-text=''] { display: none; }
+  td:has(details[open]) { grid-column: 1 / -1; }
+  pre { inline-size: auto; }
+}
 @media (pointer: coarse) {
   button { min-block-size: 2.75rem; min-inline-size: 2.75rem; }
-  th, td { padding-block: 0.7rem; }
+  @container (min-width: 40.01rem) { th, td { padding-block: 0.7rem; } }
 }
 `

@@ -1,4 +1,5 @@
-// A table whose rows are kept while their items are, so that a focus and an opened row survive.
+// A table whose rows are kept while their items are, so that a focus and an opened row survive. Its
+// roles are said, because the style shows it as a list where it is narrow.
 
 export interface Cell {
   readonly text: string
@@ -23,11 +24,15 @@ export interface RowsOptions<Item> {
 
 export function createRows<Item extends object>(options: RowsOptions<Item>): Rows<Item> {
   const { caption, columns, none, keyOf, cellsOf } = options
-  const table = create('table')
-  const body = create('tbody')
-  const head = create('tr')
-  head.append(...columns.map((name) => Object.assign(create('th', name), { scope: 'col' })))
-  const top = create('thead')
+  const table = withRole('table', create('table'))
+  const body = withRole('rowgroup', create('tbody'))
+  const head = withRole('row', create('tr'))
+  head.append(
+    ...columns.map((name) =>
+      Object.assign(create('th', name), { scope: 'col', role: 'columnheader' }),
+    ),
+  )
+  const top = withRole('rowgroup', create('thead'))
   top.append(head)
   table.append(create('caption', caption), top, body)
   const scroller = create('div')
@@ -43,8 +48,8 @@ export function createRows<Item extends object>(options: RowsOptions<Item>): Row
       for (const item of items) {
         const key = keyOf(item)
         const known = shown.get(key)
-        const row = known?.row ?? create('tr')
-        if (known?.item !== item) fill(row, cellsOf(item))
+        const row = known?.row ?? withRole('row', create('tr'))
+        if (known?.item !== item) fill(row, cellsOf(item), columns)
         next.set(key, { item, row })
       }
       for (const [key, { row }] of shown) if (!next.has(key)) row.remove()
@@ -60,11 +65,11 @@ export function createRows<Item extends object>(options: RowsOptions<Item>): Row
 }
 
 /** Rewrites only the cells whose text has changed. */
-function fill(row: HTMLTableRowElement, cells: readonly Cell[]): void {
+function fill(row: HTMLTableRowElement, cells: readonly Cell[], columns: readonly string[]): void {
   for (const [at, { text, title, opens }] of cells.entries()) {
-    const cell = row.cells[at] ?? row.insertCell()
+    const cell = row.cells[at] ?? withRole('cell', row.insertCell())
     if (cell.dataset.text === text) continue
-    cell.dataset.text = text
+    Object.assign(cell.dataset, { text, column: columns[at] })
     cell.title = title ?? ''
     if (opens === undefined) cell.textContent = text
     else cell.replaceChildren(opener(text, opens))
@@ -79,6 +84,9 @@ function opener(text: string, opens: string): HTMLElement {
   details.addEventListener('toggle', () => (content.textContent = details.open ? opens : ''))
   return details
 }
+
+const withRole = <Shown extends HTMLElement>(role: string, element: Shown): Shown =>
+  Object.assign(element, { role })
 
 export function create<Name extends keyof HTMLElementTagNameMap>(
   name: Name,
