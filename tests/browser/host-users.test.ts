@@ -8,7 +8,7 @@ import { startNode, type TestNode } from '../harness/node.ts'
 import { sharedBrowser } from './browser-windows.ts'
 import { composer, waitForHidden, waitForVisible, signOut } from './user-actions.ts'
 
-const windows = sharedBrowser()
+const windows = sharedBrowser({ savesData: true })
 const database = freshDatabase()
 let provider: OidcProvider
 let node: TestNode
