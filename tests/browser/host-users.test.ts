@@ -17,7 +17,7 @@ import {
   waitForVisible,
 } from './user-actions.ts'
 
-const windows = sharedBrowser()
+const windows = sharedBrowser({ savesData: true })
 const database = freshDatabase()
 let provider: OidcProvider
 let node: TestNode
