@@ -26,8 +26,6 @@ export interface RateLimitRules {
   signUps: RateLimitRule
   /** The same from one site. */
   signUpsPerSite: RateLimitRule
-  /** New names of one account. */
-  renames: RateLimitRule
   /** An account is known at an address for this long after a sign-in there. */
   known: Pick<RateLimitRule, 'seconds'>
 }
@@ -46,7 +44,6 @@ const defaultRules: RateLimitRules = {
   codes: { points: 10, seconds: 60 * 60 },
   signUps: { points: 1_000, seconds: 60 * 60 },
   signUpsPerSite: { points: 1_000 * SITE_SHARES, seconds: 60 * 60 },
-  renames: { points: 5, seconds: 24 * 60 * 60 },
   known: { seconds: 14 * 24 * 60 * 60 },
 }
 
@@ -85,8 +82,6 @@ export interface RateLimits {
   rememberAddress(account: string, address: string): Promise<void>
   /** Throws `rate_limited` if too many accounts have been made from the address. */
   countSignUp(address: string): Promise<void>
-  /** Throws `rate_limited` if the account has been renamed too often. */
-  countRename(user_id: string): Promise<void>
 }
 
 export function createRateLimits(
@@ -94,7 +89,7 @@ export function createRateLimits(
   createLimiter: LimiterFactory = inMemory,
 ): RateLimits {
   const all = { ...defaultRules, ...rules }
-  const { guesses, guessesPerAccount, guessesPerAddress, codes, signUps, renames, known } = all
+  const { guesses, guessesPerAccount, guessesPerAddress, codes, signUps, known } = all
   const perSite = new Attempts(createLimiter('guesses-per-site', all.guessesPerSite))
   const siteSignUpLimiter = createLimiter('sign-ups-per-site', all.signUpsPerSite)
   const perPair = new Attempts(createLimiter('guesses', guesses))
@@ -102,7 +97,6 @@ export function createRateLimits(
   const perAddress = new Attempts(createLimiter('guesses-per-address', guessesPerAddress))
   const perCodes = new Attempts(createLimiter('codes', codes))
   const signUpLimiter = createLimiter('sign-ups', signUps)
-  const renameLimiter = createLimiter('renames', renames)
   const knownPairs = createLimiter('known', {
     points: Number.MAX_SAFE_INTEGER,
     seconds: known.seconds,
@@ -157,10 +151,6 @@ export function createRateLimits(
       const refusal =
         (await takePoint(signUpLimiter, networkOf(address))) ??
         (site === undefined ? undefined : await takePoint(siteSignUpLimiter, site))
-      if (refusal) throw refusal
-    },
-    async countRename(user_id) {
-      const refusal = await takePoint(renameLimiter, user_id)
       if (refusal) throw refusal
     },
   }

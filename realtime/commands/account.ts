@@ -22,11 +22,13 @@ import type { Log } from '../log/log.ts'
 import type { Database } from '../store/database.ts'
 import type { UserDocument } from '../store/documents.ts'
 import { findSession, findSessionsOf } from '../store/sessions.ts'
+import { takeToday } from '../store/usage.ts'
 import { findUser, renameUser, replacePassword, resetPassword } from '../store/users.ts'
 import { toSession, toUser } from './account-answers.ts'
 import { createAccountDeletion } from './account-deletion.ts'
 import { createAccountLog, type CommandIdentity, type Told } from './account-log.ts'
 import { createAccountSessions } from './account-sessions.ts'
+import { dayRefusal } from './daily-quota.ts'
 import type { Outcome } from './outcome.ts'
 import { createRecentSignIn } from './recent-sign-in.ts'
 import type { SecondStepTickets } from './second-step-tickets.ts'
@@ -38,6 +40,9 @@ interface AtHead {
   /** Head of topic `account`. The data beside it is at least as new. */
   seq: number
 }
+
+/** New names of one account in a day. */
+const RENAMES = 5
 
 /** What a request has instead of a session: a token, or the offer of a session. */
 export type WithoutSession = { token: UsedToken } | { offered: Session }
@@ -113,6 +118,13 @@ export function createAccount(deps: {
 
   const present = async (user_id: string): Promise<UserDocument> =>
     existingUser(await findUser(database, user_id))
+
+  /** Counts a new name. Throws `rate_limited` if there have been too many today. */
+  async function countRename(user_id: string): Promise<void> {
+    const now = new Date()
+    const reached = await takeToday(database, user_id, ['renames', 1], { renames: RENAMES }, now)
+    if (reached) throw dayRefusal(reached, RENAMES, now)
+  }
 
   async function prove(
     { password_hash }: UserDocument,
@@ -221,7 +233,7 @@ export function createAccount(deps: {
       if (!(await accountLog.first(context, identity))) {
         await recentSignIn.need(context, 'rename the account')
         if ((await present(context.user_id)).username !== username)
-          await limits.countRename(context.user_id)
+          await countRename(context.user_id)
         if (!(await renameUser(database, context.user_id, username)))
           throw new Fault('username_taken')
         await tellName(context, identity)

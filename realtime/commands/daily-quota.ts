@@ -40,6 +40,16 @@ const limitTexts: Record<Counted, (most: number) => string> = {
   tokens: (most) => `Your replies have used the ${most} tokens of today`,
   import_bytes: (most) =>
     `This is more than what is left of the ${most} bytes that you may import today`,
+  renames: (most) => `You have changed the name ${most} times today`,
+}
+
+export function dayRefusal(reached: Counted, most: number, time: Date): Fault {
+  const retry_after_ms = +endOfDay(time) - +time
+  const hours = Math.ceil(retry_after_ms / 3_600_000)
+  return new Fault('rate_limited', {
+    detail: `${limitTexts[reached](most)}: go on in ${hours === 1 ? 'an hour' : `${hours} hours`}`,
+    retry_after_ms,
+  })
 }
 
 export function createDailyQuota(
@@ -50,14 +60,7 @@ export function createDailyQuota(
   const { runs, tokens, import_bytes } = limits
   const hasRunLimits = runs !== undefined || tokens !== undefined
 
-  function refusal(reached: Counted, time: Date): Fault {
-    const retry_after_ms = +endOfDay(time) - +time
-    const hours = Math.ceil(retry_after_ms / 3_600_000)
-    return new Fault('rate_limited', {
-      detail: `${limitTexts[reached](limits[reached] ?? 0)}: go on in ${hours === 1 ? 'an hour' : `${hours} hours`}`,
-      retry_after_ms,
-    })
-  }
+  const refusal = (reached: Counted, time: Date) => dayRefusal(reached, limits[reached] ?? 0, time)
 
   async function take(user_id: string, what: Counted, amount: number, given: DayLimits) {
     const time = now()

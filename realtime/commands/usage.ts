@@ -26,7 +26,7 @@ export interface UsageDeps {
   devices: { most: number; of: (user_id: string) => number }
 }
 
-const daily: Record<Counted, Quota['name']> = {
+const daily: Record<Exclude<Counted, 'renames'>, Quota['name']> = {
   runs: 'runs_day',
   tokens: 'tokens_day',
   import_bytes: 'import_bytes_day',
@@ -60,7 +60,7 @@ export const createUsage = ({
         resets_at: null,
       })
     const { used, limits, resets_at } = await dailyQuota.today(user_id)
-    for (const [counted, name] of Object.entries(daily) as [Counted, Quota['name']][]) {
+    for (const [counted, name] of Object.entries(daily) as [keyof typeof daily, Quota['name']][]) {
       const limit = limits[counted]
       if (limit !== undefined)
         quotas.push({

@@ -79,6 +79,7 @@ export interface UsageDocument {
   runs?: number
   tokens?: number
   import_bytes?: number
+  renames?: number
   /** The TTL index removes the document a little later. */
   expires_at: Date
 }

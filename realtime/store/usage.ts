@@ -1,11 +1,11 @@
 // What users use in a day (UTC). The counters are in the database, so that they are exact across
-// nodes. Without a quota nothing is counted.
+// nodes. Without a quota nothing is counted but new names.
 import { MongoServerError } from 'mongodb'
 import type { Database } from './database.ts'
 import type { UsageDocument } from './documents.ts'
 import { idFilter } from './shard-key.ts'
 
-export type Counted = 'runs' | 'tokens' | 'import_bytes'
+export type Counted = 'runs' | 'tokens' | 'import_bytes' | 'renames'
 /** The most of each in a day. Undefined: any number. */
 export type DayLimits = { readonly [What in Counted]?: number | undefined }
 export type DayUsage = Pick<UsageDocument, Counted>

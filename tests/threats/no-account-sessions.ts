@@ -118,7 +118,7 @@ export const noAccountSessions: readonly Row[] = [
     edits: [
       {
         file: 'realtime/commands/account.ts',
-        old: 'await limits.countRename(context.user_id)',
+        old: 'await countRename(context.user_id)',
         now: 'void limits',
       },
     ],

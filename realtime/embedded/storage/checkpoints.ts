@@ -43,6 +43,11 @@ export class Checkpoints {
   readonly #fd: number
   readonly #pageBytes: number
   #written = 0
+  /**
+   * How many pages the log had for each page that was counted. It is more than one if index keys
+   * come in no order, because each of them then writes a page of its own.
+   */
+  #spread = 1
   /** The size of the data file when it was last looked at. */
   #size: number
 
@@ -61,7 +66,7 @@ export class Checkpoints {
   }
 
   get isDue(): boolean {
-    return this.#written >= PAGES_PER_CHECKPOINT
+    return this.#written * this.#spread >= PAGES_PER_CHECKPOINT
   }
 
   /** By how many bytes the data file grows when everything in the log is moved into it. */
@@ -76,10 +81,11 @@ export class Checkpoints {
    * the data file has become shorter since the last checkpoint.
    */
   run({ truncate = false } = {}): void {
-    this.#written = 0
     // SQLite itself would fill with zeros what a short log can't account for.
     if (fstatSync(this.#fd).size < this.#size) throw damaged('its file has become shorter')
     const moved = this.#checkpoint('PASSIVE')
+    if (this.isDue) this.#spread = Math.max(1, moved / this.#written)
+    this.#written = 0
     const wiper = new PageWiper(this.#fd, this.#pageBytes)
     for (const page of this.#pagesInLog(moved)) wiper.wipe(page)
     wiper.flush()
