@@ -13,14 +13,16 @@ import { spawnNode, type NodeProcess } from '../harness/node.ts'
 import { ownDatabase } from '../harness/own-database.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { written } from './expensive-json.ts'
+import { slowdown } from './turn-meter.ts'
 
 /**
- * What one account may take of the main thread in the long run. Beside other tests, everything
- * takes more processor time.
+ * What one account may take of the main thread in the long run. Neighbours that share caches and
+ * memory make all work take more processor time, up to twice as much: a larger share is put in
+ * relation to known work.
  */
-const MAX_SHARE = inForm(0.4, 0.25)
+const MAX_SHARE = 0.25
 /** Longer than it takes to pay a debt and make it again (ms). */
-const MEASURED_MS = inForm(8_000, 20_000)
+const MEASURED_MS = inForm(6_000, 20_000)
 const CONNECTIONS = 10
 /** Between two attempts of one of them (ms). */
 const PAUSE_MS = 100
@@ -128,7 +130,7 @@ const all: [string, string][] = [
   ['joins of what does not exist', '40/x,'],
 ]
 
-test.each(isLongForm ? all : all.slice(0, 1))(
+test.each(isLongForm ? all : all.slice(0, 2))(
   'whoever sends %s without end takes a bounded share of the main thread',
   { timeout: 120_000 },
   async (_what, text) => {
@@ -146,7 +148,7 @@ test.each(isLongForm ? all : all.slice(0, 1))(
     const share = await atBest(MAX_SHARE, shareOfMainThread)
     end.abort()
     await Promise.all(attacks)
-    expect(share).toBeLessThan(MAX_SHARE)
+    expect(share < MAX_SHARE ? share : share / slowdown()).toBeLessThan(MAX_SHARE)
   },
 )
 

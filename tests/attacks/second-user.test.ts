@@ -2,7 +2,10 @@
 // the request that costs the processor most; then that request is sent many times at once. Every
 // run searches every attack. In `npm test` it tries one shape of each, which the seed and the
 // attack's position choose, so that each attack meets all forms over the seeds. `npm run attacks`
-// prints the table.
+// prints the table; `ATTACKS=write npm run attacks` also writes it into docs/performance.md.
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { format, resolveConfig } from 'prettier'
 import { expect, test } from 'vitest'
 import { limits } from '@lockstep/protocol/limits'
 import { gatewaySettings } from '../../realtime/gateway/settings.ts'
@@ -16,7 +19,7 @@ import { mostExpensive, type Shape } from './expensive-json.ts'
 import { attacksOn, hoarder, type Attack, type Input } from './expensive-requests.ts'
 import { longestTurn, MAX_TURN_MS } from './turn-meter.ts'
 
-const isPrinted = process.env.ATTACKS === 'print'
+const isPrinted = process.env.ATTACKS !== undefined
 /** More than in `npm test`: by `npm run fuzz` and `npm run attacks`. */
 const isLong = isPrinted || isLongForm
 /** Shapes that the search tries for each. */
@@ -119,6 +122,28 @@ async function waitsOf(
   return { quiet, felt }
 }
 
+const head = `| What | Costliest input | KB | Longest turn (ms of CPU) | A second user waits without it (ms) | With it: middle round (ms) | Worst (ms) |
+|---|---|--:|--:|--:|--:|--:|`
+
+/** Prints the table. `ATTACKS=write` also puts it in the place of the one in the documents. */
+async function tell(rows: readonly string[]): Promise<void> {
+  const table = `${head}\n${rows.join('\n')}\n`
+  process.stdout.write(`\n${table}`)
+  if (process.env.ATTACKS !== 'write') return
+  const path = join(import.meta.dirname, '../../docs/performance.md')
+  const text = await readFile(path, 'utf8')
+  const [old] = /^\| What +\| Costliest input(?:.*\n\|)+.*\n/m.exec(text) ?? []
+  if (old === undefined) throw new Error('the document has no table of attacks')
+  const options = { ...(await resolveConfig(path)), parser: 'markdown' }
+  await writeFile(
+    path,
+    await format(
+      text.replace(old, () => table),
+      options,
+    ),
+  )
+}
+
 const shownShape = (shape: Shape | undefined): string =>
   shape ? `${shape.form} in ${shape.field ?? 'unknown fields'}` : 'a valid request'
 
@@ -152,10 +177,7 @@ test(
       if (found.turnMs >= MAX_TURN_MS || !isBearable(median(felt)))
         slow.push(`${rows.at(-1)} ${JSON.stringify(found.shape)}`)
     }
-    if (isPrinted)
-      process.stdout.write(
-        `\n| What | Costliest input | KB | Longest turn (ms of CPU) | A second user waits without it (ms) | With it: middle round (ms) | Worst (ms) |\n|---|---|--:|--:|--:|--:|--:|\n${rows.join('\n')}\n`,
-      )
+    if (isPrinted) await tell(rows)
     expect(slow).toEqual([])
   },
 )

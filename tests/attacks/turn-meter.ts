@@ -62,5 +62,5 @@ function knownWork(): number {
 }
 
 /** How many times longer this process takes for its work now; at least 1. */
-const slowdown = (): number =>
+export const slowdown = (): number =>
   Math.max(1, Math.min(...Array.from({ length: ATTEMPTS }, knownWork)) / KNOWN_WORK_MS)

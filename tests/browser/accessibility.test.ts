@@ -17,7 +17,7 @@ import {
 } from './user-actions.ts'
 
 const shared = sharedNodes()
-const windows = sharedBrowser()
+const windows = sharedBrowser({ savesData: true })
 
 /** Waits until no animation runs, except those that never end. */
 const animationsEnd = (page: Page) =>

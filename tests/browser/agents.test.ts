@@ -9,7 +9,7 @@ import { sharedBrowser } from './browser-windows.ts'
 import { waitForHidden, waitForVisible } from './user-actions.ts'
 
 const shared = sharedNodes()
-const windows = sharedBrowser()
+const windows = sharedBrowser({ savesData: true })
 
 test('a new agent exists once it is saved, and until then its text survives leaving the page, a reload and the way to another device', async () => {
   const alice = await signUp(shared.node, 'alice')

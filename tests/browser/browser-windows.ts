@@ -163,8 +163,16 @@ export interface Windows {
 let runningBrowser: Promise<Browser> | undefined
 const pool = new WindowPool()
 
+export interface BrowserOptions {
+  /**
+   * The windows save data: the page loads no part of itself before it is needed, which is a tenth
+   * of what a window costs. Not for tests of a page whose connection is lost.
+   */
+  savesData?: boolean
+}
+
 /** Registers hooks that give the tests of a file their browser. Call it at the top of the file. */
-export function sharedBrowser(): Windows {
+export function sharedBrowser({ savesData = false }: BrowserOptions = {}): Windows {
   let opened: PooledWindow[] = []
   let kept = new AsyncDisposableStack()
   const lasting = new Set<PooledWindow>()
@@ -174,9 +182,10 @@ export function sharedBrowser(): Windows {
     const browser = (windows.browser = await (runningBrowser ??= launch()))
     windows.open = async (url, path, options = {}) => {
       const { person, alsoExpected, lasts, isNew, ...contextOptions } = options
-      const key = JSON.stringify(contextOptions)
+      const key = JSON.stringify({ savesData, ...contextOptions })
       const pooled =
-        (isNew ? undefined : pool.take(key)) ?? (await create(browser, key, contextOptions))
+        (isNew ? undefined : pool.take(key)) ??
+        (await create(browser, key, contextOptions, savesData))
       pooled.alsoExpected = alsoExpected
       opened.push(pooled)
       if (lasts) lasting.add(pooled)
@@ -207,10 +216,17 @@ async function create(
   browser: Browser,
   key: string,
   options: BrowserContextOptions,
+  savesData: boolean,
 ): Promise<PooledWindow> {
   const context = await openContext(browser, '', options)
+  if (savesData) await context.addInitScript(saveData)
   const page = await context.newPage()
   const errors = await collectErrors(page, () => pooled.alsoExpected)
   const pooled = await pool.add(key, context, page, errors)
   return pooled
+}
+
+/** Runs in the page. */
+export function saveData(): void {
+  Object.defineProperty(navigator, 'connection', { value: { saveData: true } })
 }

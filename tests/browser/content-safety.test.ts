@@ -9,7 +9,7 @@ import { navigateTo, waitForVisible } from './user-actions.ts'
 import { payloads } from './xss-payloads.ts'
 
 const shared = sharedNodes()
-const windows = sharedBrowser()
+const windows = sharedBrowser({ savesData: true })
 
 declare global {
   interface Window {

@@ -8,7 +8,7 @@ import { fastReplies, sharedBrowser } from './browser-windows.ts'
 import { composer, navigateTo, threadText, waitForHidden, waitForVisible } from './user-actions.ts'
 
 const shared = sharedNodes(1, fastReplies)
-const windows = sharedBrowser()
+const windows = sharedBrowser({ savesData: true })
 
 const latency = (page: Page) => page.getByRole('region', { name: 'Latency' })
 

@@ -10,7 +10,7 @@ import { fastReplies, sharedBrowser } from './browser-windows.ts'
 import { composer, navigateTo, threadText, waitForVisible } from './user-actions.ts'
 
 const shared = sharedNodes(1, fastReplies)
-const windows = sharedBrowser()
+const windows = sharedBrowser({ savesData: true })
 
 const open = (person: Person, path: string) => windows.open(shared.node.url, path, { person })
 const hasText = (page: Page, text: string) =>

@@ -25,7 +25,7 @@ import {
 } from './user-actions.ts'
 
 const shared = sharedNodes()
-const windows = sharedBrowser()
+const windows = sharedBrowser({ savesData: true })
 const passphrase = 'five quiet herons at dusk'
 /** Part of everything that is written into an encrypted chat. */
 const secret = 'zugvogel'

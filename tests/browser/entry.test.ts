@@ -11,7 +11,7 @@ import { signUp } from '../harness/person.ts'
 import { sharedBrowser } from './browser-windows.ts'
 import { composer, waitForHidden, waitForVisible } from './user-actions.ts'
 
-const windows = sharedBrowser()
+const windows = sharedBrowser({ savesData: true })
 const password = 'correct horse'
 
 /** A window in which a refused form is no error of the page. */

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { fillAccount } from './app-pages.ts'
-import { sharedBrowser } from './browser-windows.ts'
+import { saveData, sharedBrowser } from './browser-windows.ts'
 import { composer, waitForVisible } from './user-actions.ts'
 
 const shared = sharedNodes()
@@ -84,4 +84,24 @@ test('a signed-in user can write within a second, and the layout does not shift 
   expect(best).toBeLessThan(1000)
   const shifts = await page.evaluate(() => (window as unknown as { shifts: number[] }).shifts)
   expect(shifts.reduce((sum, value) => sum + value, 0)).toBeLessThan(0.02)
+})
+
+test('a browser that saves data loads no part ahead, except what tells a person something', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const page = await windows.open(shared.node.url, '/healthz', { person: alice, isNew: true })
+  await page.addInitScript(saveData)
+  await page.goto(`${shared.node.url}/app/new`)
+  const scripts = () =>
+    page.evaluate(() =>
+      performance
+        .getEntriesByType('resource')
+        .map(({ name }) => name)
+        .join('\n'),
+    )
+  // These begin together with what is loaded ahead.
+  await expect.poll(scripts).toMatch(/\/Notices-[^]*\/quota-notice-|\/quota-notice-[^]*\/Notices-/)
+  await page.waitForLoadState('networkidle')
+  expect(await scripts()).not.toMatch(
+    /\/(AgentsPages|HistoryPage|MessageEditor|Menu|CommandPalette)-/,
+  )
 })

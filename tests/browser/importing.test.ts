@@ -12,7 +12,7 @@ import { sharedBrowser } from './browser-windows.ts'
 import { listedConversation, threadText, waitForVisible } from './user-actions.ts'
 
 const shared = sharedNodes()
-const windows = sharedBrowser()
+const windows = sharedBrowser({ savesData: true })
 
 const oldConversations = [
   {

@@ -16,7 +16,7 @@ import {
 } from './user-actions.ts'
 
 const shared = sharedNodes(1, fastReplies)
-const windows = sharedBrowser()
+const windows = sharedBrowser({ savesData: true })
 
 /** The tag and the accessible name of the focused element. */
 const focused = (page: Page): Promise<string> =>

@@ -13,7 +13,7 @@ import { desktop, phone, sharedBrowser } from './browser-windows.ts'
 import { navigateTo, waitForVisible } from './user-actions.ts'
 
 const shared = sharedNodes()
-const windows = sharedBrowser()
+const windows = sharedBrowser({ savesData: true })
 
 /** What the user, their devices and the server's agents are called isn't the page's text. */
 const isOthers =

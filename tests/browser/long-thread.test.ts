@@ -12,7 +12,7 @@ import { threadText, waitForVisible } from './user-actions.ts'
 
 // Ten thousand messages keep a database busy: on a busy machine, tests beside it got no answers.
 const shared = sharedNodes(1, {}, ownDatabase)
-const windows = sharedBrowser()
+const windows = sharedBrowser({ savesData: true })
 const MESSAGE_COUNT = 10_000
 
 /** Creates a conversation with many messages. Returns its id. */

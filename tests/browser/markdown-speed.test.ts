@@ -7,7 +7,7 @@ import { sharedBrowser } from './browser-windows.ts'
 import { composer, navigateTo, waitForVisible } from './user-actions.ts'
 
 const shared = sharedNodes()
-const windows = sharedBrowser()
+const windows = sharedBrowser({ savesData: true })
 
 /** In milliseconds. */
 const longestTask = 100

@@ -18,7 +18,7 @@ import {
 } from './user-actions.ts'
 
 const shared = sharedNodes(1, fastReplies)
-const windows = sharedBrowser()
+const windows = sharedBrowser({ savesData: true })
 
 /**
  * Collects how long changes take. A busy machine delays one or the other, so the deadline is for

@@ -17,7 +17,7 @@ import {
 } from './user-actions.ts'
 
 const shared = sharedNodes(1, fastReplies)
-const windows = sharedBrowser()
+const windows = sharedBrowser({ savesData: true })
 const unknownId = '0199aaaa-0000-7000-8000-00000000dead'
 
 const addresses: [path: string, text: string][] = [

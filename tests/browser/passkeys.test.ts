@@ -16,7 +16,7 @@ import {
 } from './virtual-authenticator.ts'
 
 const shared = sharedNodes()
-const windows = sharedBrowser()
+const windows = sharedBrowser({ savesData: true })
 let database: Database
 let node: { url: string }
 beforeAll(async () => {

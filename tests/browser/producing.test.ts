@@ -13,7 +13,7 @@ import { sharedBrowser } from './browser-windows.ts'
 import { threadText, waitForVisible } from './user-actions.ts'
 
 const shared = sharedNodes()
-const windows = sharedBrowser()
+const windows = sharedBrowser({ savesData: true })
 let program = ''
 
 beforeAll(async () => {

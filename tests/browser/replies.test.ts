@@ -15,7 +15,7 @@ import {
 } from './user-actions.ts'
 
 const shared = sharedNodes()
-const windows = sharedBrowser()
+const windows = sharedBrowser({ savesData: true })
 
 /**
  * Opens a window on a new conversation with this question. If `ending` is given, the conversation

@@ -16,7 +16,7 @@ import {
 } from './user-actions.ts'
 
 const shared = sharedNodes()
-const windows = sharedBrowser()
+const windows = sharedBrowser({ savesData: true })
 
 test('the search covers titles and messages, and marks the matches in the list and in the thread', async () => {
   const alice = await signUp(shared.node, 'alice')

@@ -17,7 +17,7 @@ import {
 } from './user-actions.ts'
 
 const shared = sharedNodes()
-const windows = sharedBrowser()
+const windows = sharedBrowser({ savesData: true })
 
 const hour = 3_600_000
 const code = 'const due = (weeks: number) => weeks * 7'

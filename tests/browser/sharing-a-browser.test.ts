@@ -14,7 +14,7 @@ import {
 } from './user-actions.ts'
 
 const shared = sharedNodes(1, fastReplies)
-const windows = sharedBrowser()
+const windows = sharedBrowser({ savesData: true })
 const uniqueName = (name: string) => `${name}-${randomBytes(4).toString('hex')}`
 const password = 'correct horse battery staple'
 

@@ -18,7 +18,7 @@ import {
 } from './user-actions.ts'
 
 const shared = sharedNodes(1, fastReplies)
-const windows = sharedBrowser()
+const windows = sharedBrowser({ savesData: true })
 
 test('a person who hides the sidebar keeps the page, its way to everything, and the focus', async () => {
   const alice = await signUp(shared.node, 'alice')

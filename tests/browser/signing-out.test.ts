@@ -6,7 +6,7 @@ import { fastReplies, sharedBrowser } from './browser-windows.ts'
 import { startConversation, listedConversation, waitForVisible } from './user-actions.ts'
 
 const shared = sharedNodes(1, fastReplies)
-const windows = sharedBrowser()
+const windows = sharedBrowser({ savesData: true })
 
 test('a device that is signed out from another device leaves at once and keeps nothing', async () => {
   const alice = await signUp(shared.node, 'alice')

@@ -18,9 +18,34 @@ export class ByteWriter {
     return at
   }
 
-  /** The next bytes, which the caller fills. */
-  next(size: number): Buffer {
-    return this.from(this.#grow(size))
+  int32(value: number): void {
+    const at = this.#grow(4)
+    this.#bytes.writeInt32LE(value, at)
+  }
+
+  int64(value: bigint): void {
+    const at = this.#grow(8)
+    this.#bytes.writeBigInt64LE(BigInt.asIntN(64, value), at)
+  }
+
+  double(value: number): void {
+    const at = this.#grow(8)
+    this.#bytes.writeDoubleLE(value, at)
+  }
+
+  /** A number whose order is that of its bytes. */
+  ordered(value: bigint): void {
+    const at = this.#grow(8)
+    this.#bytes.writeBigUInt64BE(BigInt.asUintN(64, value), at)
+  }
+
+  /** Changes a byte that was written. */
+  setByte(at: number, value: number): void {
+    this.#bytes[at] = value
+  }
+
+  setInt32(at: number, value: number): void {
+    this.#bytes.writeInt32LE(value, at)
   }
 
   byte(value: number): void {

@@ -56,25 +56,28 @@ export class Field {
   readonly name: string
   /** The field as it came: type, name and value. Undefined if it was made here. */
   readonly encoded: Buffer | undefined
+  readonly #at: number
   #value: unknown
 
-  private constructor(name: string, encoded: Buffer | undefined, value: unknown) {
+  private constructor(name: string, value: unknown, encoded?: Buffer, at = 0) {
     this.name = name
-    this.encoded = encoded
     this.#value = value
+    this.encoded = encoded
+    this.#at = at
   }
 
   static of(name: string, value: unknown): Field {
-    return new Field(name, undefined, value)
+    return new Field(name, value)
   }
 
-  static read(encoded: Buffer): Field {
-    return new Field(encoded.toString('utf8', 1, encoded.indexOf(0, 1)), encoded, undefined)
+  /** A field whose value begins at `at`. */
+  static read(encoded: Buffer, at: number): Field {
+    return new Field(encoded.toString('utf8', 1, at - 1), undefined, encoded, at)
   }
 
   get value(): unknown {
     const { encoded } = this
-    if (encoded) this.#value ??= readValue(encoded, encoded[0]!, encoded.indexOf(0, 1) + 1)
+    if (encoded) this.#value ??= readValue(encoded, encoded[0]!, this.#at)
     return this.#value
   }
 }
@@ -165,7 +168,7 @@ function readFields(bytes: Buffer): Field[] {
     while (bytes[at] !== 0) at++
     at++
     const next = at + sizeOfValue(bytes, bytes[start]!, at)
-    fields.push(Field.read(bytes.subarray(start, next)))
+    fields.push(Field.read(bytes.subarray(start, next), at - start))
     start = next
   }
   return fields

@@ -49,9 +49,9 @@ function writeDocument(doc: Doc | Plain): void {
 /** Writes something with its size before it; `counted` bytes of the size don't count. */
 function writeFramed(write: () => void, counted = 0): void {
   const start = out.length
-  out.next(4)
+  out.int32(0)
   write()
-  out.from(start).writeInt32LE(out.length - start - counted)
+  out.setInt32(start, out.length - start - counted)
 }
 
 function writeField(name: string, value: unknown): void {
@@ -60,11 +60,7 @@ function writeField(name: string, value: unknown): void {
   out.utf8(name)
   out.byte(0)
   const type = writeValue(value)
-  out.from(start)[0] = type
-}
-
-function writeInt64(value: bigint): void {
-  out.next(8).writeBigInt64LE(BigInt.asIntN(64, value))
+  out.setByte(start, type)
 }
 
 /** Writes a value and returns the number of its type. */
@@ -74,13 +70,13 @@ function writeValue(value: unknown): number {
       writeFramed(() => (out.utf8(value as string), out.byte(0)), 4)
       return 0x02
     case 'int':
-      out.next(4).writeInt32LE(Number(value))
+      out.int32(Number(value))
       return 0x10
     case 'double':
-      out.next(8).writeDoubleLE(Number(value))
+      out.double(Number(value))
       return 0x01
     case 'long':
-      writeInt64(typeof value === 'bigint' ? value : (value as Long).toBigInt())
+      out.int64(typeof value === 'bigint' ? value : (value as Long).toBigInt())
       return 0x12
     case 'object':
       writeDocument(value as Doc)
@@ -95,7 +91,7 @@ function writeValue(value: unknown): number {
       out.byte(value === true ? 1 : 0)
       return 0x08
     case 'date':
-      writeInt64(value instanceof FarDate ? value.ms : BigInt((value as Date).getTime()))
+      out.int64(value instanceof FarDate ? value.ms : BigInt((value as Date).getTime()))
       return 0x09
     case 'null':
     case 'missing':
@@ -104,7 +100,7 @@ function writeValue(value: unknown): number {
       out.raw((value as ObjectId).id)
       return 0x07
     case 'timestamp':
-      writeInt64((value as Long).toBigInt())
+      out.int64((value as Long).toBigInt())
       return 0x11
     default:
       return writeRareValue(value)
@@ -118,7 +114,7 @@ function writeRareValue(value: unknown): number {
   }
   if (typeOf(value) === 'binData') {
     const bytes = value instanceof Uint8Array ? value : (value as Binary).value()
-    out.next(4).writeInt32LE(bytes.length)
+    out.int32(bytes.length)
     out.byte(value instanceof Uint8Array ? 0 : (value as Binary).sub_type)
     out.raw(bytes)
     return 0x05

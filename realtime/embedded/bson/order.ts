@@ -68,9 +68,9 @@ function writePayload(type: TypeName, value: unknown): void {
     case 'bool':
       return key.byte(value === true ? 1 : 0)
     case 'date':
-      return writeInt64(msOf(value as Date) ^ (1n << 63n))
+      return key.ordered(msOf(value as Date) ^ (1n << 63n))
     case 'timestamp':
-      return writeInt64((value as Timestamp).toBigInt())
+      return key.ordered((value as Timestamp).toBigInt())
     case 'regex':
       return writeRegex(value as BSONRegExp)
     default:
@@ -80,10 +80,6 @@ function writePayload(type: TypeName, value: unknown): void {
 /** The milliseconds of a date since 1970. */
 export function msOf(date: Date): bigint {
   return date instanceof FarDate ? date.ms : BigInt(date.getTime())
-}
-
-function writeInt64(value: bigint): void {
-  key.next(8).writeBigUInt64BE(BigInt.asUintN(64, value))
 }
 
 function writeObject(value: Doc): void {
@@ -103,8 +99,9 @@ function writeArray(values: unknown[]): void {
 
 function writeBinary(value: Binary): void {
   const bytes = value.value()
-  key.next(4).writeUInt32BE(bytes.length)
-  key.byte(value.sub_type)
+  const head = Buffer.alloc(5, value.sub_type)
+  head.writeUInt32BE(bytes.length)
+  key.raw(head)
   key.raw(bytes)
 }
 

@@ -59,5 +59,5 @@ function impliedOperator(query: Comparison, partial: Comparison): Comparison {
 }
 
 function withinRange(value: unknown, op: Comparison, limit: unknown): boolean {
-  return bracketOf(value) === bracketOf(limit) && holds(op, compareValues(value, limit))
+  return bracketOf(value) === bracketOf(limit) && holds[op](compareValues(value, limit))
 }

@@ -1,10 +1,11 @@
 // Compiles a parsed filter into a function. Comparisons stay within MongoDB's type brackets: `$gt:
 // 5` never matches a string, null matches a missing field, and NaN equals only itself.
 import { MaxKey, MinKey, type BSONRegExp } from 'bson'
-import { DeprecatedValue, Doc } from '../bson/doc.ts'
+import { Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { bracketOf, compareValues, keyOf } from '../bson/order.ts'
 import { isDoc, typeOf } from '../bson/type-of.ts'
+import { isNullish } from '../expression/expression.ts'
 import { isTrue } from '../expression/truth.ts'
 import type { Regex } from '../regex/regex.ts'
 import { ELEMENT, type Comparison, type Filter } from './filter.ts'
@@ -120,53 +121,32 @@ function comparison(op: Comparison, operand: unknown): ValueTest {
     return op === 'gt' || op === 'lt' ? () => false : (value) => isNullish(value)
   if (op !== 'eq' && (operand instanceof MinKey || operand instanceof MaxKey))
     return extreme(op, operand)
-  if (typeof operand === 'string' && op === 'eq')
-    return (value) => value === operand || (typeof value === 'object' && equalTo(value, operand))
   const bracket = bracketOf(operand)
-  const operandIsNaN = Number.isNaN(toNumber(operand))
+  const isNumber = bracket === bracketOf(1)
+  const isOperandNaN = Number.isNaN(toNumber(operand))
   return (value) => {
+    if (value === operand) return holds[op](0)
     if (value === undefined || bracketOf(value) !== bracket) return false
-    if (bracket === numbers && (operandIsNaN || Number.isNaN(toNumber(value)))) {
-      return op !== 'gt' && op !== 'lt' && operandIsNaN && Number.isNaN(toNumber(value))
-    }
-    return holds(op, compareValues(value, operand))
+    // NaN has no order: it equals itself.
+    if (isNumber && (isOperandNaN || Number.isNaN(toNumber(value))))
+      return isOperandNaN && Number.isNaN(toNumber(value)) && holds[op](0)
+    return holds[op](compareValues(value, operand))
   }
-}
-
-const numbers = bracketOf(1)
-
-function equalTo(value: unknown, operand: string): boolean {
-  return (
-    value !== null && bracketOf(value) === bracketOf(operand) && compareValues(value, operand) === 0
-  )
 }
 
 /** As operands, MinKey is below and MaxKey above values of every other type. */
 function extreme(op: Comparison, operand: MinKey | MaxKey): ValueTest {
   const isBeyond = operand instanceof MaxKey ? op === 'lt' || op === 'lte' : op.startsWith('gt')
-  return (value) =>
-    bracketOf(value) === bracketOf(operand) ? op === 'gte' || op === 'lte' : isBeyond
-}
-
-/** Whether a value equals null to a query. */
-function isNullish(value: unknown): boolean {
-  return value === undefined || value === null || value === DeprecatedValue.undefined
+  return (value) => (bracketOf(value) === bracketOf(operand) ? holds[op](0) : isBeyond)
 }
 
 /** Whether an order of two values is what a comparison asks for. */
-export function holds(op: Comparison, order: number): boolean {
-  switch (op) {
-    case 'eq':
-      return order === 0
-    case 'gt':
-      return order > 0
-    case 'gte':
-      return order >= 0
-    case 'lt':
-      return order < 0
-    case 'lte':
-      return order <= 0
-  }
+export const holds: Record<Comparison, (order: number) => boolean> = {
+  eq: (order) => order === 0,
+  gt: (order) => order > 0,
+  gte: (order) => order >= 0,
+  lt: (order) => order < 0,
+  lte: (order) => order <= 0,
 }
 
 function membership(values: readonly unknown[], patterns: readonly Regex[]): ValueTest {

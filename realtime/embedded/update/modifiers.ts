@@ -77,7 +77,8 @@ export function parseModifiers(u: Doc, variables: Variables): Modifiers {
       modifications.push({ path, ...parse(path, operand, variables) })
     }
   }
-  checkConflicts(modifications.map(({ path }) => path))
+  const checkConflict = conflictFinder()
+  for (const { path } of modifications) checkConflict(path)
   modifications.sort((a, b) => comparePaths(a.path, b.path))
   return {
     apply: (doc, changes, situation) => applyAll(doc, changes, situation, modifications),
@@ -90,7 +91,9 @@ function applyAll(
   { position, inserting }: UpdateContext,
   modifications: readonly Modification[],
 ): Doc {
-  const onTarget = conflictFinder(modifications)
+  // Two positional paths may turn out to lead to the same value.
+  const isPositional = modifications.some(({ path }) => path.includes('$'))
+  const onTarget = isPositional ? conflictFinder() : () => undefined
   return modifications
     .filter(({ onInsertOnly }) => inserting || !onInsertOnly)
     .reduce((result, { path, operation, existing, lenient = false }) => {
@@ -99,17 +102,20 @@ function applyAll(
     }, doc)
 }
 
-/** Refuses two operators whose paths turn out to lead to the same value. */
-function conflictFinder(modifications: readonly Modification[]): (path: string) => void {
-  if (!modifications.some(({ path }) => path.includes('$'))) return () => undefined
-  const taken: string[] = []
+/** Refuses two paths of which one is the other or leads through it. */
+function conflictFinder(): (path: string) => void {
+  const [taken, onTheWay] = [new Set<string>(), new Set<string>()]
   return (path) => {
-    const clash = taken.find(
-      (other) => other === path || other.startsWith(`${path}.`) || path.startsWith(`${other}.`),
-    )
+    const parts = path.split('.')
+    const prefixes = parts.map((_, at) => parts.slice(0, at + 1).join('.'))
+    const clash = onTheWay.has(path) ? path : prefixes.find((prefix) => taken.has(prefix))
     if (clash !== undefined)
-      throw refusal('ConflictingUpdateOperators', `Update created a conflict at '${path}'`)
-    taken.push(path)
+      throw refusal(
+        'ConflictingUpdateOperators',
+        `Updating the path '${path}' would create a conflict at '${clash}'`,
+      )
+    taken.add(path)
+    for (const prefix of prefixes) onTheWay.add(prefix)
   }
 }
 
@@ -132,23 +138,6 @@ function checkPath(path: string): void {
     throw refusal('BadValue', `No array filter found for '${identifier}' in path '${path}'`)
   if (rest.filter((part) => part === '$').length > 1)
     throw refusal('BadValue', `Too many positional (i.e. '$') elements found in path '${path}'`)
-}
-
-function checkConflicts(paths: readonly string[]): void {
-  const taken = new Set<string>()
-  for (const path of [...paths].sort((a, b) => a.length - b.length)) {
-    const parts = path.split('.')
-    const clash = parts
-      .map((_, at) => parts.slice(0, at + 1).join('.'))
-      .find((prefix) => taken.has(prefix))
-    if (clash !== undefined) {
-      throw refusal(
-        'ConflictingUpdateOperators',
-        `Updating the path '${path}' would create a conflict at '${clash}'`,
-      )
-    }
-    taken.add(path)
-  }
 }
 
 /**

@@ -16,7 +16,7 @@ import { ButtonWalk } from './walk.ts'
 /** Registers the tests of a group of parts. */
 export function walkParts(group: keyof typeof parts): void {
   const shared = sharedNodes(1, { ...fastReplies, quotas: { bytes: storageOfWalk } })
-  const windows = sharedBrowser()
+  const windows = sharedBrowser({ savesData: true })
   let database: Database
   beforeAll(async () => {
     database = await openDatabase(shared.database.url)

@@ -26,6 +26,4 @@ export const loadPartsAhead = (): Promise<unknown> =>
     import('../lib/components/shell/TabBar.svelte'),
     import('../lib/components/thread/ThreadBanner.svelte'),
     import('../lib/components/thread/ThinkingTime.svelte'),
-    import('../lib/field-texts.ts').then(({ explainFields }) => explainFields()),
-    import('../lib/quota-notice.ts').then(({ watchQuotas }) => watchQuotas()),
   ])
