@@ -79,6 +79,9 @@ describe('what MongoDB 5.0 has and the engine doesn’t claim', () => {
     [238, update({ $mul: { price: 2 } })],
     [9, update({ $bit: { count: { or: 1 } } })],
     [9, update({ $rename: { count: 'number' } })],
+    [59, { collMod: 'items', index: { name: '_id_', expireAfterSeconds: 9 } }],
+    [238, { create: 'others', capped: true, size: 100 }],
+    [238, { create: 'others', storageEngine: {} }],
     [238, update({ $push: { list: { $each: [3], $sort: { n: 1 } } } })],
   ])('is refused with code %i: %j', async (code, command) => {
     const reply = await database.db
