@@ -16,7 +16,7 @@ import { temporaryDirectory } from './database.ts'
 
 const MB = 1_000_000
 /** How much more memory than at first the process may have at rest: code, caches, gaps (MB). */
-const AT_REST_MB = 80
+const AT_REST_MB = 150
 
 /** A number that the kernel knows of a process. */
 async function kernelNumber(pid: number, file: 'io' | 'status', name: string): Promise<number> {

@@ -1,8 +1,10 @@
 // The devices of a history: engines of the real client, each with an unreliable line to its node.
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Manager, Socket } from 'socket.io-client'
 import type { WireChange } from '@lockstep/protocol/change'
 import { isConversation, type HeldConversation } from '@lockstep/protocol/reduce/conversation'
 import { isRun, type HeldRun } from '@lockstep/protocol/reduce/run'
+import type { ProducedPiece } from '@lockstep/protocol/produce'
 import type { Topic } from '@lockstep/protocol/topics'
 import {
   connectBySocketIo,
@@ -12,6 +14,7 @@ import {
   type Engine,
   type IssuedCommand,
 } from '@lockstep/client'
+import { createProducer, type Produce } from '@lockstep/client/produce'
 import { signUp, type Person } from '../harness/person.ts'
 import { UnreliableLine } from './unreliable-line.ts'
 import type { HeldOf } from './folded-log.ts'
@@ -48,12 +51,16 @@ export class FuzzDevice {
   readonly topics: readonly Topic[]
   readonly #managers = new Set<Manager>()
   readonly #stopped = new Set<string>()
+  readonly #produce: Produce
+  readonly #later: Promise<unknown>[] = []
+  readonly #giveUp = new AbortController()
 
   /** @param topics the topics to follow besides `account`, which every device follows */
   constructor(person: Person, origin: string, topics: readonly Topic[]) {
     this.person = person
     this.topics = [...topics, 'account']
     const headers = () => ({ cookie: person.cookie })
+    this.#produce = createProducer({ origin, headers })
     const connect = connectBySocketIo(origin, { headers })
     this.engine = createEngine({
       origin,
@@ -97,6 +104,47 @@ export class FuzzDevice {
       held.messages.some(({ id, status }) => id === message_id && status !== 'streaming')
     const sent = this.engine.conversations.stop(id, message_id)
     this.issue('conversations', 'stop', id, sent, (held, changed) => changed || hasEnded(held))
+  }
+
+  /** A program of the user writes a reply over HTTP, beside the device's line. */
+  produce(id: string, text: string): void {
+    async function* pieces(): AsyncGenerator<ProducedPiece> {
+      yield { thinking: `thinking of ${text}` }
+      for (const word of ['It', ' is ', text || 'empty']) {
+        await pause(5)
+        yield { text: word }
+      }
+      yield { part: { id: 'data', type: 'data-fuzz', value: text } }
+      yield { text: '.' }
+    }
+    const { signal } = this.#giveUp
+    // The conversation may be gone, or the node that it writes to: the log then has what came.
+    this.#afterCommands(id, () => this.#produce(id, pieces(), { signal }).catch(() => undefined))
+  }
+
+  /** Takes a conversation back by some changes of the log. */
+  rewind(id: string, back: number): void {
+    this.#afterCommands(id, () => {
+      const seq = Math.max(1, (this.engine.conversations.cursor?.seq ?? 0) - back)
+      const sent = this.engine.conversations.rewind(id, seq)
+      // what it was then, the log knows: its documents are compared in the end
+      this.issue('conversations', 'rewind', id, sent, (held) => held !== undefined)
+    })
+  }
+
+  /** Does something that needs what the device has sent of a conversation. */
+  #afterCommands(id: string, act: () => unknown): void {
+    const sent = this.issued.filter(({ key }) => key === id).map(({ sent }) => sent.outcome)
+    this.#later.push(
+      Promise.all(sent).then(() => (this.#giveUp.signal.aborted ? undefined : act())),
+    )
+  }
+
+  /** Waits for all that comes later, and gives up what a node doesn't answer. */
+  async endPrograms(): Promise<void> {
+    const ended = Promise.all(this.#later)
+    await Promise.race([ended, pause(2_000, undefined, { ref: false })])
+    this.#giveUp.abort()
   }
 
   /** Stops a run, once. */

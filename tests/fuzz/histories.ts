@@ -62,6 +62,7 @@ export async function playAndCheck(
   try {
     await play(steps, devices, cluster)
     await cluster.recover()
+    await Promise.all(devices.map((device) => device.endPrograms()))
     const logs = await becomeQuiet(devices, cluster.database, ms)
     await checkInvariants(devices, { logs, database: cluster.database, undisturbed, ms })
   } finally {

@@ -228,6 +228,10 @@ function playOnConversation(
       if (!reply) return
       return device.stop(id, reply.id)
     }
+    case 'produce':
+      return device.produce(id, step.text)
+    case 'rewind':
+      return device.rewind(id, step.back)
     case 'open':
       // the conversation may be gone, or the line down
       conversations.open(id).catch(() => undefined)

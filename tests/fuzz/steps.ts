@@ -14,6 +14,8 @@ export type DeviceStep = { device: number } & (
       conversation: number
     }
   | { do: 'reply'; conversation: number; rate: number }
+  | { do: 'produce'; conversation: number; text: string }
+  | { do: 'rewind'; conversation: number; back: number }
   | { do: 'list'; state: ListState }
   | { do: 'prefer'; key: string; value: string | null }
   | { do: 'put-record' | 'patch-record'; record: number; field: string; value: string | null }
@@ -114,6 +116,19 @@ function stepOf(devices: number): fc.Arbitrary<Step> {
       {
         weight: 3,
         arbitrary: fc.record({ do: fc.constant('stop' as const), device, conversation }),
+      },
+      {
+        weight: 5,
+        arbitrary: fc.record({ do: fc.constant('produce' as const), device, conversation, text }),
+      },
+      {
+        weight: 5,
+        arbitrary: fc.record({
+          do: fc.constant('rewind' as const),
+          device,
+          conversation,
+          back: fc.nat(3),
+        }),
       },
       {
         weight: 2,

@@ -97,7 +97,7 @@ async function mount({ engine, id, count, target }) {
   }
   const Title = () => h('h1', null, useConversation(id).conversation?.title)
   const length = ({ conversations }) => conversations.list('active').items.length
-  const hooks = { useConnection, useOutbox, usePreference: () => usePreference('theme'), useSession, useLockstep: () => useLockstep(length) }
+  const hooks = { useConversations, useConnection, useOutbox, usePreference: () => usePreference('theme'), useSession, useLockstep: () => useLockstep(length) }
   const Hooks = () => Object.entries(hooks).map(([name, useIt]) => h(Hook, { key: name, name, useIt }))
   const Hook = ({ name, useIt }) => {
     useIt()
@@ -140,7 +140,7 @@ async function mount({ engine, id, count, target }) {
     return () => h('h1', opened.value.conversation?.title)
   })
   const length = ({ conversations }) => conversations.list('active').items.length
-  const hooks = { useConnection, useOutbox, usePreference: () => usePreference('theme').value, useSession, useLockstep: () => useLockstep(length) }
+  const hooks = { useConversations, useConnection, useOutbox, usePreference: () => usePreference('theme').value, useSession, useLockstep: () => useLockstep(length) }
   const Hooks = Object.entries(hooks).map(([name, useIt]) => defineComponent(() => {
     const shown = useIt()
     return () => { count(name); return h('p', JSON.stringify(shown.value)) }
@@ -183,10 +183,10 @@ export const svelteComponents = {
   <h1>{opened.current.conversation?.title}</h1>
   <ol>{#each ids.current as message_id (message_id)}<Row {id} {message_id} {count} />{/each}</ol>`,
   Hooks: `<script>
-    import { useConnection, useLockstep, useOutbox, usePreference, useSession } from '@lockstep/svelte'
+    import { useConnection, useConversations, useLockstep, useOutbox, usePreference, useSession } from '@lockstep/svelte'
     const { count } = $props()
     const length = ({ conversations }) => conversations.list('active').items.length
-    const hooks = { useConnection: useConnection(), useOutbox: useOutbox(), usePreference: usePreference('theme'), useSession: useSession(), useLockstep: useLockstep(length) }
+    const hooks = { useConversations: useConversations(), useConnection: useConnection(), useOutbox: useOutbox(), usePreference: usePreference('theme'), useSession: useSession(), useLockstep: useLockstep(length) }
     for (const [name, shown] of Object.entries(hooks)) $effect(() => { shown.current; count(name) })
   </script>`,
   Row: `<script>

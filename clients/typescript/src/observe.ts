@@ -15,11 +15,33 @@ export interface Observed<Value> {
   readonly get: () => Value
 }
 
-/** A list of conversations, newest first. */
-export const observeList = (engine: Engine, state: ListState): Observed<ListView> => ({
-  subscribe: engine.conversations.subscribe,
-  get: () => engine.conversations.list(state),
-})
+/**
+ * A list of conversations, newest first. A conversation is the same object until something but its
+ * `version` has changed: each piece of a reply raises the version, and shows in no list.
+ */
+export function observeList(engine: Engine, state: ListState): Observed<ListView> {
+  let [known, shown]: (ListView | undefined)[] = []
+  return {
+    subscribe: engine.conversations.subscribe,
+    get() {
+      const now = engine.conversations.list(state)
+      if (!shown || now !== known) shown = shown ? keepingShown(shown, now) : now
+      known = now
+      return shown
+    },
+  }
+}
+
+/** `now` with the objects of `shown` in place of those that look the same. */
+function keepingShown(shown: ListView, now: ListView): ListView {
+  const before = new Map(shown.items.map((item) => [item.id, item]))
+  const items = now.items.map((item) => {
+    const last = before.get(item.id)
+    return last && isShallowEqual({ ...last, version: 0 }, { ...item, version: 0 }) ? last : item
+  })
+  const view = { ...now, items: isShallowEqual(shown.items, items) ? shown.items : items }
+  return isShallowEqual(shown, view) ? shown : view
+}
 
 export interface ObservedConversation {
   /** Undefined while it loads, if it is unknown, and after it was purged. */

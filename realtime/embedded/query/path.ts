@@ -15,8 +15,8 @@ export interface MatchTrace {
 export type ValueTest = (value: unknown) => boolean
 
 /**
- * Whether a value at `path` passes the test. With `expandLeaf`, the elements of an array at the end
- * are tested before the array itself.
+ * Whether a value at `path`, from its part `from` on, passes the test. With `expandLeaf`, the
+ * elements of an array at the end are tested before the array itself.
  */
 export function someValue(
   root: unknown,
@@ -24,21 +24,11 @@ export function someValue(
   expandLeaf: boolean,
   test: ValueTest,
   trace?: MatchTrace,
-): boolean {
-  return visit(root, path, 0, expandLeaf, test, trace)
-}
-
-function visit(
-  root: unknown,
-  path: readonly string[],
-  from: number,
-  expandLeaf: boolean,
-  test: ValueTest,
-  trace?: MatchTrace,
+  from = 0,
 ): boolean {
   let value = root
   for (let at = from; at < path.length; at++) {
-    if (Array.isArray(value)) return visitArray(value, path, at, expandLeaf, test, trace)
+    if (Array.isArray(value)) return someElement(value, path, expandLeaf, test, trace, at)
     if (!isDoc(value)) return test(undefined)
     value = value.get(path[at]!)
     if (value === undefined) return test(undefined)
@@ -50,37 +40,26 @@ function visit(
   return true
 }
 
-function visitArray(
+function someElement(
   array: readonly unknown[],
   path: readonly string[],
-  at: number,
   expandLeaf: boolean,
   test: ValueTest,
-  trace?: MatchTrace,
+  trace: MatchTrace | undefined,
+  at: number,
 ): boolean {
-  const offset = /^(?:0|[1-9]\d*)$/.test(path[at]!) ? Number(path[at]) : -1
-  for (let index = 0; index < array.length; index++) {
-    const element = array[index]
-    if (isDoc(element) && visit(element, path, at, expandLeaf, test, trace)) {
+  const part = path[at]!
+  const offset = /^(?:0|[1-9]\d*)$/.test(part) ? Number(part) : -1
+  return array.some((element, index) => {
+    if (isDoc(element) && someValue(element, path, expandLeaf, test, trace, at)) {
       if (trace) trace.index = index
       return true
     }
-    // An index that the path names isn't a choice, so `$` doesn't stand for it.
-    if (index === offset && visitElement(element, path, at, expandLeaf, test, trace)) return true
-  }
-  return false
-}
-
-/** The rest of the path behind an index. In a scalar, it finds nothing, not even undefined. */
-function visitElement(
-  element: unknown,
-  path: readonly string[],
-  at: number,
-  expandLeaf: boolean,
-  test: ValueTest,
-  trace?: MatchTrace,
-): boolean {
-  if (at === path.length - 1) return test(element)
-  const hasMore = isDoc(element) || Array.isArray(element)
-  return hasMore && visit(element, path, at + 1, expandLeaf, test, trace)
+    if (index !== offset) return false
+    // An index that the path names isn't a choice, so `$` doesn't stand for it. In a scalar, the
+    // rest of the path finds nothing, not even undefined.
+    if (at === path.length - 1) return test(element)
+    const hasMore = isDoc(element) || Array.isArray(element)
+    return hasMore && someValue(element, path, expandLeaf, test, trace, at + 1)
+  })
 }

@@ -96,6 +96,8 @@ class PageWalk {
   readonly #shownErrors: string[] = []
   #scene: Scene | undefined
   #brokenScene: Scene | undefined
+  /** What the page offered after the last step. */
+  #controls: readonly Control[] = []
 
   constructor(page: Page, compare: (controls: readonly Control[], where: string) => void) {
     this.#page = page
@@ -118,7 +120,7 @@ class PageWalk {
       await (row.press ? row.press(element, page) : element.click({ timeout: patienceMs }))
       if (row.sees && !(await becomes(row.sees, page, true))) return this.#failed(row.sees)
       if (row.loses && !(await becomes(row.loses, page, false))) return this.#failed(row.loses)
-      this.#compare(await this.#tree.controls(), `${scene.name} after ${row.control}`)
+      await this.#look(`${scene.name} after ${row.control}`)
       if (this.#shownErrors.length > 0 && !row.warns)
         return `an error was shown: ${this.#shownErrors.join(' · ')}`
       return undefined
@@ -140,12 +142,13 @@ class PageWalk {
     const pattern = patternOf(row.control)
     if (scene !== this.#scene) await this.#open(scene)
     else await this.#dismissNotices(row)
-    let found = await this.#match(pattern)
+    // Reading the tree is the dearest part of a step; what was just seen is there still.
+    let found = this.#seen(pattern)
     const isHere = found !== undefined
     if (!isHere) await this.#open(scene)
     await row.before?.(this.#page)
-    // Reading the tree is the dearest part of a step; what was just found is there still.
-    if (!isHere || row.before) found = await this.#match(pattern)
+    if (row.before) found = await this.#match(pattern)
+    else found ??= this.#seen(pattern)
     for (const end = Date.now() + patienceMs; Date.now() < end;) {
       // A page that has just drawn it anew doesn't know the found element any more.
       const element = found && (await this.#tree.locate(found).catch(() => undefined))
@@ -157,8 +160,17 @@ class PageWalk {
   }
 
   async #match(pattern: RegExp): Promise<Control | undefined> {
-    const controls = await this.#tree.controls()
-    return controls.findLast(({ path }) => pattern.test(path))
+    this.#controls = await this.#tree.controls()
+    return this.#seen(pattern)
+  }
+
+  #seen(pattern: RegExp): Control | undefined {
+    return this.#controls.findLast(({ path }) => pattern.test(path))
+  }
+
+  async #look(where: string): Promise<void> {
+    this.#controls = await this.#tree.controls()
+    this.#compare(this.#controls, where)
   }
 
   async #open(scene: Scene): Promise<void> {
@@ -173,7 +185,7 @@ class PageWalk {
     await scene.open(this.#page)
     this.#brokenScene = undefined
     this.#scene = scene
-    this.#compare(await this.#tree.controls(), scene.name)
+    await this.#look(scene.name)
   }
 
   /** A notice of an earlier row must not be taken for this one's. */
