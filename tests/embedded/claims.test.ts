@@ -38,6 +38,12 @@ test.each([
   expect(() => new Regex(source, '')).toThrow(expect.objectContaining({ code: 238 }))
 })
 
+test('a large pattern isn’t matched against a text that could take it seconds', () => {
+  const regex = new Regex('(?:a?){1000}b', '')
+  expect(regex.test('ab')).toBe(true)
+  expect(() => regex.test('a'.repeat(2 ** 21))).toThrow(expect.objectContaining({ code: 238 }))
+})
+
 describe('what MongoDB 5.0 has and the engine doesn’t claim', () => {
   let database: TestDatabase
   beforeAll(async () => {
