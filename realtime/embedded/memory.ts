@@ -6,6 +6,11 @@ import { pace } from './pace.ts'
 
 /** Less than this isn't worth the work: some 10 ms for 100 MB. */
 const WORTHWHILE_BYTES = 64 * 1024 * 1024
+/**
+ * What remained the last time may have been in use then, such as by a cursor. With each look it
+ * counts for less, so that it is given back some 20 s after that.
+ */
+const KEPT_PER_LOOK = 0.9
 
 type Collect = (options: { type: 'major'; execution: 'sync'; flavor: 'last-resort' }) => void
 
@@ -31,6 +36,7 @@ export class Memory {
 
   /** To be called every few seconds. Gives back what the commands before have left. */
   relieve(): void {
+    this.#low *= KEPT_PER_LOOK
     this.#high = Math.max(this.#high, getHeapStatistics().total_heap_size)
     if (this.#high < this.#low + WORTHWHILE_BYTES || !pace.isQuiet) return
     this.#releaseMore()

@@ -73,10 +73,14 @@ export async function startEmbedded({
   }
   let stopped: Promise<void> | undefined
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
+  let isReported = false
   const report = (error: Error): void => {
-    if (!stopped) onFault?.(error)
+    if (stopped || isReported) return
+    isReported = true
+    onFault?.(error)
   }
   worker.on('error', report)
+  worker.on('exit', () => report(new Error('The thread of the database has ended.')))
   worker.on('message', (message: WorkerMessage) => {
     if (message.type === 'fault') report(new Error(message.message))
   })

@@ -65,7 +65,7 @@ def answer_to(request: dict[str, Any]) -> Any:
         decide = DECISIONS[request["topic"]][request["command"]]
         return decide(request["state"], request["payload"], context)
     if action == "connect":
-        client = Client(request["origin"], token=request["token"])
+        client = Client(request["origin"], token=request["token"], records=["note"])
         devices[request["device"]] = client
         begin(client.start())
         return None
@@ -89,6 +89,15 @@ def answer_to(request: dict[str, Any]) -> Any:
 def send(client: Client, topic: str, command: str, payload: dict[str, Any]) -> None:
     if topic == "preferences":
         client.preferences.update(payload["patch"])
+        return
+    if topic == "records":
+        kind, key = payload["kind"], payload["id"]
+        if command == "put":
+            client.records.put(kind, payload["data"], id=key)
+        elif command == "patch":
+            client.records.patch(kind, key, payload["data"])
+        else:
+            client.records.delete(kind, key)
         return
     chat = client.conversations
     fields = dict(payload)
@@ -117,6 +126,7 @@ def state_of(client: Client, conversation_id: str | None) -> dict[str, Any]:
         "conversations": [summary["id"] for summary in summaries],
         "conversation": chat.get(conversation_id) if conversation_id else None,
         "preferences": client.preferences.value,
+        "records": {one["id"]: one["data"] for one in client.records.all("note")},
         "outbox": [{"mutation_id": one.mutation_id, "status": one.status} for one in items],
     }
 

@@ -22,7 +22,7 @@ function answerTo(request: AdapterRequest): AdapterAnswer {
       return predictDecision(request)
     case 'connect': {
       const { origin, token } = request
-      const engine = createEngine({ origin, token: () => token })
+      const engine = createEngine({ origin, token: () => token, records: ['note'] })
       devices.set(request.device, engine)
       void engine.start()
       return { result: null }
@@ -50,10 +50,12 @@ function answerTo(request: AdapterRequest): AdapterAnswer {
 }
 
 function send(engine: Engine, { topic, command, payload }: AdapterRequest & { do: 'send' }): void {
-  const { conversations, preferences } = engine
+  const { conversations, preferences, records } = engine
   // the kit sends what its cases list, in the contract's shapes
   const fields = payload as {
     conversation_id: string
+    id: string
+    data: Parameters<typeof records.put>[1]
     patch: Parameters<typeof preferences.update>[0]
     message: Parameters<typeof conversations.append>[1]
     messages?: { id: string; content: string }[]
@@ -64,7 +66,11 @@ function send(engine: Engine, { topic, command, payload }: AdapterRequest & { do
     metadata?: Record<string, Json>
   }
   const { conversation_id, messages, title, pinned, archived, metadata } = fields
+  const { id, data } = fields
   if (topic === 'preferences') preferences.update(fields.patch)
+  else if (topic === 'records' && command === 'put') records.put('note', data, { id })
+  else if (topic === 'records' && command === 'patch') records.patch('note', id, data)
+  else if (topic === 'records') records.delete('note', id)
   else if (command === 'append') conversations.append(conversation_id, fields.message)
   else if (command === 'delete_messages')
     conversations.deleteMessages(conversation_id, fields.message_ids)
@@ -74,15 +80,16 @@ function send(engine: Engine, { topic, command, payload }: AdapterRequest & { do
 }
 
 function stateOf(engine: Engine, conversation_id: string | null) {
-  const { state, connection, conversations, preferences, agents, account } = engine
+  const { state, connection, conversations, preferences, agents, records, account } = engine
   const lists = ['active', 'archived', 'trash'] as const
   return {
     status: state.name === 'signed-out' ? 'signed_out' : state.name,
     connection,
-    settled: [conversations, preferences, agents, account].every(({ settled }) => settled),
+    settled: [conversations, preferences, agents, records, account].every(({ settled }) => settled),
     conversations: lists.flatMap((list) => conversations.list(list).items.map(({ id }) => id)),
     conversation: (conversation_id && conversations.get(conversation_id)) || null,
     preferences: preferences.value,
+    records: Object.fromEntries(records.list('note').map(({ id, data }) => [id, data])),
     outbox: engine.outbox.map(({ mutation_id, status }) => ({ mutation_id, status })),
   }
 }

@@ -38,6 +38,12 @@ test.each([
   expect(() => new Regex(source, '')).toThrow(expect.objectContaining({ code: 238 }))
 })
 
+test('a large pattern isn’t matched against a text that could take it seconds', () => {
+  const regex = new Regex('(?:a?){1000}b', '')
+  expect(regex.test('ab')).toBe(true)
+  expect(() => regex.test('a'.repeat(2 ** 21))).toThrow(expect.objectContaining({ code: 238 }))
+})
+
 describe('what MongoDB 5.0 has and the engine doesn’t claim', () => {
   let database: TestDatabase
   beforeAll(async () => {
@@ -73,6 +79,9 @@ describe('what MongoDB 5.0 has and the engine doesn’t claim', () => {
     [238, update({ $mul: { price: 2 } })],
     [9, update({ $bit: { count: { or: 1 } } })],
     [9, update({ $rename: { count: 'number' } })],
+    [59, { collMod: 'items', index: { name: '_id_', expireAfterSeconds: 9 } }],
+    [238, { create: 'others', capped: true, size: 100 }],
+    [238, { create: 'others', storageEngine: {} }],
     [238, update({ $push: { list: { $each: [3], $sort: { n: 1 } } } })],
   ])('is refused with code %i: %j', async (code, command) => {
     const reply = await database.db

@@ -1,8 +1,10 @@
 // What was acknowledged survives a kill at any moment. One process at a time can use the data. A
 // stop is orderly.
+import { once } from 'node:events'
 import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import type { Worker } from 'node:worker_threads'
 import { startEmbedded } from '@lockstep/embedded-mongo'
 import { verifyData } from '@lockstep/embedded-mongo/verify'
 import { MongoClient, type Document } from 'mongodb'
@@ -175,6 +177,21 @@ describe('data of another version', () => {
       /have format 99.*Use the version that wrote them/,
     )
   })
+})
+
+test('a database whose thread ends by itself is reported once, so that the server can end too', async () => {
+  await using directory = await temporaryDirectory()
+  const started = once(process, 'worker') as Promise<[Worker]>
+  const faults: string[] = []
+  const server = await startEmbedded({
+    dataDir: directory.path,
+    onFault: ({ message }) => faults.push(message),
+  })
+  const [thread] = await started
+  await thread.terminate()
+  expect(faults).toEqual(['The thread of the database has ended.'])
+  await server.stop()
+  expect(faults).toHaveLength(1)
 })
 
 describe('stop', () => {

@@ -53,14 +53,7 @@ const filter: fc.Arbitrary<Document> = fc.oneof(
     .tuple(fc.constantFrom('$and', '$or', '$nor'), fc.array(single, { minLength: 1, maxLength: 3 }))
     .map(([name, parts]) => ({ [name]: parts })),
 )
-const sort = fc
-  .uniqueArray(fc.constantFrom('a', 'b', 'a.b', 'a.b.c'), { minLength: 1, maxLength: 2 })
-  .chain((paths) =>
-    // Two paths through the same array may be refused.
-    fc.tuple(
-      ...paths.slice(0, 1).map((name) => fc.tuple(fc.constant(name), fc.constantFrom(1, -1))),
-    ),
-  )
+const sort = fc.tuple(fc.constantFrom('a', 'b', 'a.b', 'a.b.c'), fc.constantFrom(1, -1))
 
 function isNoDoc(given: unknown): boolean {
   return typeof given !== 'object' || given === null || Array.isArray(given)
@@ -86,10 +79,12 @@ test(
               query,
               found: docs.filter((one) => matches(one, query)).map(({ _id }) => _id as unknown),
             })
-          const by = Object.fromEntries(order)
-          expect({ by, found: await ids({}, { ...by, _id: 1 }) }).toEqual({
-            by,
-            found: docs.toSorted((a, b) => inOrder(a, b, order)).map(({ _id }) => _id as unknown),
+          const [name, direction] = order
+          expect({ order, found: await ids({}, { [name]: direction, _id: 1 }) }).toEqual({
+            order,
+            found: docs
+              .toSorted((one, other) => inOrder(one, other, name, direction))
+              .map(({ _id }) => _id as unknown),
           })
         },
       ),
@@ -249,12 +244,8 @@ function sortKeys(from: unknown, [name, ...rest]: readonly string[]): unknown[] 
 }
 
 /** A document with several values sorts by the least of them, or downwards by the greatest. */
-function inOrder(a: Document, b: Document, order: readonly (readonly [string, number])[]): number {
-  for (const [name, direction] of order) {
-    const key = (of: Document): unknown =>
-      sortKeys(of, name.split('.')).toSorted((x, y) => direction * compare(x, y))[0]
-    const found = direction * compare(key(a), key(b))
-    if (found !== 0) return found
-  }
-  return (a._id as number) - (b._id as number)
+function inOrder(a: Document, b: Document, name: string, direction: number): number {
+  const key = (of: Document): unknown =>
+    sortKeys(of, name.split('.')).toSorted((x, y) => direction * compare(x, y))[0]
+  return direction * compare(key(a), key(b)) || (a._id as number) - (b._id as number)
 }

@@ -34,6 +34,8 @@ export interface DeviceState {
   /** The one that was asked for, as the device shows it; null if it isn't held. */
   conversation: Record<string, unknown> | null
   preferences: Record<string, unknown>
+  /** The data of each record of the kind `note` by id; null if the client follows no records. */
+  records: Record<string, unknown> | null
   /** The commands that the server has not confirmed. */
   outbox: { mutation_id: string; status: string }[]
 }

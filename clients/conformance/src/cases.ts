@@ -153,9 +153,24 @@ export class Scene {
         isAtRest(state) &&
         equalJson(comparable(state.conversation), expected()) &&
         equalJson(state.preferences, logs.preferences.preferences) &&
+        this.#hasRecords(state) &&
         state.conversations.every((one) => logs.conversation(one) !== undefined),
       id,
     )
+  }
+
+  /** The device comes to hold exactly the server's records. */
+  async agreesOnRecords(): Promise<void> {
+    const expected = this.server.logs.records('note')
+    await this.until(
+      `the device holds the records of the server: ${JSON.stringify(expected)}`,
+      (state) => isAtRest(state) && this.#hasRecords(state),
+    )
+  }
+
+  #hasRecords({ records }: DeviceState): boolean {
+    const held = this.server.logs.records('note').map(({ id, data }) => [id, data] as const)
+    return !records || equalJson(records, Object.fromEntries(held))
   }
 
   /** A conversation that the device has opened: a question, and a reply that is being written. */

@@ -4,6 +4,7 @@ import type { Adapter } from './adapter.ts'
 import { Deviation, Scene } from './cases.ts'
 import { commandCases } from './command-cases.ts'
 import { followingCases } from './following-cases.ts'
+import { recordCases } from './record-cases.ts'
 import { randomCases } from './random-cases.ts'
 import { serverCases } from './server-cases.ts'
 import { Probe } from './server-probe.ts'
@@ -47,7 +48,9 @@ export async function checkClient(
   for (const vector of vectorCases.filter(isWanted))
     await tried(vector.rule, vector.name, () => checkVector(vector, adapter))
 
-  const cases = [...followingCases, ...commandCases, ...randomCases(seeds)].filter(isWanted)
+  const cases = [...followingCases, ...recordCases, ...commandCases, ...randomCases(seeds)].filter(
+    isWanted,
+  )
   await Promise.all(
     Array.from(byRule(cases).values(), async (ofRule) => {
       let scene: Scene | undefined

@@ -1,44 +1,47 @@
 // CLIENT-1, CLIENT-2, CLIENT-3 and CLIENT-7: how a device follows the log. Every rule is tried with
 // every operation.
 import type { WireChange } from '@lockstep/protocol/change'
+import type { Topic } from '@lockstep/protocol/topics'
 import type { Case, Chat, Scene } from './cases.ts'
 import { operations, rename, type Operation } from './operations.ts'
 import type { Frame, Wire } from './reference-server.ts'
 
-/** The changes of conversations pass through `disturb`, one after the other; all else as it is. */
+/** The changes of a topic pass through `disturb`, one after the other; all else as it is. */
 const changes =
-  (disturb: (frame: Frame, number: number) => readonly Frame[]): (() => Wire) =>
+  (
+    disturb: (frame: Frame, number: number) => readonly Frame[],
+    topic: Topic = 'conversations',
+  ): (() => Wire) =>
   () => {
     let number = 0
     return (frame) =>
-      frame.topic === 'conversations' && frame.event === 'change'
-        ? disturb(frame, ++number)
-        : [frame]
+      frame.topic === topic && frame.event === 'change' ? disturb(frame, ++number) : [frame]
   }
 
-const disturbances: Record<string, (scene: Scene) => Wire> = {
-  'is lost': changes((frame, number) => (number === 1 ? [] : [frame])),
-  'comes twice': changes((frame) => [frame, frame]),
+/** What a wire does to the changes of a topic. */
+export const disturbancesOf = (topic: Topic): Record<string, (scene: Scene) => Wire> => ({
+  'is lost': changes((frame, number) => (number === 1 ? [] : [frame]), topic),
+  'comes twice': changes((frame) => [frame, frame], topic),
   'comes after the next one': () => {
     let kept: Frame[] = []
     return changes((frame, number) => {
       if (number === 1) kept = [frame]
       return number === 1 ? [] : [frame, ...kept.splice(0)]
-    })()
+    }, topic)()
   },
   'comes again after the next one': () => {
     let first: Frame | undefined
     return changes((frame) => {
       first ??= frame
       return [frame, first]
-    })()
+    }, topic)()
   },
   'is cut off': ({ server }) =>
     changes((frame, number) => {
       if (number === 1) server.cut()
       return number === 1 ? [] : [frame]
-    })(),
-}
+    }, topic)(),
+})
 
 const following = (
   rule: string,
@@ -70,7 +73,7 @@ const next = (scene: Scene, chat: Chat): void => {
 }
 
 const client1 = operations.flatMap((operation) =>
-  Object.entries(disturbances).map(([name, wire]) =>
+  Object.entries(disturbancesOf('conversations')).map(([name, wire]) =>
     following('CLIENT-1', name, operation, async (scene, chat) => {
       const other = await scene.chat()
       scene.server.wire = wire(scene)

@@ -5,15 +5,22 @@ import type { Conversation, ConversationCommands } from '@lockstep/protocol/conv
 import type { Cursor } from '@lockstep/protocol/cursor'
 import { decideConversations, existing, live } from '@lockstep/protocol/decide/conversations'
 import { decidePreferences } from '@lockstep/protocol/decide/preferences'
+import {
+  decideRecordDelete,
+  decideRecordPatch,
+  decideRecordPut,
+} from '@lockstep/protocol/decide/records'
 import { Fault, toProblem } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import type { PreferencesCommands } from '@lockstep/protocol/preferences'
+import type { RecordCommands, StoredRecord } from '@lockstep/protocol/records'
 import {
   isConversation,
   reduceConversation,
   type HeldConversation,
 } from '@lockstep/protocol/reduce/conversation'
 import { noPreferences, reducePreferences } from '@lockstep/protocol/reduce/preferences'
+import { isRecord, reduceRecord, type HeldRecord } from '@lockstep/protocol/reduce/record'
 import type { Ack, RangeAnswer, Sync } from '@lockstep/protocol/sync'
 import { topics, type Topic } from '@lockstep/protocol/topics'
 
@@ -25,6 +32,7 @@ export class ReferenceLogs {
   epoch = 'first'
   readonly conversations = new Map<string, HeldConversation>()
   preferences = noPreferences
+  readonly #records = new Map<string, HeldRecord>()
   /** False: the states change, and no log or device ever has the changes. */
   isTold = true
   /** The `mutation_id` of every command that arrived, in order. */
@@ -47,6 +55,15 @@ export class ReferenceLogs {
   conversation(id: string): Conversation | undefined {
     const held = this.conversations.get(id)
     return isConversation(held) ? held : undefined
+  }
+
+  record(id: string): HeldRecord {
+    return this.#records.get(id)
+  }
+
+  /** All live ones of a kind, by id. */
+  records(kind: string): StoredRecord[] {
+    return [...this.#records.values()].filter(isRecord).filter((one) => one.kind === kind)
   }
 
   /** What a device with this cursor lacks, in pieces. */
@@ -98,6 +115,12 @@ export class ReferenceLogs {
       const decision = decidePreferences(this.preferences, update, context)
       if (decision) this.append(topic, decision, mutation_id)
       version = this.preferences.version
+    } else if (topic === 'records') {
+      const { id } = fields as RecordCommands['delete']
+      const decide = decideRecords[name as 'patch']
+      const decision = decide(this.record(id), fields as RecordCommands['patch'])
+      if (decision) this.append(topic, decision, mutation_id)
+      version = this.record(id)!.version
     } else {
       const { id, conversation_id = id! } = fields as { id?: string; conversation_id?: string }
       // the names are those of the table, and each payload is its command's
@@ -131,6 +154,8 @@ export class ReferenceLogs {
       this.conversations.set(entity_id, reduceConversation(held, change))
     } else if (topic === 'preferences')
       this.preferences = reducePreferences(this.preferences, change)
+    else if (topic === 'records')
+      this.#records.set(entity_id, reduceRecord(this.record(entity_id), change))
     if (this.isTold) {
       this.#log(topic).push(change)
       this.#appended(change)
@@ -172,6 +197,12 @@ export class ReferenceLogs {
   #log(topic: Topic): WireChange[] {
     return this.#changes.get(topic)!
   }
+}
+
+const decideRecords = {
+  put: decideRecordPut,
+  patch: decideRecordPatch,
+  delete: decideRecordDelete,
 }
 
 const now = (): string => new Date().toISOString()

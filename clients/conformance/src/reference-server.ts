@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { Server, type Socket } from 'socket.io'
 import { summaryOf } from '@lockstep/protocol/decide/conversations'
+import { existingRecord } from '@lockstep/protocol/decide/records'
 import { errors } from '@lockstep/protocol/error-codes'
 import { Fault, toProblem } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
@@ -113,6 +114,10 @@ export async function startReferenceServer(): Promise<ReferenceServer> {
       const items = logs.list(query.get('state') ?? 'active').map(summaryOf)
       return { items, next_cursor: null, ...logs.head('conversations') }
     }
+    const [, kind, record] = /^\/records\/([^/]+)(?:\/([^/]+))?$/.exec(path) ?? []
+    if (kind !== undefined && record !== undefined) return existingRecord(logs.record(record), kind)
+    if (kind !== undefined)
+      return { items: logs.records(kind), next_cursor: null, ...logs.head('records') }
     const [, id] = /^\/conversations\/([^/]+)$/.exec(path) ?? []
     if (id !== undefined) return logs.window(id, query)
     const [, topic, command] = /^\/topics\/(\w+)\/(?:changes|commands\/(\w+))$/.exec(path) ?? []

@@ -1,16 +1,12 @@
 // Commands on databases and collections: `create`, `drop`, `dropDatabase`, `renameCollection`,
-// `collMod`, `listCollections`, `listDatabases`.
+// `listCollections`, `listDatabases`.
 import { Doc } from '../bson/doc.ts'
-import { isDoc } from '../bson/type-of.ts'
-import { toNumber } from '../bson/numbers.ts'
 import { refusal } from '../errors.ts'
-import { samePattern } from '../plan/planner.ts'
 import { isTrue } from '../expression/truth.ts'
 import { parseFilter } from '../query/filter.ts'
 import { compileFilter } from '../query/match.ts'
 import { documentSource } from '../query/select.ts'
 import type { Collection } from '../storage/catalog.ts'
-import { parseIndexSpec } from '../storage/index-spec.ts'
 import {
   checkCollation,
   collectionName,
@@ -20,33 +16,31 @@ import {
 } from './command.ts'
 import { openCursor } from './cursor-commands.ts'
 
+/** The options of MongoDB 5.0 that would make another kind of collection, or another index. */
 const unsupported = [
+  'autoIndexId',
   'capped',
-  'timeseries',
   'clusteredIndex',
-  'viewOn',
-  'validator',
-  'changeStreamPreAndPostImages',
   'encryptedFields',
+  'changeStreamPreAndPostImages',
   'expireAfterSeconds',
+  'flags',
+  'idIndex',
+  'indexOptionDefaults',
+  'max',
+  'pipeline',
+  'size',
+  'storageEngine',
+  'temp',
+  'timeseries',
+  'validationAction',
+  'validationLevel',
+  'validator',
+  'viewOn',
 ]
 
 export const create: CommandDefinition = {
-  fields: [
-    ...unsupported,
-    'pipeline',
-    'collation',
-    'size',
-    'max',
-    'validationLevel',
-    'validationAction',
-    'idIndex',
-    'storageEngine',
-    'indexOptionDefaults',
-    'flags',
-    'autoIndexId',
-    'temp',
-  ],
+  fields: [...unsupported, 'collation'],
   run(request) {
     const { engine, command, db } = request
     const name = collectionName(request)
@@ -107,52 +101,6 @@ function splitNamespace(ns: unknown): [string, string] {
   if (typeof ns !== 'string' || dot < 1)
     throw refusal('InvalidNamespace', `Invalid namespace: ${String(ns)}`)
   return [ns.slice(0, dot), ns.slice(dot + 1)]
-}
-
-/** `collMod` can only change the expiry time of a TTL index. */
-export const collMod: CommandDefinition = {
-  fields: [
-    'index',
-    'changeStreamPreAndPostImages',
-    'validator',
-    'validationLevel',
-    'validationAction',
-    'expireAfterSeconds',
-  ],
-  run(request) {
-    const { engine, command, db } = request
-    const collection = engine.catalog.find(db, collectionName(request))
-    if (!collection) throw refusal('NamespaceNotFound', 'ns does not exist')
-    const unexpected = ['changeStreamPreAndPostImages', 'validator', 'expireAfterSeconds'].find(
-      (field) => command.has(field),
-    )
-    if (unexpected)
-      throw refusal('NotImplemented', `the option '${unexpected}' of collMod is not supported`)
-    const change = optionalDoc(command, 'index')
-    if (change.size === 0) return { body: {} }
-    const given = change.get('keyPattern')
-    const pattern = isDoc(given) ? given : undefined
-    const index = collection.indexes.find(({ name, keyPattern }) =>
-      change.has('name')
-        ? name === change.get('name')
-        : pattern && samePattern(keyPattern, pattern),
-    )
-    if (!index) throw refusal('IndexNotFound', `cannot find index for ns ${collection.ns}`)
-    const expiry = change.get('expireAfterSeconds')
-    const seconds = toNumber(expiry)
-    if (seconds === undefined) throw refusal('InvalidOptions', 'no expireAfterSeconds field')
-    engine.catalog.replaceIndexSpec(
-      collection,
-      index,
-      parseIndexSpec(index.source.with('expireAfterSeconds', expiry)),
-    )
-    return {
-      body: {
-        expireAfterSeconds_old: index.source.get('expireAfterSeconds') ?? null,
-        expireAfterSeconds_new: expiry,
-      },
-    }
-  },
 }
 
 export const listCollections: CommandDefinition = {

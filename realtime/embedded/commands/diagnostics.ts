@@ -121,34 +121,6 @@ export const serverStatus = answering(['repl', 'metrics', 'locks', 'tcmalloc'], 
   repl: { setName: REPLICA_SET_NAME, isWritablePrimary: true, hosts: [engine.address] },
 }))
 
-/** `connectionStatus`: no user is ever authenticated. */
-export const connectionStatus = answering(['showPrivileges'], () => ({
-  authInfo: { authenticatedUsers: [], authenticatedUserRoles: [] },
-}))
-
-export const getParameter = answering(
-  [
-    'enableTestCommands',
-    'featureCompatibilityVersion',
-    'transactionLifetimeLimitSeconds',
-    'authenticationMechanisms',
-    'allParameters',
-    'requireApiVersion',
-    'acceptApiVersion2',
-  ],
-  (request) => {
-    const all: Plain = {
-      enableTestCommands: request.engine.settings.testCommands,
-      featureCompatibilityVersion: { version: '5.0' },
-      requireApiVersion: false,
-    }
-    const everything = request.command.get('getParameter') === '*'
-    const wanted = Object.keys(all).filter((name) => everything || request.command.has(name))
-    if (wanted.length === 0) throw refusal('InvalidOptions', 'no option found to get')
-    return Object.fromEntries(wanted.map((name) => [name, all[name]]))
-  },
-)
-
 /** `backup` makes a file with everything in the data directory, and says which. */
 export const backup: CommandDefinition = {
   fields: [],

@@ -1,7 +1,6 @@
 // All commands by name, with the other names by which drivers call some of them.
 import { aggregate } from './aggregate.ts'
 import {
-  collMod,
   create,
   drop,
   dropDatabase,
@@ -16,10 +15,8 @@ import {
   backup,
   buildInfo,
   configureFailPoint,
-  connectionStatus,
   eraseDeleted,
   explain,
-  getParameter,
   hello,
   noTransactions,
   ping,
@@ -45,8 +42,6 @@ export const commands: ReadonlyMap<string, CommandDefinition> = new Map(
     buildInfo,
     buildinfo: buildInfo,
     serverStatus,
-    connectionStatus,
-    getParameter,
     configureFailPoint,
     backup,
     eraseDeleted,
@@ -69,7 +64,6 @@ export const commands: ReadonlyMap<string, CommandDefinition> = new Map(
     drop,
     dropDatabase,
     renameCollection,
-    collMod,
     listCollections,
     listDatabases,
     createIndexes,

@@ -122,15 +122,18 @@ function comparison(op: Comparison, operand: unknown): ValueTest {
   if (op !== 'eq' && (operand instanceof MinKey || operand instanceof MaxKey))
     return extreme(op, operand)
   const bracket = bracketOf(operand)
+  const isRight = holds[op]
+  const isText = typeof operand === 'string'
   const isNumber = bracket === bracketOf(1)
   const isOperandNaN = Number.isNaN(toNumber(operand))
   return (value) => {
-    if (value === operand) return holds[op](0)
+    if (value === operand) return isRight(0)
+    if (isText && typeof value === 'string') return isRight(compareValues(value, operand))
     if (value === undefined || bracketOf(value) !== bracket) return false
     // NaN has no order: it equals itself.
     if (isNumber && (isOperandNaN || Number.isNaN(toNumber(value))))
-      return isOperandNaN && Number.isNaN(toNumber(value)) && holds[op](0)
-    return holds[op](compareValues(value, operand))
+      return isOperandNaN && Number.isNaN(toNumber(value)) && isRight(0)
+    return isRight(compareValues(value, operand))
   }
 }
 

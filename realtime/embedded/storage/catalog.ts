@@ -171,12 +171,6 @@ export class Catalog {
     this.#discarded.noteDrop()
   }
 
-  /** Replaces the definition of an index (`collMod`). */
-  replaceIndexSpec(collection: Collection, index: Index, spec: IndexSpec): void {
-    this.#store.run('UPDATE indexes SET spec = ? WHERE id = ?', encode(spec.source), index.id)
-    collection.indexes[collection.indexes.indexOf(index)] = { ...index, ...spec }
-  }
-
   /** Removes an index with its keys. */
   dropIndex(collection: Collection, index: Index): void {
     this.#forgetIndex(index.id)
