@@ -4,6 +4,8 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Regex } from '../../realtime/embedded/regex/regex.ts'
 import { inForm } from '../harness/long-form.ts'
+import { randomOf } from '../harness/random.ts'
+import { openDatabase } from './database.ts'
 
 const runs = inForm(300, Number(process.env.FUZZ_SEEDS))
 
@@ -65,6 +67,20 @@ function isFoundByJavaScript(pattern: string, text: string): boolean {
     return regex.test(text)
   })
 }
+
+test('the time limit ends a match within one text', async () => {
+  await using database = await openDatabase()
+  const items = database.db.collection<{ _id: number; text: string }>('items')
+  // about two seconds of work: each start keeps the 200 characters after it open
+  const random = randomOf(1)
+  const text = Array.from({ length: 1_000_000 }, () => (random() < 0.5 ? 'a' : 'b')).join('')
+  await items.insertOne({ _id: 1, text })
+  const began = performance.now()
+  const slow = items.find({ text: /a[ab]{200}[cd]/ }, { maxTimeMS: 50 }).toArray()
+  await expect(slow).rejects.toMatchObject({ code: 50 })
+  const limited = performance.now() - began
+  expect(limited).toBeLessThan(1_000)
+})
 
 test('no place is found within a character of two UTF-16 units', () => {
   expect(new Regex('\\B', '').test('a😀a')).toBe(false)

@@ -5,6 +5,7 @@ import type { DeprecatedValue } from '../bson/doc.ts'
 import { isNumeric, toBigInt, toNumber } from '../bson/numbers.ts'
 import { typeCalled, typeOf, type TypeName } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
+import { pace } from '../pace.ts'
 import { Regex } from '../regex/regex.ts'
 
 /**
@@ -25,7 +26,7 @@ export function toRegex(operand: unknown, givenOptions?: unknown, areFirst = fal
   }
   if (source.includes('\0') || options.includes('\0'))
     throw refusal('BadValue', 'Regular expression cannot contain an embedded null byte')
-  return new Regex(source, options)
+  return new Regex(source, options, () => void pace.isDue)
 }
 
 function patternOf(operand: unknown): [string, string] {

@@ -5,6 +5,8 @@ import { tokensOf, unsupported, type Token } from './tokens.ts'
 
 /** The most that a match may cost: the characters of a text times the steps of a pattern. */
 const MAX_WORK = 2 ** 31
+/** How much of it may pass, some ten milliseconds, before the time limit is looked at again. */
+const CHECKED_WORK = 2 ** 20
 
 /** A compiled pattern. */
 export class Regex {
@@ -15,9 +17,11 @@ export class Regex {
   /** The whole pattern, if it is nothing but text. */
   readonly #literal: string | undefined
   readonly #pattern: RE2JS
-  readonly #maxLength: number
+  readonly #steps: number
+  readonly #checkTime: () => void
 
-  constructor(source: string, options: string) {
+  /** @param checkTime called now and then while a long text is matched; throws if time is over */
+  constructor(source: string, options: string, checkTime: () => void = () => undefined) {
     this.source = source
     this.options = options
     const tokens = tokensOf(source, options)
@@ -34,15 +38,47 @@ export class Regex {
     const flag = (letter: string, value: number): number => (options.includes(letter) ? value : 0)
     const flags = flag('i', RE2JS.CASE_INSENSITIVE) | flag('s', RE2JS.DOTALL)
     this.#pattern = compiled(tokens, flags)
-    this.#maxLength = MAX_WORK / this.#pattern.programSize()
+    this.#steps = this.#pattern.programSize()
+    this.#checkTime = checkTime
   }
 
   /** Whether some part of the text matches. */
   test(text: string): boolean {
     if (this.#literal !== undefined) return text.includes(this.#literal)
     if (this.prefix !== undefined && !text.startsWith(this.prefix)) return false
-    if (text.length > this.#maxLength) throw unsupported('such a large pattern on such a long text')
-    return this.#pattern.test(text)
+    const work = text.length * this.#steps
+    if (work > MAX_WORK) throw unsupported('such a large pattern on such a long text')
+    if (work <= CHECKED_WORK) return this.#pattern.test(text)
+    const watched = new WatchedText(text, Math.ceil(CHECKED_WORK / this.#steps), this.#checkTime)
+    // Assertion: RE2JS takes any object that is a string to `Object.prototype.toString`.
+    return this.#pattern.test(watched as unknown as string)
+  }
+}
+
+/** A text that makes a call each time so many of its characters have been read. */
+class WatchedText extends String {
+  readonly #text: string
+  readonly #every: number
+  readonly #call: () => void
+  #left: number
+
+  constructor(text: string, every: number, call: () => void) {
+    super(text)
+    this.#text = text
+    this.#every = this.#left = every
+    this.#call = call
+  }
+
+  override charCodeAt(index: number): number {
+    if (--this.#left === 0) {
+      this.#left = this.#every
+      this.#call()
+    }
+    return this.#text.charCodeAt(index)
+  }
+
+  override indexOf(searched: string, from?: number): number {
+    return this.#text.indexOf(searched, from)
   }
 }
 
