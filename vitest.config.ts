@@ -88,7 +88,7 @@ export default defineConfig({
           name: 'fast',
           ...asItShips,
           // More than cores: tests of faults mostly wait for leases and restarts.
-          maxWorkers: 6,
+          maxWorkers: 5,
           include: ['tests/**/*.test.ts'],
           exclude: [toolchain, browser],
           globalSetup,

@@ -68,78 +68,89 @@ function repeat() {
   )
 }
 
-test('a migration that kill -9 interrupted is completed by the same command: nothing is missing, and nothing is there twice', async () => {
-  const alice = await signUp(shared.node, 'alice')
-  await client
-    .db()
-    .collection('chats')
-    .insertMany(Array.from({ length: CHATS }, (_, n) => chat(alice.user.username, n)))
-  const mine = { user_id: alice.user.id }
-  const written = () => database.changes.countDocuments({ ...mine, topic: 'conversations' })
+// Thousands of commands one after the other: on a busy machine each of them waits its turn.
+const timeout = 120_000
 
-  // Over a slow line each of its commands takes a while, so the kill finds it half done.
-  await using wire = await Wire.to(addressOf(shared.database.url))
-  wire.delay(10)
-  const cli = await startProcess({
-    command: process.execPath,
-    args: [program, 'migrate', '--from', old.url, '--collection', 'chats'],
-    env: { NODE_ENV: 'test', MONGODB_URL: throughAddress(shared.database.url, wire.address) },
-  })
-  await eventually(async () => (await written()) > 5, {
-    within: 30_000,
-    what: 'the migration has begun',
-  })
-  await cli.kill()
-  const before = await written()
-  expect(before).toBeLessThan(CHATS)
+test(
+  'a migration that kill -9 interrupted is completed by the same command: nothing is missing, and nothing is there twice',
+  { timeout },
+  async () => {
+    const alice = await signUp(shared.node, 'alice')
+    await client
+      .db()
+      .collection('chats')
+      .insertMany(Array.from({ length: CHATS }, (_, n) => chat(alice.user.username, n)))
+    const mine = { user_id: alice.user.id }
+    const written = () => database.changes.countDocuments({ ...mine, topic: 'conversations' })
 
-  const result = await repeat()
-  expect(result).toMatchObject({
-    documents: CHATS,
-    messages: CHATS * MESSAGES,
-    verified: CHATS,
-    failed: [],
-  })
-  expect([result.created + result.updated, result.skipped]).toEqual([CHATS - before, before])
-  expect(await repeat()).toMatchObject({
-    created: 0,
-    updated: 0,
-    skipped: CHATS,
-    verified: CHATS,
-    failed: [],
-  })
-  const totals = await Promise.all(
-    (['active', 'archived', 'trash'] as const).map(async (state) => {
-      const pages = []
-      for (let cursor: string | undefined; ;) {
-        const page = await alice.ask('listConversations', { query: { state, limit: 200, cursor } })
-        pages.push(...page.items)
-        if (page.next_cursor === null) return pages
-        cursor = page.next_cursor
-      }
-    }),
-  )
-  const titles = totals.flat().map(({ title }) => title)
-  expect(titles.toSorted()).toEqual(Array.from({ length: CHATS }, (_, n) => `Chat ${n}`).toSorted())
-  expect(await database.messages.countDocuments(mine)).toBe(CHATS * MESSAGES)
-
-  // a change of anything that a migration has to keep is found
-  const changes: [object, object][] = [
-    [{ metadata: { tags: ['y'] } }, {}],
-    [{}, { pinned: true }],
-    [{}, { archived: true }],
-  ]
-  const some = totals[0]!.filter(({ pinned }) => !pinned)
-  for (const [i, [metadata, flags]] of changes.entries())
-    await alice.ask('putConversation', {
-      params: { id: some[i]!.id },
-      body: { ...metadata, ...flags },
+    // Over a slow line each of its commands takes a while, so the kill finds it half done.
+    await using wire = await Wire.to(addressOf(shared.database.url))
+    wire.delay(10)
+    const cli = await startProcess({
+      command: process.execPath,
+      args: [program, 'migrate', '--from', old.url, '--collection', 'chats'],
+      env: { NODE_ENV: 'test', MONGODB_URL: throughAddress(shared.database.url, wire.address) },
     })
-  await database.messages.updateOne(
-    { ...mine, conversation_id: some[3]!.id, position: 2 },
-    { $set: { metadata: {} } },
-  )
-  const seen = await repeat()
-  expect(seen).toMatchObject({ created: 0, updated: 0, verified: CHATS - 4 })
-  expect(seen.failed).toHaveLength(4)
-})
+    await eventually(async () => (await written()) > 5, {
+      within: 30_000,
+      what: 'the migration has begun',
+    })
+    await cli.kill()
+    const before = await written()
+    expect(before).toBeLessThan(CHATS)
+
+    const result = await repeat()
+    expect(result).toMatchObject({
+      documents: CHATS,
+      messages: CHATS * MESSAGES,
+      verified: CHATS,
+      failed: [],
+    })
+    expect([result.created + result.updated, result.skipped]).toEqual([CHATS - before, before])
+    expect(await repeat()).toMatchObject({
+      created: 0,
+      updated: 0,
+      skipped: CHATS,
+      verified: CHATS,
+      failed: [],
+    })
+    const totals = await Promise.all(
+      (['active', 'archived', 'trash'] as const).map(async (state) => {
+        const pages = []
+        for (let cursor: string | undefined; ;) {
+          const page = await alice.ask('listConversations', {
+            query: { state, limit: 200, cursor },
+          })
+          pages.push(...page.items)
+          if (page.next_cursor === null) return pages
+          cursor = page.next_cursor
+        }
+      }),
+    )
+    const titles = totals.flat().map(({ title }) => title)
+    expect(titles.toSorted()).toEqual(
+      Array.from({ length: CHATS }, (_, n) => `Chat ${n}`).toSorted(),
+    )
+    expect(await database.messages.countDocuments(mine)).toBe(CHATS * MESSAGES)
+
+    // a change of anything that a migration has to keep is found
+    const changes: [object, object][] = [
+      [{ metadata: { tags: ['y'] } }, {}],
+      [{}, { pinned: true }],
+      [{}, { archived: true }],
+    ]
+    const some = totals[0]!.filter(({ pinned }) => !pinned)
+    for (const [i, [metadata, flags]] of changes.entries())
+      await alice.ask('putConversation', {
+        params: { id: some[i]!.id },
+        body: { ...metadata, ...flags },
+      })
+    await database.messages.updateOne(
+      { ...mine, conversation_id: some[3]!.id, position: 2 },
+      { $set: { metadata: {} } },
+    )
+    const seen = await repeat()
+    expect(seen).toMatchObject({ created: 0, updated: 0, verified: CHATS - 4 })
+    expect(seen.failed).toHaveLength(4)
+  },
+)
