@@ -16,6 +16,7 @@ class Pace {
   #sliceEnd = 0
   #deadline = Infinity
   #restedAt = 0
+  #resting = 0
 
   /** Starts the work of a command, which must end `limitMs` milliseconds from now. */
   begin(limitMs: number): void {
@@ -37,14 +38,16 @@ class Pace {
 
   /** Whether no long command is running. */
   get isQuiet(): boolean {
-    return performance.now() > this.#restedAt + QUIET_MS
+    return this.#resting === 0 && performance.now() > this.#restedAt + QUIET_MS
   }
 
   /** Lets others have a turn. */
   async rest(): Promise<void> {
     const deadline = this.#deadline
     this.#deadline = Infinity
+    this.#resting++
     await new Promise((resolve) => setImmediate(resolve))
+    this.#resting--
     this.#deadline = deadline
     this.#restedAt = performance.now()
     this.#sliceEnd = this.#restedAt + SLICE_MS
