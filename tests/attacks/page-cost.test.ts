@@ -17,7 +17,7 @@ const shared = sharedNodes(1, {
     gateway: { ...gatewaySettings, events: often, eventsPerUser: often },
   },
 })
-const MESSAGES = 24
+const MESSAGES = 12
 
 let eve: Person
 let conversation_id: string

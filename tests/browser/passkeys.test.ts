@@ -149,6 +149,8 @@ test('a person adds a passkey, signs in with it on another device, and adds a se
   await page.getByRole('button', { name: 'Remove', exact: true }).last().click()
   const dialog = page.getByRole('alertdialog', { name: 'Confirm it’s you' })
   await waitForVisible(dialog.getByRole('button', { name: 'Use a passkey' }))
+  await page.evaluate(twoFrames)
+  await page.unroute('**/users/me/security')
   // no way to answer comes late, which would move the others away from the pointer
   expect(await heights.evaluate(({ size }) => size)).toBe(1)
   // a wrong code is the code's fault, not the password's
