@@ -47,7 +47,10 @@ const MAX_FACTOR = 30
 const TURNS_MS = 4 * AT_ONCE * MAX_TURN_MS
 
 const often = { rate: 1e6, burst: 1e6 }
+/** Each request that may end an account has one of its own. */
+const manySignUps = { points: 1e6, seconds: 60 }
 const options = {
+  rateLimits: { signUps: manySignUps, signUpsPerSite: manySignUps },
   http: { ...httpSettings, userRate: often, addressRate: often },
   gateway: { ...gatewaySettings, events: often, eventsPerUser: often },
 }
