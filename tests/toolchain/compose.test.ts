@@ -127,8 +127,16 @@ describe('docker-compose.yml', () => {
         client.disconnect()
       }
     }
-    await expect(ping()).rejects.toThrow('NOAUTH')
-    expect(await ping(secrets.REDIS_PASSWORD)).toBe('PONG')
+    try {
+      await expect(ping()).rejects.toThrow('NOAUTH')
+      expect(await ping(secrets.REDIS_PASSWORD)).toBe('PONG')
+    } finally {
+      // The shell of the command is the process that is killed, and the server would outlive it.
+      const admin = new Redis({ port, password: secrets.REDIS_PASSWORD, retryStrategy: () => null })
+      admin.on('error', () => undefined)
+      await Promise.race([admin.shutdown('NOSAVE').catch(() => undefined), valkey.exited])
+      await valkey.exited
+    }
   })
 
   it('hands every setting that somebody may choose to the nodes', async () => {
