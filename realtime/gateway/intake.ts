@@ -14,11 +14,11 @@ const SHARE_OF_REFUSED = 1 / 2
  */
 const FIRST_REFUSED = { packets: 16, cost: 1 / 16 }
 /**
- * Each refusal in a row tells a device to wait twice as long, up to so many times. Otherwise the
- * devices of a user, which all wait for the same moment, would use up together what has become free
- * until then, again and again.
+ * Each refusal in a row tells a device to wait twice as long, up to this time (ms), or longer only
+ * if the debt takes longer. Otherwise the devices of a user, which all wait for the same moment,
+ * would use up together what has become free until then, again and again.
  */
-const MOST_DOUBLINGS = 6
+const MOST_DOUBLED_MS = 2_000
 
 /** How many small packets one of this size is worth. */
 export const packetCost = (bytes: number): number => 1 + Math.floor(bytes / BYTES_OF_EVENT)
@@ -42,7 +42,7 @@ export class Intake {
     if (waitMs === 0) return 0
     const isFirst = cost === 1 && refused < FIRST_REFUSED.packets
     this.#users.spend(user_id, isFirst ? FIRST_REFUSED.cost : cost * SHARE_OF_REFUSED)
-    return waitMs * 2 ** Math.min(refused, MOST_DOUBLINGS)
+    return Math.max(waitMs, Math.min(waitMs * 2 ** refused, MOST_DOUBLED_MS))
   }
 
   /** Returns 0, or how long the user must wait before joining (ms). A refusal counts too. */

@@ -183,7 +183,7 @@ function toNodeMessage({ nsp, data }: Extract<ClusterMessage, { type: MessageTyp
   return { topic, user_id, event, payload } as NodeMessage
 }
 
-/** The user whom a channel is about; undefined if it is about a whole namespace. */
+/** The id of the user that a channel names. A channel of a whole namespace names none. */
 const userOf = (channel: string): string | undefined => userOfRoom(channel.split('#')[2] ?? '')
 const topicOf = (channel: string): Topic => Topic.parse(channel.split('#')[1]?.slice(1))
 

@@ -45,7 +45,7 @@ export const bsonTypes = {
 
 export type TypeName = keyof typeof bsonTypes
 
-/** The type with a number or a name; undefined if there is none. */
+/** Finds a type by its number or its name. Returns undefined for an unknown one. */
 export function typeCalled(id: unknown): TypeName | undefined {
   const found = Object.entries(bsonTypes).find(
     ([name, [number]]) => !Number.isNaN(number) && (name === id || number === id),

@@ -102,7 +102,7 @@ function applyAll(
     }, doc)
 }
 
-/** Refuses two paths of which one is the other or leads through it. */
+/** Refuses a path that equals an earlier one, contains it, or lies within it. */
 function conflictFinder(): (path: string) => void {
   const [taken, onTheWay] = [new Set<string>(), new Set<string>()]
   return (path) => {
