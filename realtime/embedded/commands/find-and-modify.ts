@@ -21,7 +21,7 @@ import {
   type CommandRequest,
 } from './command.ts'
 import { matchingRows } from './matching-rows.ts'
-import { insertBuilt, usesPosition } from './update.ts'
+import { insertBuilt } from './update.ts'
 
 export const findAndModify: CommandDefinition = {
   fields: [
@@ -83,7 +83,6 @@ async function modify(request: CommandRequest, removing: boolean): Promise<Plain
     sort: parseSort(command.get('sort') ?? undefined),
     limit: 1,
     hint: command.get('hint'),
-    positional: usesPosition(u),
   }
   const matches = compileFilter(selection.filter)
   for (;;) {

@@ -8,6 +8,7 @@ import type { DocumentSource } from '../cursors/cursors.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { pace, pause } from '../pace.ts'
 import { isTrue } from '../expression/truth.ts'
+import type { StoredRow } from '../plan/scanner.ts'
 import { parseFilter } from '../query/filter.ts'
 import { someValue } from '../query/path.ts'
 import { compileProjection } from '../query/projection.ts'
@@ -15,7 +16,6 @@ import {
   documentSource,
   projectedSource,
   select,
-  type SelectedRow,
   type SelectedRows,
   type Selection,
 } from '../query/select.ts'
@@ -125,7 +125,7 @@ export const count: CommandDefinition = {
 }
 
 /** Visits all rows, in portions between which others have a turn. */
-async function eachRow(rows: SelectedRows, visit: (row: SelectedRow) => void): Promise<void> {
+async function eachRow(rows: SelectedRows, visit: (row: StoredRow) => void): Promise<void> {
   for (let row = rows.next(); row; row = rows.next()) {
     if (row === pause) {
       rows.pause()

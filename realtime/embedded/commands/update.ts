@@ -69,19 +69,10 @@ export const update: CommandDefinition = {
         filter: upsert ? refuseExpression(filter) : filter,
         limit: multi ? 0 : 1,
         hint: statement.get('hint'),
-        positional: usesPosition(u),
       }
       return apply(request, selection, change, upsert)
     })
   },
-}
-
-/** Whether a path of the update contains the positional operator `$`. */
-export function usesPosition(u: unknown): boolean {
-  if (!isDoc(u)) return false
-  return u.fields.some(
-    ({ value }) => isDoc(value) && value.fields.some(({ name }) => /\.\$(\.|$)/.test(name)),
-  )
 }
 
 async function apply(
