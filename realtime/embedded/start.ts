@@ -34,8 +34,8 @@ export interface EmbeddedOptions extends Partial<ServerSettings> {
 export interface Embedded {
   /**
    * The connection string, such as `mongodb://<percent-encoded socket>/?directConnection=true`. It
-   * names no database: name one with `client.db(name)`, or put the name between the last `/` and the `?`, as
-   * in `` url.replace('/?', `/${name}?`) ``.
+   * names no database: name one with `client.db(name)`, or put the name between the last `/` and
+   * the `?`, as in `` url.replace('/?', `/${name}?`) ``.
    */
   readonly url: string
   /**

@@ -175,7 +175,7 @@ export function sameValue(a: unknown, b: unknown): boolean {
   return compareValues(a, b) === 0
 }
 
-/** The smallest byte string above all that start with `prefix`. No key begins with the byte 0xff. */
+/** The smallest bytes above all that start with `prefix`. No key begins with the byte 0xff. */
 export function afterPrefix(prefix: Buffer): Buffer {
   const at = prefix.findLastIndex((byte) => byte !== 0xff)
   const next = Buffer.from(prefix.subarray(0, at + 1))

@@ -11,7 +11,7 @@ import type { Filter } from './filter.ts'
 import { compileFilter } from './match.ts'
 import type { DocumentTransform } from './projection.ts'
 import { sortKeyOf, type SortPattern } from './sort.ts'
-import { Sorter, type SortEntry } from './sorter.ts'
+import { Sorter } from './sorter.ts'
 
 /** What to select. */
 export interface Selection {
