@@ -65,7 +65,7 @@ export class DatabaseEngine {
     )
     this.catalog = new Catalog(this.store, this.#discarded)
     this.documents = new Documents(this.store, this.catalog)
-    this.writer = new DocumentWriter(this.store, this.catalog, this.documents, this.oplog)
+    this.writer = new DocumentWriter(this.catalog, this.documents, this.oplog)
     this.retryableWrites = new RetryableWrites(this.store)
     this.#erasures = new Erasures(this.store, this.oplog)
     const memory = new Memory(() => this.store.releaseMemory())

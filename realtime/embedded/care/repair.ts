@@ -134,5 +134,5 @@ function copyHistory(
   if (last < mark) lost.push('the last acknowledged writes, which are missing at the end')
   // New positions must be beyond all that clients may have seen.
   oplog.clock.advanceTo(Math.max(last, mark))
-  oplog.append('n', '', '', null, null, null)
+  oplog.append('n')
 }

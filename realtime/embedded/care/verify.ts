@@ -5,7 +5,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { Doc } from '../bson/doc.ts'
 import { checksumOf } from '../storage/checksum.ts'
 import { checkDataFiles, dataFile, isDamage, openForReading } from '../storage/data-files.ts'
-import { keySetOf } from '../storage/index-key-sets.ts'
+import { keySetOf } from '../storage/index-keys.ts'
 import { storedCollections, storedRows, type StoredCollection } from './stored-collections.ts'
 
 /** What a check has found. Without faults, everything is whole. */

@@ -94,7 +94,7 @@ async function modify(request: CommandRequest, removing: boolean): Promise<Plain
     if (found && !(bytes && matches(Doc.read(bytes), trace))) continue
     const existing = found && { collection: collection!, row: found.row, before: Doc.read(bytes!) }
     // An outcome that can't be shown must not have been written either.
-    return engine.writer.atomicallyOn(collection, () => {
+    return engine.writer.atomically(() => {
       if (!existing) return change ? upsert(request, selection, change, projection) : missing
       if (!change) {
         engine.writer.delete(existing.collection, existing.row, bytes!)

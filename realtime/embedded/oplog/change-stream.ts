@@ -193,17 +193,14 @@ export class ChangeStream implements ChangeStreamSource {
 
   /** Waits for the next commit of any change, for at most `ms` milliseconds. */
   wait(ms: number): { done: Promise<void>; cancel: () => void } {
-    let cancel = (): void => {}
-    const done = new Promise<void>((resolve) => {
-      const timer = setTimeout(() => cancel(), ms)
-      const stop = this.#oplog.onChange(() => cancel())
-      cancel = (): void => {
-        clearTimeout(timer)
-        stop()
-        resolve()
-      }
+    const { promise: done, resolve: cancel } = Promise.withResolvers<void>()
+    const timer = setTimeout(cancel, ms)
+    const stop = this.#oplog.onChange(cancel)
+    void done.then(() => {
+      clearTimeout(timer)
+      stop()
     })
-    return { done, cancel: () => cancel() }
+    return { done, cancel }
   }
 }
 

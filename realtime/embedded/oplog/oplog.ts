@@ -81,20 +81,20 @@ export class Oplog {
     this.#durable = this.#tailStart = this.clock.now
     store.position = this.clock.now
     // Every commit moves the mark of what is acknowledged.
-    store.beforeCommit(() => {
-      if (this.#uncommitted.length === 0) this.append('n', '', '', null, null, null)
-    })
-    store.afterCommit(() => this.#publish())
+    store.beforeCommit = () => {
+      if (this.#uncommitted.length === 0) this.append('n')
+    }
+    store.afterCommit = () => this.#publish()
   }
 
   /** Adds a change to the open transaction. */
   append(
     op: OplogOperation,
-    db: string,
-    coll: string,
-    uuid: Binary | null,
-    key: Uint8Array | null,
-    body: Uint8Array | null,
+    db = '',
+    coll = '',
+    uuid: Binary | null = null,
+    key: Uint8Array | null = null,
+    body: Uint8Array | null = null,
   ): void {
     const entry: OplogEntry = {
       time: this.clock.tick(),
@@ -124,14 +124,15 @@ export class Oplog {
     this.#uncommitted.push(entry)
   }
 
-  /** Removes the last uncommitted entries, whose part of the transaction was rolled back. */
-  truncateUncommitted(length: number): void {
-    this.#uncommitted.length = length
-  }
-
-  /** The number of entries that are not committed yet. */
-  get uncommittedLength(): number {
-    return this.#uncommitted.length
+  /** Runs `work` completely or not at all, including its entries. */
+  atomically<T>(work: () => T): T {
+    const { length } = this.#uncommitted
+    try {
+      return this.#store.atomically(work)
+    } catch (error) {
+      this.#uncommitted.length = length
+      throw error
+    }
   }
 
   #publish(): void {
@@ -168,7 +169,7 @@ export class Oplog {
    * the log.
    */
   appendNoopForWaiting(): void {
-    if (this.#waiting.size > 0) this.append('n', '', '', null, null, null)
+    if (this.#waiting.size > 0) this.append('n')
   }
 
   /** Durable entries after `time`, oldest first, at most `limit`. */
@@ -215,19 +216,12 @@ export class Oplog {
    * be more to remove.
    */
   trim(now: number): boolean {
-    // Age and total size only change in one direction along the log, so the oldest entries show
-    // where to cut.
-    const [cut, count] = this.#store.row<[number | null, number]>(
-      `SELECT max(ts), count(*) FROM (SELECT ts, wall, total FROM oplog ORDER BY ts LIMIT ?)
-       WHERE (wall < ? OR total < ?) AND ts < ?`,
-      MAX_ENTRIES_PER_TRIM,
+    return this.#removeFirst(
+      '(wall < ? OR total < ?) AND ts < ?',
       now - this.#retention.maxAgeMs,
       this.#totalBytes - this.#retention.maxBytes,
       this.#durable,
-    )!
-    if (cut === null) return false
-    this.#store.run('DELETE FROM oplog WHERE ts <= ?', cut)
-    return count === MAX_ENTRIES_PER_TRIM
+    )
   }
 
   /**
@@ -235,10 +229,15 @@ export class Oplog {
    * memory. Returns whether there are more to remove.
    */
   forget(time: ClusterTime): boolean {
+    return this.#removeFirst('ts < ?', time)
+  }
+
+  /** A condition only changes in one direction along the log, so its last entry is where to cut. */
+  #removeFirst(condition: string, ...cells: number[]): boolean {
     const [cut, count] = this.#store.row<[number | null, number]>(
-      'SELECT max(ts), count(*) FROM (SELECT ts FROM oplog WHERE ts < ? ORDER BY ts LIMIT ?)',
-      time,
+      `SELECT max(ts), count(*) FROM (SELECT ts, wall, total FROM oplog ORDER BY ts LIMIT ?) WHERE ${condition}`,
       MAX_ENTRIES_PER_TRIM,
+      ...cells,
     )!
     if (cut !== null) this.#store.run('DELETE FROM oplog WHERE ts <= ?', cut)
     return count === MAX_ENTRIES_PER_TRIM
