@@ -1,7 +1,7 @@
 // The log of all changes in the order in which they happened. An entry is written in the
 // transaction of its change. Change streams see it only after that transaction is on disk.
+import { crc32 } from 'node:zlib'
 import type { Binary } from 'bson'
-import { checksumOf } from '../storage/checksum.ts'
 import type { SqliteStore } from '../storage/sqlite-store.ts'
 import { ClusterClock, type ClusterTime } from './clock.ts'
 
@@ -17,7 +17,6 @@ export type OplogOperation = 'i' | 'u' | 'r' | 'd' | 'drop' | 'dropDatabase' | '
  */
 export interface OplogEntry {
   readonly time: ClusterTime
-  readonly wall: number
   readonly op: OplogOperation
   readonly db: string
   readonly coll: string
@@ -35,13 +34,11 @@ export interface Retention {
   readonly maxBytes: number
 }
 
-const columns = 'ts, wall, op, db, coll, uuid, key, body, crc'
 const MAX_ENTRIES_PER_TRIM = 2000
 const MAX_TAIL_ENTRIES = 2000
 const MAX_TAIL_BYTES = 16 * 1024 * 1024
 
 type EntryRow = [
-  number,
   number,
   OplogOperation,
   string,
@@ -98,7 +95,6 @@ export class Oplog {
   ): void {
     const entry: OplogEntry = {
       time: this.clock.tick(),
-      wall: Date.now(),
       op,
       db,
       coll,
@@ -110,7 +106,7 @@ export class Oplog {
     this.#store.run(
       'INSERT INTO oplog VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
       entry.time,
-      entry.wall,
+      Date.now(),
       this.#totalBytes,
       op,
       db,
@@ -118,7 +114,7 @@ export class Oplog {
       entry.uuid,
       key,
       body,
-      body && checksumOf(body),
+      body && crc32(body),
     )
     this.#store.position = entry.time
     this.#uncommitted.push(entry)
@@ -179,14 +175,13 @@ export class Oplog {
       return this.#tail.slice(start, start + limit)
     }
     const rows = this.#store.rows<EntryRow>(
-      `SELECT ${columns} FROM oplog WHERE ts > ? AND ts <= ? ORDER BY ts LIMIT ?`,
+      `SELECT ts, op, db, coll, uuid, key, body, crc FROM oplog WHERE ts > ? AND ts <= ? ORDER BY ts LIMIT ?`,
       time,
       this.#durable,
       limit,
     )
-    return rows.map(([ts, wall, op, db, coll, uuid, key, body, checksum]) => ({
-      time: ts,
-      wall,
+    return rows.map(([time, op, db, coll, uuid, key, body, checksum]) => ({
+      time,
       op,
       db,
       coll,

@@ -1,5 +1,6 @@
 // Writes documents together with their index keys. Everything that can refuse a write (uniqueness,
 // parallel arrays) is checked before the first row changes.
+import { crc32 } from 'node:zlib'
 import { deserialize, EJSON } from 'bson'
 import { Doc } from '../bson/doc.ts'
 import { encode } from '../bson/encode.ts'
@@ -7,7 +8,6 @@ import { refusal } from '../errors.ts'
 import { pace } from '../pace.ts'
 import type { Catalog, Collection, Index } from './catalog.ts'
 import { keySetOf, type IndexKey, type KeySet } from './index-keys.ts'
-import { checksumOf } from './checksum.ts'
 import type { SqliteStore } from './sqlite-store.ts'
 
 /** A stored document: its row, its checksum, its bytes. */
@@ -41,7 +41,7 @@ export class Documents {
     this.#store.run(
       `INSERT INTO ${collection.table} (row, crc, doc) VALUES (?, ?, ?)`,
       row,
-      checksumOf(bytes),
+      crc32(bytes),
       bytes,
     )
     for (const [index, set] of keySets) this.#addKeys(index, set, set.keys, row)
@@ -63,7 +63,7 @@ export class Documents {
     this.#store.run(
       `UPDATE ${collection.table} SET doc = ?, crc = ? WHERE row = ?`,
       bytes,
-      checksumOf(bytes),
+      crc32(bytes),
       row,
     )
     for (const { index, now, removed, added } of changes) {

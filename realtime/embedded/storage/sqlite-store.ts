@@ -9,8 +9,8 @@
 // If COMMIT or the mark fails, nothing is acknowledged any more: the server has to be restarted.
 import { backup, DatabaseSync, type StatementSync } from 'node:sqlite'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { crc32 } from 'node:zlib'
 import { Checkpoints } from './checkpoints.ts'
-import { checksumOf, damage } from './checksum.ts'
 import { refusal } from '../errors.ts'
 import { checkDataFiles, dataFile, FORMAT, isDamage, Mark, unlessInUse } from './data-files.ts'
 import { DiskSpace } from './disk-space.ts'
@@ -149,7 +149,7 @@ export class SqliteStore {
 
   /** Bytes that were read with their checksum. Throws if they aren't what was written. */
   checked(bytes: Uint8Array, checksum: number | null, what: string): Uint8Array {
-    if (checksum !== null && checksumOf(bytes) === checksum) return bytes
+    if (checksum !== null && crc32(bytes) === checksum) return bytes
     throw damage(what, dataFile(this.#dataDir))
   }
 
@@ -297,6 +297,14 @@ function bytesOf(cells: readonly Cell[]): number {
   return bytes
 }
 
+/** The error for stored data that aren't what was written. */
+function damage(what: string, path: string): Error {
+  return refusal(
+    'DataCorruptionDetected',
+    `${what} in ${path} is damaged: its checksum is wrong. Stop the server and run \`lockstep repair\`, or restore a backup.`,
+  )
+}
+
 const diskIsFull = () => refusal('OutOfDiskSpace', 'the disk is full')
 
 /** Creates the tables, or gives those of an older format what they lack. */
@@ -307,7 +315,7 @@ function migrate(db: DatabaseSync): void {
     .map(({ name }) => String(name))
   const { user_version: format } = db.prepare('PRAGMA user_version').get()!
   if (format !== FORMAT) {
-    db.function('checksum', (bytes) => (bytes === null ? null : checksumOf(bytes as Uint8Array)))
+    db.function('checksum', (bytes) => (bytes === null ? null : crc32(bytes as Uint8Array)))
     const steps = names
       .filter((name) => name.startsWith('documents_'))
       .map(
