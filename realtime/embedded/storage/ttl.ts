@@ -1,18 +1,20 @@
 // Removes the documents that TTL indexes have expired. These are ordinary deletes, which change
 // streams show.
-import type { DatabaseEngine } from '../engine.ts'
 import { planQuery } from '../plan/planner.ts'
-import { Scanner, type StoredRow } from '../plan/scanner.ts'
+import { Scanner, type StoredData, type StoredRow } from '../plan/scanner.ts'
 import type { Filter } from '../query/filter.ts'
-import type { Collection, Index } from './catalog.ts'
+import type { Catalog, Collection, Index } from './catalog.ts'
+import type { DocumentWriter } from './document-writer.ts'
 
 const MAX_DELETES_PER_SWEEP = 100
+
+type Expiring = StoredData & { readonly catalog: Catalog; readonly writer: DocumentWriter }
 
 /**
  * Deletes the documents that expired before `now`, a limited number per index. Returns whether
  * there may be more.
  */
-export function expireDocuments(engine: DatabaseEngine, now: number): boolean {
+export function expireDocuments(engine: Expiring, now: number): boolean {
   let more = false
   for (const db of engine.catalog.databaseNames()) {
     for (const collection of engine.catalog.list(db)) {
@@ -32,7 +34,7 @@ export function expireDocuments(engine: DatabaseEngine, now: number): boolean {
 }
 
 function expireByIndex(
-  engine: DatabaseEngine,
+  engine: Expiring,
   collection: Collection,
   index: Index,
   before: number,
