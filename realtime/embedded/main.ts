@@ -25,7 +25,6 @@ function readCommandLine(): CommandLine {
       'data-dir': { type: 'string' },
       socket: { type: 'string' },
       port: { type: 'string' },
-      'test-commands': { type: 'boolean', default: false },
       'ttl-sweep-ms': { type: 'string' },
       'oplog-max-age-ms': { type: 'string' },
       'oplog-max-bytes': { type: 'string' },
@@ -57,7 +56,6 @@ function readCommandLine(): CommandLine {
       oplogMaxBytes: positive('oplog-max-bytes', values['oplog-max-bytes'], oplogMaxBytes),
       trimMs: positive('trim-ms', values['trim-ms'], trimMs),
       noopIntervalMs: positive('noop-interval-ms', values['noop-interval-ms'], noopIntervalMs),
-      testCommands: values['test-commands'],
     },
   }
 }

@@ -9,7 +9,6 @@ import { FIRST_CHUNK_ROWS, Scanner, type StoredData, type StoredRow } from '../p
 import type { Collection } from '../storage/catalog.ts'
 import type { Filter } from './filter.ts'
 import { compileFilter } from './match.ts'
-import type { MatchTrace } from './path.ts'
 import type { DocumentTransform } from './projection.ts'
 import { sortKeyOf, type SortPattern } from './sort.ts'
 import { Sorter, type SortEntry } from './sorter.ts'
@@ -22,23 +21,13 @@ export interface Selection {
   /** 0 or undefined: no limit. */
   readonly limit?: number | undefined
   readonly hint?: unknown
-  /** Whether the caller needs to know which array element matched. */
-  readonly positional?: boolean
   /** Whether a sort may hold more documents than fit into its memory. */
   readonly allowDiskUse?: boolean
 }
 
-/**
- * A selected row. `position` is the index of the array element that matched, if the caller asked
- * for it.
- */
-export interface SelectedRow extends StoredRow {
-  readonly position: number | undefined
-}
-
 /** Selected rows in the order that was asked for. They are found as they are taken. */
 export interface SelectedRows {
-  next(): SelectedRow | undefined | typeof pause
+  next(): StoredRow | undefined | typeof pause
   pause(): void
 }
 
@@ -71,15 +60,10 @@ function expectedOf({ sorted, exact }: QueryPlan, wanted: number): number | unde
   return exact ? wanted : Math.min(wanted, FIRST_CHUNK_ROWS)
 }
 
-function matchingRows(
-  scanner: Scanner,
-  queryPlan: QueryPlan,
-  { filter, positional }: Selection,
-): SelectedRows {
+function matchingRows(scanner: Scanner, queryPlan: QueryPlan, { filter }: Selection): SelectedRows {
   const matches = compileFilter(filter)
-  const trace: MatchTrace = { index: undefined }
   const all = filter.kind === 'and' && filter.filters.length === 0
-  const isMatch = !all && (!queryPlan.exact || positional === true)
+  const isMatch = all || queryPlan.exact
   let examined = 0
   return {
     pause: () => scanner.pause(),
@@ -92,9 +76,7 @@ function matchingRows(
         const found = scanner.next()
         if (!found) return undefined
         examined += 1 + found.bytes.length / BYTES_PER_ROW
-        if (!isMatch) return { ...found, position: undefined }
-        trace.index = undefined
-        if (matches(Doc.read(found.bytes), trace)) return { ...found, position: trace.index }
+        if (isMatch || matches(Doc.read(found.bytes))) return found
       }
     },
   }
@@ -118,11 +100,7 @@ function sliced(rows: SelectedRows, skip: number, limit: number): SelectedRows {
   }
 }
 
-/** A row that is being sorted. Only its key stays in memory; the document is read again. */
-interface SortedRow extends SortEntry {
-  readonly position: number | undefined
-}
-
+/** Sorts rows. Only their keys stay in memory; the documents are read again. */
 function sortedRows(
   rows: SelectedRows,
   { documents }: StoredData,
@@ -130,15 +108,14 @@ function sortedRows(
   { sort, allowDiskUse }: Selection,
   limit: number,
 ): SelectedRows {
-  const sorter = new Sorter<SortedRow>(limit, allowDiskUse === true)
+  const sorter = new Sorter<SortEntry>(limit, allowDiskUse === true)
   let isCollected = false
   let taken = 0
   const collect = (): typeof pause | undefined => {
     for (let found = rows.next(); found; found = rows.next()) {
       if (found === pause) return pause
       const key = sortKeyOf(Doc.read(found.bytes), sort!)
-      const entry = { key, number: found.row, position: found.position }
-      sorter.add(entry, found.bytes.length + key.length)
+      sorter.add({ key, number: found.row }, found.bytes.length + key.length)
     }
     isCollected = true
     return undefined
@@ -150,10 +127,22 @@ function sortedRows(
       if (++taken % ROWS_PER_CHECK === 0 && pace.isDue) return pause
       for (let entry = sorter.next(); entry; entry = sorter.next()) {
         const bytes = documents.find(collection, entry.number)
-        if (bytes) return { row: entry.number, bytes, position: entry.position }
+        if (bytes) return { row: entry.number, bytes }
       }
       return undefined
     },
+  }
+}
+
+/** Visits all rows, in portions between which others have a turn. */
+export async function eachRow(rows: SelectedRows, visit: (row: StoredRow) => void): Promise<void> {
+  for (let row = rows.next(); row; row = rows.next()) {
+    if (row !== pause) {
+      visit(row)
+      continue
+    }
+    rows.pause()
+    await pace.rest()
   }
 }
 
