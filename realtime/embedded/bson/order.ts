@@ -175,13 +175,10 @@ export function sameValue(a: unknown, b: unknown): boolean {
   return compareValues(a, b) === 0
 }
 
-/** The smallest byte string above all that start with `prefix`; undefined if there is none. */
-export function afterPrefix(prefix: Buffer): Buffer | undefined {
-  for (let at = prefix.length - 1; at >= 0; at--) {
-    if (prefix[at] === 0xff) continue
-    const next = Buffer.from(prefix.subarray(0, at + 1))
-    next[at]!++
-    return next
-  }
-  return undefined
+/** The smallest bytes above all that start with `prefix`. No key begins with the byte 0xff. */
+export function afterPrefix(prefix: Buffer): Buffer {
+  const at = prefix.findLastIndex((byte) => byte !== 0xff)
+  const next = Buffer.from(prefix.subarray(0, at + 1))
+  next[at]!++
+  return next
 }

@@ -7,10 +7,16 @@ import { DatabaseEngine } from '../engine.ts'
 import { pace } from '../pace.ts'
 import { defaultSettings } from '../settings.ts'
 import { checksumOf } from '../storage/checksum.ts'
-import { dataFile, DamagedData, isDamage, readMark } from '../storage/data-files.ts'
-import { heldByAnother } from '../storage/sqlite-store.ts'
+import {
+  dataFile,
+  DamagedData,
+  DataInUse,
+  isDamage,
+  openForReading,
+  readMark,
+} from '../storage/data-files.ts'
 import { replaceData } from './replace-data.ts'
-import { openForReading, storedCollections, storedRows } from './stored-collections.ts'
+import { storedCollections, storedRows } from './stored-collections.ts'
 
 /** What a repair has kept and what is lost. */
 export interface Repair {
@@ -53,7 +59,7 @@ function openDamaged(dataDir: string): DatabaseSync {
     storedCollections(db)
     return db
   } catch (error) {
-    if (/locked|busy/i.test(String(error))) throw heldByAnother(dataDir)
+    if (error instanceof DataInUse) throw error
     throw new DamagedData(dataDir, 'nothing in them can be read, so only a backup can help')
   }
 }
@@ -111,27 +117,16 @@ function copyHistory(
   store.run('DELETE FROM oplog')
   try {
     for (const entry of source.prepare('SELECT * FROM oplog ORDER BY ts').iterate()) {
-      const { ts, wall, total, op, db, coll, uuid, key, body, crc } = entry
-      if (body !== null && checksumOf(body as Uint8Array) !== crc) {
+      if (entry.body !== null && checksumOf(entry.body as Uint8Array) !== entry.crc) {
         lost.push(`an entry of the oplog: change streams that haven't seen it can't resume`)
         store.run('DELETE FROM oplog')
         continue
       }
-      const cells = [ts, wall, total, op, db, coll, uuid, key, body, crc]
-      store.run(
-        'INSERT INTO oplog VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-        ...cells.map((cell) => cell ?? null),
-      )
-      last = Number(ts)
+      store.run('INSERT INTO oplog VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)', ...Object.values(entry))
+      last = Number(entry.ts)
     }
-    for (const { id, txn, at, results } of source.prepare('SELECT * FROM sessions').iterate())
-      store.run(
-        'INSERT INTO sessions VALUES (?, ?, ?, ?)',
-        id ?? null,
-        txn ?? null,
-        at ?? null,
-        results ?? null,
-      )
+    for (const session of source.prepare('SELECT * FROM sessions').iterate())
+      store.run('INSERT INTO sessions VALUES (?, ?, ?, ?)', ...Object.values(session))
   } catch (error) {
     if (!isDamage(error)) throw error
     lost.push('the rest of the oplog: change streams may have to start anew')

@@ -1,5 +1,5 @@
 // Reads a database file without the engine, for checking and repairing it.
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import { Doc } from '../bson/doc.ts'
 import { checksumOf } from '../storage/checksum.ts'
 import { isDamage } from '../storage/data-files.ts'
@@ -19,13 +19,6 @@ export interface StoredCollection {
 export interface StoredRow {
   readonly row: number
   readonly bytes: Uint8Array | undefined
-}
-
-/** Opens a database file for reading only. The error for a locked file is SQLite's. */
-export function openForReading(file: string): DatabaseSync {
-  const db = new DatabaseSync(file, { readOnly: true })
-  db.exec('PRAGMA busy_timeout = 0')
-  return db
 }
 
 export function storedCollections(db: DatabaseSync): StoredCollection[] {

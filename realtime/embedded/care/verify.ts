@@ -4,15 +4,9 @@ import { statSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 import { Doc } from '../bson/doc.ts'
 import { checksumOf } from '../storage/checksum.ts'
-import { checkDataFiles, dataFile, isDamage } from '../storage/data-files.ts'
+import { checkDataFiles, dataFile, isDamage, openForReading } from '../storage/data-files.ts'
 import { keySetOf } from '../storage/index-key-sets.ts'
-import { heldByAnother } from '../storage/sqlite-store.ts'
-import {
-  openForReading,
-  storedCollections,
-  storedRows,
-  type StoredCollection,
-} from './stored-collections.ts'
+import { storedCollections, storedRows, type StoredCollection } from './stored-collections.ts'
 
 /** What a check has found. Without faults, everything is whole. */
 export interface Verification {
@@ -40,7 +34,6 @@ export function verifyData(path: string): Verification {
       documents += verifyCollection(db, collection, faults)
     verifyOplog(db, faults)
   } catch (error) {
-    if (/locked|busy/i.test(String(error))) throw heldByAnother(path)
     if (!isDamage(error)) throw error
     faults.push(String((error as Error).message))
   } finally {

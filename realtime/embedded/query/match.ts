@@ -128,7 +128,7 @@ function extreme(op: Comparison, operand: MinKey | MaxKey): ValueTest {
 }
 
 /** Whether an order of two values is what a comparison asks for. */
-export const holds: Record<Comparison, (order: number) => boolean> = {
+const holds: Record<Comparison, (order: number) => boolean> = {
   eq: (order) => order === 0,
   gt: (order) => order > 0,
   gte: (order) => order >= 0,

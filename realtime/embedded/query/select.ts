@@ -4,14 +4,14 @@ import { Doc } from '../bson/doc.ts'
 import { encode } from '../bson/encode.ts'
 import type { DocumentSource } from '../cursors/cursors.ts'
 import { pace, pause } from '../pace.ts'
-import { planQuery, type QueryPlan } from '../plan/planner.ts'
-import { FIRST_CHUNK_ROWS, Scanner, type StoredData, type StoredRow } from '../plan/scanner.ts'
+import { planQuery } from '../plan/planner.ts'
+import { Scanner, type StoredData, type StoredRow } from '../plan/scanner.ts'
 import type { Collection } from '../storage/catalog.ts'
 import type { Filter } from './filter.ts'
 import { compileFilter } from './match.ts'
 import type { DocumentTransform } from './projection.ts'
 import { sortKeyOf, type SortPattern } from './sort.ts'
-import { Sorter, type SortEntry } from './sorter.ts'
+import { Sorter } from './sorter.ts'
 
 /** What to select. */
 export interface Selection {
@@ -44,26 +44,21 @@ export function select(
   const { sort, skip = 0 } = selection
   const limit = selection.limit || Infinity
   const queryPlan = planQuery(collection, selection.filter, sort, selection.hint)
-  const scanner = new Scanner(data, collection, queryPlan, expectedOf(queryPlan, limit + skip))
-  const matching = matchingRows(scanner, queryPlan, selection)
+  const scanner = new Scanner(
+    data,
+    collection,
+    queryPlan,
+    queryPlan.sorted ? limit + skip : Infinity,
+  )
+  const matching = matchingRows(scanner, selection)
   if (queryPlan.sorted) return sliced(matching, skip, limit)
   const sorted = sortedRows(matching, data, collection, selection, skip + limit)
   return sliced(sorted, skip, limit)
 }
 
-/**
- * The number of rows in the first chunk. If the filter can still exclude rows, the chunk is small:
- * another read costs less than documents of megabytes that are read for nothing.
- */
-function expectedOf({ sorted, exact }: QueryPlan, wanted: number): number | undefined {
-  if (!sorted) return undefined
-  return exact ? wanted : Math.min(wanted, FIRST_CHUNK_ROWS)
-}
-
-function matchingRows(scanner: Scanner, queryPlan: QueryPlan, { filter }: Selection): SelectedRows {
+function matchingRows(scanner: Scanner, { filter }: Selection): SelectedRows {
   const matches = compileFilter(filter)
   const all = filter.kind === 'and' && filter.filters.length === 0
-  const isMatch = all || queryPlan.exact
   let examined = 0
   return {
     pause: () => scanner.pause(),
@@ -76,7 +71,7 @@ function matchingRows(scanner: Scanner, queryPlan: QueryPlan, { filter }: Select
         const found = scanner.next()
         if (!found) return undefined
         examined += 1 + found.bytes.length / BYTES_PER_ROW
-        if (isMatch || matches(Doc.read(found.bytes))) return found
+        if (all || matches(Doc.read(found.bytes))) return found
       }
     },
   }
@@ -100,7 +95,6 @@ function sliced(rows: SelectedRows, skip: number, limit: number): SelectedRows {
   }
 }
 
-/** Sorts rows. Only their keys stay in memory; the documents are read again. */
 function sortedRows(
   rows: SelectedRows,
   { documents }: StoredData,
@@ -108,14 +102,15 @@ function sortedRows(
   { sort, allowDiskUse }: Selection,
   limit: number,
 ): SelectedRows {
-  const sorter = new Sorter<SortEntry>(limit, allowDiskUse === true)
+  const sorter = new Sorter(limit, allowDiskUse === true)
   let isCollected = false
   let taken = 0
   const collect = (): typeof pause | undefined => {
     for (let found = rows.next(); found; found = rows.next()) {
       if (found === pause) return pause
       const key = sortKeyOf(Doc.read(found.bytes), sort!)
-      sorter.add({ key, number: found.row }, found.bytes.length + key.length)
+      const entry = { key, number: found.row }
+      sorter.add(entry, found.bytes.length + key.length)
     }
     isCollected = true
     return undefined

@@ -9,10 +9,10 @@
 // If COMMIT or the mark fails, nothing is acknowledged any more: the server has to be restarted.
 import { backup, DatabaseSync, type StatementSync } from 'node:sqlite'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { Checkpoints, wipeFile } from './checkpoints.ts'
+import { Checkpoints } from './checkpoints.ts'
 import { checksumOf, damage } from './checksum.ts'
 import { refusal } from '../errors.ts'
-import { checkDataFiles, dataFile, FORMAT, isDamage, Mark } from './data-files.ts'
+import { checkDataFiles, dataFile, FORMAT, isDamage, Mark, unlessInUse } from './data-files.ts'
 import { DiskSpace } from './disk-space.ts'
 
 const schema = `
@@ -77,8 +77,7 @@ export class SqliteStore {
       if (this.#mayCheckpoint()) this.#checkpoints.run()
     } catch (error) {
       db?.close()
-      if (/locked|busy/i.test(String(error))) throw heldByAnother(dataDir)
-      throw error
+      throw unlessInUse(error, dataDir)
     }
   }
 
@@ -148,10 +147,12 @@ export class SqliteStore {
     throw damage(what, dataFile(this.#dataDir))
   }
 
-  /** Writes a copy of everything that is committed to a file, while others go on writing. */
+  /**
+   * Writes a copy of everything that is committed to a file, while others go on writing. Its unused
+   * bytes are those of the data file.
+   */
   async backup(file: string): Promise<void> {
     while (!(await this.#copyTo(file))) await nextTurn()
-    wipeFile(file)
   }
 
   /**
@@ -179,11 +180,6 @@ export class SqliteStore {
   /** Empties the cache of pages, which fills again as they are read. */
   releaseMemory(): void {
     this.#db.exec('PRAGMA shrink_memory')
-  }
-
-  /** Wipes the unused bytes of data from an older server, which didn't wipe them. */
-  wipeAll(): void {
-    this.#checkpoints.wipeAll()
   }
 
   /** Forgets the prepared statements for a table that will be dropped or has been. */
@@ -319,31 +315,26 @@ const diskIsFull = () => refusal('OutOfDiskSpace', 'the disk is full')
 
 /** Creates the tables, or gives those of an older format what they lack. */
 function migrate(db: DatabaseSync): void {
-  const { user_version: format } = db.prepare('PRAGMA user_version').get() as {
-    user_version: number
-  }
-  if (format === FORMAT) return
-  db.function('checksum', (bytes) => (bytes === null ? null : checksumOf(bytes as Uint8Array)))
   const names = db
     .prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
     .all()
     .map(({ name }) => String(name))
-  const old = names.filter((name) => name.startsWith('documents_'))
-  const steps = old.map(
-    (table) =>
-      `ALTER TABLE ${table} ADD COLUMN crc INTEGER; UPDATE ${table} SET crc = checksum(doc);`,
-  )
-  if (names.includes('oplog'))
-    steps.push(
-      'ALTER TABLE oplog ADD COLUMN crc INTEGER; UPDATE oplog SET crc = checksum(body);',
-      'ALTER TABLE indexes ADD COLUMN ready INTEGER NOT NULL DEFAULT 1;',
-    )
-  db.exec(`BEGIN EXCLUSIVE; ${steps.join(' ')} ${schema} PRAGMA user_version = ${FORMAT}; COMMIT`)
-}
-
-/** The error for a data directory that a server is using. */
-export function heldByAnother(dataDir: string): Error {
-  return new Error(
-    `The data directory ${dataDir} is in use by another process. Stop that process first, or start with another data directory.`,
-  )
+  const { user_version: format } = db.prepare('PRAGMA user_version').get()!
+  if (format !== FORMAT) {
+    db.function('checksum', (bytes) => (bytes === null ? null : checksumOf(bytes as Uint8Array)))
+    const steps = names
+      .filter((name) => name.startsWith('documents_'))
+      .map(
+        (table) =>
+          `ALTER TABLE ${table} ADD COLUMN crc INTEGER; UPDATE ${table} SET crc = checksum(doc);`,
+      )
+    if (names.includes('oplog'))
+      steps.push(
+        'ALTER TABLE oplog ADD COLUMN crc INTEGER; UPDATE oplog SET crc = checksum(body);',
+        'ALTER TABLE indexes ADD COLUMN ready INTEGER NOT NULL DEFAULT 1;',
+      )
+    db.exec(`BEGIN EXCLUSIVE; ${steps.join(' ')} ${schema} PRAGMA user_version = ${FORMAT}; COMMIT`)
+  }
+  // An older server didn't wipe what it deleted. A file that is written anew has nothing of it.
+  if (names.includes('oplog') && !names.includes('erasures')) db.exec('VACUUM')
 }

@@ -1,7 +1,7 @@
 // Removes the documents that TTL indexes have expired. These are ordinary deletes, which change
 // streams show.
 import { afterPrefix, bracketOf, keyOf } from '../bson/order.ts'
-import { descendingIntervals, prefixed } from '../plan/bounds.ts'
+import { descendingIntervals } from '../plan/bounds.ts'
 import { Scanner, type StoredRow } from '../plan/scanner.ts'
 import type { Catalog, Collection, Index } from './catalog.ts'
 import type { DocumentWriter } from './document-writer.ts'
@@ -41,27 +41,18 @@ function expireByIndex(
   index: Index,
   before: number,
 ): number {
-  const dates = {
-    from: Buffer.from([bracketOf(new Date(0))]),
-    to: afterPrefix(keyOf(new Date(before)))!,
-  }
-  const intervals = (index.descending[0] ? descendingIntervals([dates]) : [dates]).map((interval) =>
-    prefixed(Buffer.alloc(0), interval),
-  )
-  const plan = {
-    scans: [{ index, intervals, reverse: false }],
-    reverseNatural: false,
-    sorted: true,
-    exact: true,
-  }
+  const from = Buffer.from([bracketOf(new Date(0))])
+  const dates = [{ from, to: afterPrefix(keyOf(new Date(before))) }]
+  const intervals = index.descending[0] ? descendingIntervals(dates) : dates
+  const scans = [{ index, intervals, reverse: false }]
+  const plan = { scans, reverseNatural: false, sorted: true }
   const scanner = new Scanner(deps, collection, plan, MAX_DELETES_PER_SWEEP)
   const expired: StoredRow[] = []
-  for (
-    let found = scanner.next();
-    found && expired.length < MAX_DELETES_PER_SWEEP;
-    found = scanner.next()
-  )
+  while (expired.length < MAX_DELETES_PER_SWEEP) {
+    const found = scanner.next()
+    if (!found) break
     expired.push(found)
+  }
   for (const { row, bytes } of expired) deps.writer.delete(collection, row, bytes)
   return expired.length
 }
