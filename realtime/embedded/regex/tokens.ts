@@ -1,4 +1,4 @@
-// Reads PCRE's syntax token by token and writes each token in RE2's. What it doesn't know it refuses.
+// Reads PCRE's syntax token by token and writes each in RE2's. What it doesn't know, it refuses.
 import { refusal } from '../errors.ts'
 
 /** A part of a pattern. */

@@ -1,5 +1,5 @@
-// Finds the target of an update path: through objects, and through arrays by index. Documents and
-// arrays never change: the path is made anew on the way back, and everything beside it stays what it
+// Finds the target of an update path, through objects and, by index, through arrays. Documents and
+// arrays never change: the path is made anew on the way back, and everything beside it stays as it
 // was.
 import { Doc } from '../bson/doc.ts'
 import { isDoc } from '../bson/type-of.ts'
