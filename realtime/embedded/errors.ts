@@ -2,7 +2,7 @@
 // that a mongod gives, so that a driver reacts to it exactly as it would to the real server.
 import type { Plain } from './bson/encode.ts'
 
-/** Codes that MongoDB has named. */
+/** The codes that are sent under MongoDB's name for them. */
 const codes = {
   InternalError: 1,
   BadValue: 2,
@@ -17,6 +17,7 @@ const codes = {
   PathNotViable: 28,
   ConflictingUpdateOperators: 40,
   CursorNotFound: 43,
+  NamespaceExists: 48,
   MaxTimeMSExpired: 50,
   DollarPrefixedFieldName: 52,
   NotSingleValueField: 54,

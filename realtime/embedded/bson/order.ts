@@ -72,7 +72,8 @@ function writePayload(type: TypeName, value: unknown): void {
     case 'timestamp':
       return key.ordered((value as Timestamp).toBigInt())
     case 'regex':
-      return writeRegex(value as BSONRegExp)
+      writeText((value as BSONRegExp).pattern)
+      return writeText((value as BSONRegExp).options)
     default:
   }
 }
@@ -103,11 +104,6 @@ function writeBinary(value: Binary): void {
   head.writeUInt32BE(bytes.length)
   key.raw(head)
   key.raw(bytes)
-}
-
-function writeRegex(value: BSONRegExp): void {
-  writeText(value.pattern)
-  writeText(value.options)
 }
 
 /**
@@ -148,26 +144,10 @@ export function inverted(given: Buffer): Buffer {
 /** MongoDB's order of two values: negative, 0 or positive. A missing value equals null. */
 export function compareValues(a: unknown, b: unknown): number {
   if (a === b) return 0
-  if (typeof a === 'string' && typeof b === 'string') return compareText(a, b)
+  if (typeof a === 'string' && typeof b === 'string')
+    return Buffer.compare(Buffer.from(a), Buffer.from(b))
   const bracket = bracketOf(a) - bracketOf(b)
   return bracket !== 0 ? bracket : Buffer.compare(keyOf(a), keyOf(b))
-}
-
-/**
- * The UTF-8 order of two different strings. It is the UTF-16 order, except that surrogates sort
- * above all other code units.
- */
-function compareText(a: string, b: string): number {
-  const length = Math.min(a.length, b.length)
-  for (let at = 0; at < length; at++) {
-    const x = a.charCodeAt(at)
-    const y = b.charCodeAt(at)
-    if (x === y) continue
-    const xHigh = x >= 0xd800 && x <= 0xdfff
-    const yHigh = y >= 0xd800 && y <= 0xdfff
-    return xHigh === yHigh ? x - y : xHigh ? 1 : -1
-  }
-  return a.length - b.length
 }
 
 /** Whether two values are equal to a query: 1 equals 1.0, but {a, b} differs from {b, a}. */

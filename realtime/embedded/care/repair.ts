@@ -2,11 +2,11 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
+import { crc32 } from 'node:zlib'
 import { Doc } from '../bson/doc.ts'
 import { DatabaseEngine } from '../engine.ts'
 import { pace } from '../pace.ts'
 import { defaultSettings } from '../settings.ts'
-import { checksumOf } from '../storage/checksum.ts'
 import {
   dataFile,
   DamagedData,
@@ -117,7 +117,7 @@ function copyHistory(
   store.run('DELETE FROM oplog')
   try {
     for (const entry of source.prepare('SELECT * FROM oplog ORDER BY ts').iterate()) {
-      if (entry.body !== null && checksumOf(entry.body as Uint8Array) !== entry.crc) {
+      if (entry.body !== null && crc32(entry.body as Uint8Array) !== entry.crc) {
         lost.push(`an entry of the oplog: change streams that haven't seen it can't resume`)
         store.run('DELETE FROM oplog')
         continue
@@ -134,5 +134,5 @@ function copyHistory(
   if (last < mark) lost.push('the last acknowledged writes, which are missing at the end')
   // New positions must be beyond all that clients may have seen.
   oplog.clock.advanceTo(Math.max(last, mark))
-  oplog.append('n', '', '', null, null, null)
+  oplog.append('n')
 }

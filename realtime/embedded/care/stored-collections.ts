@@ -1,7 +1,7 @@
 // Reads a database file without the engine, for checking and repairing it.
 import type { DatabaseSync } from 'node:sqlite'
+import { crc32 } from 'node:zlib'
 import { Doc } from '../bson/doc.ts'
-import { checksumOf } from '../storage/checksum.ts'
 import { isDamage } from '../storage/data-files.ts'
 import { parseIndexSpec, type IndexSpec } from '../storage/index-spec.ts'
 
@@ -59,7 +59,7 @@ export function* storedRows(db: DatabaseSync, { table }: StoredCollection): Gene
     if (!found) return
     at = Number(found.row)
     const bytes = found.doc as Uint8Array
-    yield { row: at, bytes: checksumOf(bytes) === found.crc ? bytes : undefined }
+    yield { row: at, bytes: crc32(bytes) === found.crc ? bytes : undefined }
   }
 }
 

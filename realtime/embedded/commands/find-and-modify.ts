@@ -57,8 +57,7 @@ async function modify(request: CommandRequest, removes: boolean): Promise<Plain>
     const collection = engine.catalog.find(db, collectionName(request))
     const outcomes: Plain[] = []
     // An outcome that can't be shown must not have been written either.
-    const conclude = (work: () => Plain): unknown =>
-      outcomes.push(engine.writer.atomicallyOn(collection, work))
+    const conclude = (work: () => Plain): unknown => outcomes.push(engine.writer.atomically(work))
     const found = await eachMatch(engine, collection, selection, (row, before) =>
       conclude(() => {
         if (!change) {

@@ -108,7 +108,7 @@ function isUsable(index: Index, conditions: readonly Filter[]): boolean {
   if (index.paths.some((path) => path.some((part) => /^\d+$/.test(part)))) return false
   const isMet = (needed: Filter): boolean => conditions.some((given) => implies(given, needed))
   if (index.sparse && !index.fields.some((path) => isMet({ kind: 'exists', path }))) return false
-  return index.partial === undefined || conditionsOf(index.partial).every(isMet)
+  return index.partial === undefined || conditionsOf(index.partial.filter).every(isMet)
 }
 
 /**

@@ -30,7 +30,7 @@ export class Erasures {
   /** Erases everything that has been deleted or replaced until now, soon. */
   request(): void {
     // The first entry that remains. A stream that has seen everything before it can go on.
-    this.#oplog.append('n', '', '', null, null, null)
+    this.#oplog.append('n')
     this.#upTo = this.#oplog.clock.now
     this.#store.run('INSERT OR REPLACE INTO erasures VALUES (0, ?)', this.#upTo)
   }

@@ -9,8 +9,8 @@
 // If COMMIT or the mark fails, nothing is acknowledged any more: the server has to be restarted.
 import { backup, DatabaseSync, type StatementSync } from 'node:sqlite'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { crc32 } from 'node:zlib'
 import { Checkpoints } from './checkpoints.ts'
-import { checksumOf, damage } from './checksum.ts'
 import { refusal } from '../errors.ts'
 import { checkDataFiles, dataFile, FORMAT, isDamage, Mark, unlessInUse } from './data-files.ts'
 import { DiskSpace } from './disk-space.ts'
@@ -29,6 +29,9 @@ const schema = `
   CREATE INDEX IF NOT EXISTS sessions_by_age ON sessions (at);
 `
 
+/** How many statements are kept prepared. Each table has some of its own. */
+const MAX_STATEMENTS = 1000
+
 /** A value as SQLite stores it. */
 export type Cell = null | number | bigint | string | Uint8Array
 
@@ -44,13 +47,15 @@ export class SqliteStore {
   readonly #checkpoints: Checkpoints
   readonly #statements = new Map<string, StatementSync>()
   #waiting: (() => void)[] = []
-  readonly #beforeCommit: (() => void)[] = []
-  readonly #afterCommit: (() => void)[] = []
   #scheduled: NodeJS.Immediate | undefined
   readonly #onFault: (error: Error) => void
   #failed = false
   /** The position in the oplog that the next commit reaches. */
   position = 0
+  /** Called at the end of every transaction. */
+  beforeCommit = (): void => undefined
+  /** Called after every commit, before the callbacks of `onDurable`. */
+  afterCommit = (): void => undefined
 
   /**
    * Opens the data directory and creates it if necessary. Throws an error whose message is for
@@ -85,6 +90,7 @@ export class SqliteStore {
   #prepare(sql: string): StatementSync {
     let statement = this.#statements.get(sql)
     if (!statement) {
+      if (this.#statements.size >= MAX_STATEMENTS) this.#statements.clear()
       statement = this.#db.prepare(sql)
       statement.setReturnArrays(true)
       this.#statements.set(sql, statement)
@@ -97,11 +103,11 @@ export class SqliteStore {
     if (!this.#space.allowsGrowth) throw diskIsFull()
   }
 
-  /** Runs a writing statement in the shared transaction. */
-  run(sql: string, ...cells: Cell[]): void {
+  /** Runs a writing statement in the shared transaction. Returns the id of an inserted row. */
+  run(sql: string, ...cells: Cell[]): number {
     this.#begin()
     this.#checkpoints.noteWrite(bytesOf(cells))
-    this.#guarded(() => this.#prepare(sql).run(...cells))
+    return this.#guarded(() => Number(this.#prepare(sql).run(...cells).lastInsertRowid))
   }
 
   /** The first row; undefined if there is none. */
@@ -143,7 +149,7 @@ export class SqliteStore {
 
   /** Bytes that were read with their checksum. Throws if they aren't what was written. */
   checked(bytes: Uint8Array, checksum: number | null, what: string): Uint8Array {
-    if (checksum !== null && checksumOf(bytes) === checksum) return bytes
+    if (checksum !== null && crc32(bytes) === checksum) return bytes
     throw damage(what, dataFile(this.#dataDir))
   }
 
@@ -152,20 +158,16 @@ export class SqliteStore {
    * bytes are those of the data file.
    */
   async backup(file: string): Promise<void> {
-    while (!(await this.#copyTo(file))) await nextTurn()
-  }
-
-  /**
-   * False if the first step met the open transaction. Node repeats such a step, except the first
-   * one: there it gives up, with SQLite's code for "no error".
-   */
-  async #copyTo(file: string): Promise<boolean> {
-    try {
-      await backup(this.#db, file, { rate: 200 })
-      return true
-    } catch (error) {
-      if (error instanceof Error && 'errcode' in error && error.errcode === 0) return false
-      throw error
+    for (;;) {
+      try {
+        await backup(this.#db, file, { rate: 200 })
+        return
+      } catch (error) {
+        // If the first step meets the open transaction, Node gives up with SQLite's code for "no
+        // error". It repeats later steps by itself.
+        if ((error as { errcode?: number }).errcode !== 0) throw error
+        await nextTurn()
+      }
     }
   }
 
@@ -180,12 +182,6 @@ export class SqliteStore {
   /** Empties the cache of pages, which fills again as they are read. */
   releaseMemory(): void {
     this.#db.exec('PRAGMA shrink_memory')
-  }
-
-  /** Forgets the prepared statements for a table that will be dropped or has been. */
-  forget(table: string): void {
-    for (const sql of this.#statements.keys())
-      if (sql.includes(`${table} `) || sql.endsWith(table)) this.#statements.delete(sql)
   }
 
   /** Runs `work` completely or not at all, within the shared transaction. */
@@ -225,16 +221,6 @@ export class SqliteStore {
     else callback()
   }
 
-  /** Registers a hook that runs at the end of every transaction. */
-  beforeCommit(hook: () => void): void {
-    this.#beforeCommit.push(hook)
-  }
-
-  /** Registers a hook that runs after every commit, before the callbacks of `onDurable`. */
-  afterCommit(hook: () => void): void {
-    this.#afterCommit.push(hook)
-  }
-
   #begin(): void {
     if (this.#failed) throw new Error('the storage has failed; restart the server')
     if (this.#scheduled) return
@@ -246,7 +232,7 @@ export class SqliteStore {
   #commit(): void {
     if (this.#failed) return
     try {
-      for (const hook of this.#beforeCommit) hook()
+      this.beforeCommit()
       this.#space.giveUpReserve()
       this.#prepare('COMMIT').run()
       this.#mark.write(this.position)
@@ -256,7 +242,7 @@ export class SqliteStore {
     this.#scheduled = undefined
     const waiting = this.#waiting
     this.#waiting = []
-    for (const hook of this.#afterCommit) hook()
+    this.afterCommit()
     for (const callback of waiting) callback()
     if (this.#checkpoints.isDue && !this.pending) this.#relieve()
   }
@@ -311,6 +297,14 @@ function bytesOf(cells: readonly Cell[]): number {
   return bytes
 }
 
+/** The error for stored data that aren't what was written. */
+function damage(what: string, path: string): Error {
+  return refusal(
+    'DataCorruptionDetected',
+    `${what} in ${path} is damaged: its checksum is wrong. Stop the server and run \`lockstep repair\`, or restore a backup.`,
+  )
+}
+
 const diskIsFull = () => refusal('OutOfDiskSpace', 'the disk is full')
 
 /** Creates the tables, or gives those of an older format what they lack. */
@@ -321,7 +315,7 @@ function migrate(db: DatabaseSync): void {
     .map(({ name }) => String(name))
   const { user_version: format } = db.prepare('PRAGMA user_version').get()!
   if (format !== FORMAT) {
-    db.function('checksum', (bytes) => (bytes === null ? null : checksumOf(bytes as Uint8Array)))
+    db.function('checksum', (bytes) => (bytes === null ? null : crc32(bytes as Uint8Array)))
     const steps = names
       .filter((name) => name.startsWith('documents_'))
       .map(
