@@ -1,7 +1,5 @@
 // The database without its network side: everything that lives in one data directory, and the
 // housekeeping that removes what has expired.
-import { ObjectId } from 'bson'
-import { FailPoints } from './commands/fail-points.ts'
 import { Cursors } from './cursors/cursors.ts'
 import { isOutOfDiskSpace } from './errors.ts'
 import { Oplog } from './oplog/oplog.ts'
@@ -35,9 +33,6 @@ export class DatabaseEngine {
   readonly writer: DocumentWriter
   readonly retryableWrites: RetryableWrites
   readonly cursors = new Cursors()
-  readonly failPoints = new FailPoints()
-  /** Lets drivers notice that the server at an address has been restarted. */
-  readonly processId = new ObjectId()
   readonly startedAt = Date.now()
   /** Where the server listens, as `hello` says it: `host:port`, or the path of a socket. */
   address = ''

@@ -59,26 +59,18 @@ export type CodeName = keyof typeof codes
 
 /**
  * An error that a command answers with. `extra` is merged into the reply or the write error, for
- * example the `keyPattern` of a duplicate key. `labels` become the reply's `errorLabels`.
+ * example the `keyPattern` of a duplicate key.
  */
 export class ServerError extends Error {
   readonly code: number
   readonly codeName: string
   readonly extra: Plain
-  readonly labels: readonly string[]
 
-  constructor(
-    codeName: string,
-    code: number,
-    message: string,
-    extra: Plain = {},
-    labels: readonly string[] = [],
-  ) {
+  constructor(codeName: string, code: number, message: string, extra: Plain = {}) {
     super(message)
     this.code = code
     this.codeName = codeName
     this.extra = extra
-    this.labels = labels
   }
 }
 
@@ -94,10 +86,4 @@ export const isOutOfDiskSpace = (error: unknown): boolean =>
 /** Builds an error whose code MongoDB never named, so that it is called `Location<code>`. */
 export function locationRefusal(code: number, message: string): ServerError {
   return new ServerError(`Location${code}`, code, message)
-}
-
-/** MongoDB's name of a code; `Location<code>` if it has none. */
-export function codeNameOf(code: number): string {
-  const found = Object.entries(codes).find(([, value]) => value === code)
-  return found ? found[0] : `Location${code}`
 }

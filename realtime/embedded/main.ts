@@ -6,19 +6,17 @@ import { parseArgs } from 'node:util'
 import { defaultSettings } from './settings.ts'
 import { startEmbedded, type EmbeddedOptions } from './start.ts'
 
-/** The settings that are numbers, by their options: `--ttl-sweep-ms` sets `ttlSweepMs`. */
-const numberSettings = Object.entries(defaultSettings)
-  .filter(([, value]) => typeof value === 'number')
-  .map(([name]) => [name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), name] as const)
+/** The settings, which are numbers, by their options: `--ttl-sweep-ms` sets `ttlSweepMs`. */
+const numberSettings = Object.keys(defaultSettings).map(
+  (name) => [name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), name] as const,
+)
 
 function readCommandLine(): EmbeddedOptions {
   const texts = ['data-dir', 'socket', 'port', ...numberSettings.map(([option]) => option)]
-  const options: Record<string, { type: 'string' | 'boolean' }> = {
-    ...Object.fromEntries(texts.map((name) => [name, { type: 'string' }])),
-    'test-commands': { type: 'boolean' },
-  }
-  const { values } = parseArgs({ options })
-  const text = (option: string): string | undefined => values[option] as string | undefined
+  const { values } = parseArgs({
+    options: Object.fromEntries(texts.map((name) => [name, { type: 'string' as const }])),
+  })
+  const text = (option: string): string | undefined => values[option]
   const dataDir = text('data-dir')
   if (dataDir === undefined) throw new Error('Name the directory of the data: --data-dir DIR')
   const port = text('port') === undefined ? undefined : Number(text('port'))
@@ -30,9 +28,8 @@ function readCommandLine(): EmbeddedOptions {
     if (Number.isFinite(value) && value > 0) return [name, value]
     throw new Error(`--${option} must be a positive number`)
   })
-  const testCommands = values['test-commands'] === true
   const socket = text('socket')
-  return { ...Object.fromEntries(numbers), dataDir, socket, port, testCommands, onFault: fail }
+  return { ...Object.fromEntries(numbers), dataDir, socket, port, onFault: fail }
 }
 
 function fail(error: unknown): never {

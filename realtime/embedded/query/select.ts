@@ -129,6 +129,18 @@ function sortedRows(
   }
 }
 
+/** Visits all rows, in portions between which others have a turn. */
+export async function eachRow(rows: SelectedRows, visit: (row: StoredRow) => void): Promise<void> {
+  for (let row = rows.next(); row; row = rows.next()) {
+    if (row !== pause) {
+      visit(row)
+      continue
+    }
+    rows.pause()
+    await pace.rest()
+  }
+}
+
 /** The documents of a selection, projected if there is a projection. */
 export function projectedSource(
   rows: SelectedRows,

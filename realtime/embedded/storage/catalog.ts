@@ -182,14 +182,6 @@ export class Catalog {
     collection.dropped = true
     this.#collections.delete(keyOf(collection.db, collection.name))
   }
-
-  /** Renames a collection. A cursor that holds the old object finds nothing more in it. */
-  rename(collection: Collection, db: string, name: string): Collection {
-    checkNamespace(db, name)
-    this.#store.run('UPDATE collections SET db = ?, name = ? WHERE id = ?', db, name, collection.id)
-    this.#collections.delete(keyOf(collection.db, collection.name))
-    return this.#load(collection.id, db, name, collection.uuid.buffer, collection.options)
-  }
 }
 
 function toIndex(id: number, spec: IndexSpec, multikey: number, builtTo: number): Index {

@@ -87,20 +87,6 @@ export class DocumentWriter {
     this.atomically(() => this.#oplog.append('dropDatabase', db))
   }
 
-  rename(collection: Collection, db: string, name: string): void {
-    this.atomically(() => {
-      this.#catalog.rename(collection, db, name)
-      this.#oplog.append(
-        'rename',
-        collection.db,
-        collection.name,
-        collection.uuid,
-        null,
-        encode({ db, coll: name }),
-      )
-    })
-  }
-
   #log(op: OplogOperation, collection: Collection, id: unknown, body: Uint8Array | null): void {
     this.#oplog.append(
       op,
