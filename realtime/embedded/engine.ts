@@ -1,7 +1,5 @@
 // The database without its network side: everything that lives in one data directory, and the
 // housekeeping that removes what has expired.
-import { ObjectId } from 'bson'
-import { FailPoints } from './commands/fail-points.ts'
 import { Cursors } from './cursors/cursors.ts'
 import { isOutOfDiskSpace } from './errors.ts'
 import { Oplog } from './oplog/oplog.ts'
@@ -35,9 +33,6 @@ export class DatabaseEngine {
   readonly writer: DocumentWriter
   readonly retryableWrites: RetryableWrites
   readonly cursors = new Cursors()
-  readonly failPoints = new FailPoints()
-  /** Lets drivers notice that the server at an address has been restarted. */
-  readonly processId = new ObjectId()
   readonly startedAt = Date.now()
   /** Where the server listens, as `hello` says it: `host:port`, or the path of a socket. */
   address = ''
@@ -61,11 +56,11 @@ export class DatabaseEngine {
       maxBytes: settings.oplogMaxBytes,
     })
     this.#discarded = new DiscardedTables(this.store, () =>
-      this.#continueLater(() => this.#discard()),
+      this.#continueLater(() => this.#remove()),
     )
     this.catalog = new Catalog(this.store, this.#discarded)
     this.documents = new Documents(this.store, this.catalog)
-    this.writer = new DocumentWriter(this.store, this.catalog, this.documents, this.oplog)
+    this.writer = new DocumentWriter(this.catalog, this.documents, this.oplog)
     this.retryableWrites = new RetryableWrites(this.store)
     this.#erasures = new Erasures(this.store, this.oplog)
     const memory = new Memory(() => this.store.releaseMemory())
@@ -77,8 +72,7 @@ export class DatabaseEngine {
       every(settings.noopIntervalMs, () => this.oplog.appendNoopForWaiting()),
       every(MEMORY_CHECK_MS, () => memory.relieve()),
     ])
-    if (this.#erasures.isPending) this.#continueLater(() => this.#erase())
-    this.#continueLater(() => this.#discard())
+    this.#continueLater(() => this.#remove())
   }
 
   /** The collection; it is created if it doesn't exist. */
@@ -98,17 +92,14 @@ export class DatabaseEngine {
    * before the files are closed.
    */
   eraseDeleted(): void {
-    if (!this.#erasures.isPending) this.#continueLater(() => this.#erase(), ERASURE_DELAY_MS)
+    if (!this.#erasures.isPending) this.#continueLater(() => this.#remove(), ERASURE_DELAY_MS)
     this.#erasures.request()
   }
 
-  #erase(): void {
-    const isBehind = this.#erasures.isPending && this.#discarded.advance()
-    if (isBehind || this.#erasures.advance()) this.#continueLater(() => this.#erase())
-  }
-
-  #discard(): void {
-    if (this.#discarded.advance()) this.#continueLater(() => this.#discard())
+  /** Removes what was dropped, and then erases it. */
+  #remove(): void {
+    if (this.#discarded.advance() || this.#erasures.advance())
+      this.#continueLater(() => this.#remove())
   }
 
   /**
@@ -129,7 +120,7 @@ export class DatabaseEngine {
   #trim(): void {
     const now = Date.now()
     if (this.oplog.trim(now)) this.#continueLater(() => this.#trim())
-    this.#erase()
+    this.#remove()
     this.retryableWrites.expire(now)
     this.cursors.expire(now)
   }

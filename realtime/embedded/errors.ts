@@ -2,21 +2,15 @@
 // that a mongod gives, so that a driver reacts to it exactly as it would to the real server.
 import type { Plain } from './bson/encode.ts'
 
-/** Codes that MongoDB has named. Some are only sent by fail points (`configureFailPoint`). */
+/** The codes that are sent under MongoDB's name for them. */
 const codes = {
   InternalError: 1,
   BadValue: 2,
-  NoSuchKey: 4,
-  HostUnreachable: 6,
-  HostNotFound: 7,
   FailedToParse: 9,
-  UserNotFound: 11,
-  UnsupportedFormat: 12,
   Unauthorized: 13,
   TypeMismatch: 14,
   Overflow: 15,
   InvalidLength: 16,
-  AuthenticationFailed: 18,
   IllegalOperation: 20,
   NamespaceNotFound: 26,
   IndexNotFound: 27,
@@ -29,8 +23,6 @@ const codes = {
   NotSingleValueField: 54,
   EmptyFieldName: 56,
   CommandNotFound: 59,
-  StaleShardVersion: 63,
-  WriteConcernFailed: 64,
   ImmutableField: 66,
   CannotCreateIndex: 67,
   InvalidOptions: 72,
@@ -38,47 +30,27 @@ const codes = {
   UnknownReplWriteConcern: 79,
   IndexOptionsConflict: 85,
   IndexKeySpecsConflict: 86,
-  NetworkTimeout: 89,
   ShutdownInProgress: 91,
   UnsatisfiableWriteConcern: 100,
-  WriteConflict: 112,
-  FailedToSatisfyReadPreference: 133,
-  ReadConcernMajorityNotAvailableYet: 134,
-  CappedPositionLost: 136,
-  StaleEpoch: 150,
-  ConversionFailure: 241,
   InvalidPipelineOperator: 168,
   CannotIndexParallelArrays: 171,
   QueryPlanKilled: 175,
-  PrimarySteppedDown: 189,
   InvalidIndexSpecificationOption: 197,
-  InvalidUUID: 207,
   QueryFeatureNotAllowed: 224,
   TransactionTooOld: 225,
-  RetryChangeStream: 234,
   NotImplemented: 238,
   NoSuchTransaction: 251,
   InvalidResumeToken: 260,
-  ExceededTimeLimit: 262,
   OperationNotSupportedInTransaction: 263,
   ChangeStreamFatalError: 280,
   ChangeStreamHistoryLost: 286,
-  NoQueryExecutionPlans: 291,
   QueryExceededMemoryLimitNoDiskUseAllowed: 292,
   APIVersionError: 322,
   DataCorruptionDetected: 366,
-  ReauthenticationRequired: 391,
-  SocketException: 9001,
-  NotWritablePrimary: 10107,
   BSONObjectTooLarge: 10334,
   DuplicateKey: 11000,
   InterruptedAtShutdown: 11600,
-  Interrupted: 11601,
-  InterruptedDueToReplStateChange: 11602,
   CursorInUse: 12051,
-  StaleConfig: 13388,
-  NotPrimaryNoSecondaryOk: 13435,
-  NotPrimaryOrSecondary: 13436,
   OutOfDiskSpace: 14031,
 } as const
 
@@ -87,26 +59,18 @@ export type CodeName = keyof typeof codes
 
 /**
  * An error that a command answers with. `extra` is merged into the reply or the write error, for
- * example the `keyPattern` of a duplicate key. `labels` become the reply's `errorLabels`.
+ * example the `keyPattern` of a duplicate key.
  */
 export class ServerError extends Error {
   readonly code: number
   readonly codeName: string
   readonly extra: Plain
-  readonly labels: readonly string[]
 
-  constructor(
-    codeName: string,
-    code: number,
-    message: string,
-    extra: Plain = {},
-    labels: readonly string[] = [],
-  ) {
+  constructor(codeName: string, code: number, message: string, extra: Plain = {}) {
     super(message)
     this.code = code
     this.codeName = codeName
     this.extra = extra
-    this.labels = labels
   }
 }
 
@@ -122,10 +86,4 @@ export const isOutOfDiskSpace = (error: unknown): boolean =>
 /** Builds an error whose code MongoDB never named, so that it is called `Location<code>`. */
 export function locationRefusal(code: number, message: string): ServerError {
   return new ServerError(`Location${code}`, code, message)
-}
-
-/** MongoDB's name of a code; `Location<code>` if it has none. */
-export function codeNameOf(code: number): string {
-  const found = Object.entries(codes).find(([, value]) => value === code)
-  return found ? found[0] : `Location${code}`
 }

@@ -6,6 +6,7 @@
 //     writes: storage/document-writer -> documents + oplog -> storage/sqlite-store
 //   the reply waits in the store for the next commit (onDurable) -> wire/connection -> socket
 //   the commit publishes the new oplog entries -> change streams that wait for them
+import { once } from 'node:events'
 import { rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { DatabaseEngine } from './engine.ts'
@@ -21,8 +22,11 @@ export type Address = { path: string } | { port: number }
 
 /** A running server. */
 export interface RunningServer {
-  /** The port, if it listens at one. */
-  readonly port: number | undefined
+  /**
+   * The connection string. It names no database; a database's name goes between the last `/` and
+   * the `?`.
+   */
+  readonly url: string
   /** May be called more than once. */
   stop(): Promise<void>
 }
@@ -51,7 +55,11 @@ export async function runServer(
     serveConnection(socket, engine, stopping.signal)
   })
   try {
-    await listen(server, address)
+    // A killed server leaves the file of its socket behind. No other server can be using it: this
+    // one holds the data directory.
+    if ('path' in address) rmSync(address.path, { force: true })
+    server.listen('path' in address ? address : { ...address, host: '127.0.0.1' })
+    await once(server, 'listening')
   } catch (error) {
     engine.close()
     throw error
@@ -60,26 +68,14 @@ export async function runServer(
   const bound = server.address()
   engine.address = typeof bound === 'string' ? bound : `127.0.0.1:${bound!.port}`
   writeFileSync(addressFile(dataDir), engine.address, { mode: 0o600 })
+  const host = typeof bound === 'string' ? encodeURIComponent(bound) : engine.address
   return {
-    port: typeof bound === 'object' && bound !== null ? bound.port : undefined,
+    url: `mongodb://${host}/?directConnection=true`,
     stop: () => {
       rmSync(addressFile(dataDir), { force: true })
       return (stopped ??= shutDown(server, sockets, engine, stopping))
     },
   }
-}
-
-function listen(server: Server, address: Address): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(
-      'path' in address ? { path: address.path } : { port: address.port, host: '127.0.0.1' },
-      () => {
-        server.off('error', reject)
-        resolve()
-      },
-    )
-  })
 }
 
 async function shutDown(

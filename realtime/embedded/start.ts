@@ -5,10 +5,9 @@ import nodeModule from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { connectionString } from './connection-string.ts'
 import { checkNodeVersion } from './node-version.ts'
 import { defaultSettings, type ServerSettings } from './settings.ts'
-import type { WorkerData, WorkerMessage } from './worker.ts'
+import type { WorkerData } from './worker.ts'
 
 /** What `startEmbedded` is given. Settings that are left out have the defaults of a mongod. */
 export interface EmbeddedOptions extends Partial<ServerSettings> {
@@ -17,6 +16,13 @@ export interface EmbeddedOptions extends Partial<ServerSettings> {
    * whatever process.
    */
   readonly dataDir: string
+  /** Port of 127.0.0.1 to listen at; 0: any free port. */
+  readonly port?: number | undefined
+  /**
+   * Path of a unix socket to listen at, which ends in `.sock`. Without a path and without a port it
+   * is a new socket that only the present user can open.
+   */
+  readonly socket?: string | undefined
   /**
    * Called once if the running server breaks (a full disk, an I/O error). It has stopped answering
    * by then, and nothing that it had not acknowledged is certain to be stored.
@@ -27,9 +33,9 @@ export interface EmbeddedOptions extends Partial<ServerSettings> {
 /** A running database. */
 export interface Embedded {
   /**
-   * The connection string, `mongodb://<percent-encoded socket>/?directConnection=true`. It names no
-   * database: name one with `client.db(name)`, or put the name between the last `/` and the `?`, as
-   * in `` url.replace('/?', `/${name}?`) ``.
+   * The connection string, such as `mongodb://<percent-encoded socket>/?directConnection=true`. It
+   * names no database: name one with `client.db(name)`, or put the name between the last `/` and
+   * the `?`, as in `` url.replace('/?', `/${name}?`) ``.
    */
   readonly url: string
   /**
@@ -48,53 +54,46 @@ export interface Embedded {
  */
 export async function startEmbedded({
   dataDir,
+  port,
+  socket,
   onFault,
   ...settings
 }: EmbeddedOptions): Promise<Embedded> {
   checkNodeVersion()
+  // Drivers tell the path of a socket from the name of a host by its ending.
+  if (socket !== undefined && !socket.endsWith('.sock'))
+    throw new Error('The path of a socket has to end in .sock')
   // The name of a unix socket has at most 107 bytes, and the path of the data directory may be
   // longer.
-  const socketDir = await mkdtemp(join(tmpdir(), 'embedded-mongo-'))
-  const socketPath = join(socketDir, 'db.sock')
+  const needsFolder = port === undefined && socket === undefined
+  const folder = needsFolder ? await mkdtemp(join(tmpdir(), 'embedded-mongo-')) : undefined
   const workerData: WorkerData = {
     dataDir,
-    socketPath,
+    address: port === undefined ? { path: socket ?? join(folder!, 'db.sock') } : { port },
     settings: { ...defaultSettings, ...settings },
     compileCache: compileCacheFolder(),
   }
   const worker = new Worker(workerUrl(), { workerData })
-  const removeSocketDir = (): Promise<void> => rm(socketDir, { recursive: true, force: true })
-  try {
-    await untilReady(worker)
-  } catch (error) {
-    await worker.terminate()
-    await removeSocketDir()
-    throw error
-  }
-  let stopped: Promise<void> | undefined
+  let failure: Error | undefined
+  worker.once('error', (error: Error) => (failure = error))
+  const ready = new Promise<string>((resolve) => worker.once('message', resolve))
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
-  let isReported = false
-  const report = (error: Error): void => {
-    if (stopped || isReported) return
-    isReported = true
-    onFault?.(error)
-  }
-  worker.on('error', report)
-  worker.on('exit', () => report(new Error('The thread of the database has ended.')))
-  worker.on('message', (message: WorkerMessage) => {
-    if (message.type === 'fault') report(new Error(message.message))
-  })
-  const stop = async (): Promise<void> => {
-    let failure: string | undefined
-    worker.on('message', (message: WorkerMessage) => {
-      if (message.type === 'fault') failure = message.message
-    })
-    worker.postMessage('stop')
+  const ended = async (): Promise<void> => {
     await exited
-    await removeSocketDir()
-    if (failure !== undefined) throw new Error(failure)
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true })
+    if (failure) throw failure
   }
-  return { url: connectionString(socketPath), stop: () => (stopped ??= stop()) }
+  const url = await Promise.race([ready, ended()])
+  if (url === undefined) throw new Error('The database stopped while it was starting.')
+  let stopped: Promise<void> | undefined
+  worker.once('exit', () => {
+    if (!stopped) onFault?.(failure ?? new Error('The thread of the database has ended.'))
+  })
+  const stop = (): Promise<void> => {
+    worker.postMessage('stop')
+    return ended()
+  }
+  return { url, stop: () => (stopped ??= stop()) }
 }
 
 /** Node's own folder of compiled code is in a folder that was chosen for it. */
@@ -108,19 +107,4 @@ function compileCacheFolder(): string | undefined {
 function workerUrl(): URL {
   const source = new URL('./worker.ts', import.meta.url)
   return import.meta.url.endsWith('.ts') ? source : new URL(source.href.replace(/\.ts$/, '.js'))
-}
-
-function untilReady(worker: Worker): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const ended = () => reject(new Error('The database stopped while it was starting.'))
-    worker.once('error', reject)
-    worker.once('exit', ended)
-    worker.once('message', (message: WorkerMessage) => {
-      worker.off('error', reject)
-      worker.off('exit', ended)
-      if (message.type === 'ready') return resolve()
-      if (message.type === 'fault') return reject(new Error(message.message))
-      ended()
-    })
-  })
 }

@@ -31,7 +31,6 @@ const comparison = fc.oneof(
   fc.record({ $size: fc.nat(2) }),
   fc.record({ $all: fc.array(value, { maxLength: 2 }) }),
   fc.record({ $type: fc.constantFrom('number', 'string', 'null', 'bool', 'object', 'array') }),
-  fc.record({ $mod: fc.tuple(fc.constantFrom(2, 3), fc.constantFrom(0, 1, -1)) }),
 )
 const condition = fc.oneof(
   { weight: 4, arbitrary: comparison },
@@ -200,10 +199,6 @@ function holds(found: readonly Leaf[], operator: string, operand: unknown): bool
       return found.some(({ value: one }) => Array.isArray(one) && one.length === operand)
     case '$type':
       return all.some((one) => one !== missing && typeName(one) === operand)
-    case '$mod':
-      return all.some(
-        (one) => typeof one === 'number' && Math.trunc(one) % (list[0] as number) === list[1],
-      )
     case '$elemMatch':
       return found.some(
         ({ value: one }) =>

@@ -145,6 +145,31 @@ describe('queries', () => {
     expect(await scan({ filter: { other: 1 } })).toMatchObject({ stage: 'COLLSCAN' })
   })
 
+  test('use a partial or sparse index if they say themselves what it is limited to', async () => {
+    const items = freshCollection()
+    const { collectionName: name } = items
+    const limits: Document[] = [
+      { open: true },
+      { data: { $exists: true } },
+      { deleted: { $type: 'date' } },
+      { size: { $gt: 5 } },
+    ]
+    for (const [n, partialFilterExpression] of limits.entries())
+      await items.createIndex({ at: n === 0 ? 1 : -1, [`f${n}`]: 1 }, { partialFilterExpression })
+    await items.createIndex({ sid: 1 }, { sparse: true })
+    const stageOf = async (filter: Document) =>
+      ((await winningPlan(name, { filter })) as { stage: string }).stage
+    for (const limit of limits) {
+      const [field] = Object.keys(limit)
+      expect(await stageOf({ at: { $gt: 1 }, ...limit }), field).toBe('IXSCAN')
+      expect(await stageOf({ at: { $gt: 1 }, [field!]: { $ne: 3 } }), field).toBe('COLLSCAN')
+    }
+    expect(await stageOf({ at: 1, data: 'x' })).toBe('IXSCAN')
+    expect(await stageOf({ at: 1, data: null })).toBe('COLLSCAN')
+    expect(await stageOf({ sid: 'x' })).toBe('IXSCAN')
+    expect(await stageOf({ sid: { $in: ['x', null] } })).toBe('COLLSCAN')
+  })
+
   test('find the next smaller _id among 30,000 without scanning the rest', async () => {
     const items = freshCollection()
     for (let page = 0; page < 10; page++) {

@@ -32,8 +32,6 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     listed,
     fc.record({ $each: fc.array(scalar, { maxLength: 3 }), $slice: fc.constantFrom(2, -2) }),
   ),
-  fc.tuple(fc.constant('$pop'), listed, fc.constantFrom(1, -1)),
-  fc.tuple(fc.constant('$pullAll'), listed, fc.array(scalar, { maxLength: 2 })),
 )
 const update = fc.uniqueArray(step, { minLength: 1, maxLength: 4, selector: ([, path]) => path })
 
@@ -82,11 +80,7 @@ function holder(doc: Document, path: string, make: boolean): [Document | undefin
 const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b)
 
 function apply(doc: Document, operator: string, path: string, operand: unknown): void {
-  const [object, name] = holder(
-    doc,
-    path,
-    !['$unset', '$pull', '$pullAll', '$pop'].includes(operator),
-  )
+  const [object, name] = holder(doc, path, !['$unset', '$pull'].includes(operator))
   if (!object) return
   const before: unknown = object[name]
   const list = (before ?? []) as unknown[]
@@ -122,14 +116,6 @@ function apply(doc: Document, operator: string, path: string, operand: unknown):
     case '$pull':
       if (before) object[name] = list.filter((element) => !same(element, operand))
       break
-    case '$pullAll':
-      if (before)
-        object[name] = list.filter(
-          (element) => !(operand as unknown[]).some((value) => same(element, value)),
-        )
-      break
-    case '$pop':
-      if (before) object[name] = operand === 1 ? list.slice(0, -1) : list.slice(1)
   }
 }
 

@@ -1,6 +1,6 @@
 // Each update operator: what it changes, what it refuses, and that it modifies nothing if nothing
 // would change.
-import { Double, Int32, Long, Timestamp, type Document } from 'mongodb'
+import { Double, Int32, Long, type Document } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openDatabase, type TestDatabase } from './database.ts'
 
@@ -55,16 +55,10 @@ const cases: [string, Document, Document | Document[], Document, Document?][] = 
     { a: null, b: 'text' },
   ],
   [
-    '$push with $each, $sort and $slice',
+    '$push with $each and $slice',
     { a: [5, 1] },
-    { $push: { a: { $each: [4, 2], $sort: -1, $slice: 3 } } },
-    { a: [5, 4, 2] },
-  ],
-  [
-    '$push at a position',
-    { a: [1, 2] },
-    { $push: { a: { $each: [9], $position: 1 } } },
-    { a: [1, 9, 2] },
+    { $push: { a: { $each: [4, 2], $slice: -3 } } },
+    { a: [1, 4, 2] },
   ],
   [
     '$addToSet adds only new elements',
@@ -91,28 +85,6 @@ const cases: [string, Document, Document | Document[], Document, Document?][] = 
     { $pull: { a: { x: 1 } } },
     { a: [{ x: 2 }] },
   ],
-  ['$pullAll', { a: [1, 2, 3, 2] }, { $pullAll: { a: [2, 3] } }, { a: [1] }],
-  [
-    '$pop removes from either end',
-    { a: [1, 2, 3], b: [1, 2, 3] },
-    { $pop: { a: 1, b: -1 } },
-    { a: [1, 2], b: [2, 3] },
-  ],
-  [
-    '$ changes the element that matched',
-    { a: [1, 5, 5] },
-    { $set: { 'a.$': 0 } },
-    { a: [1, 0, 5] },
-    { filter: { a: 5 } },
-  ],
-  [
-    '$ finds the element by $elemMatch',
-    { a: [{ k: 1 }, { k: 2 }] },
-    { $set: { 'a.$.v': 9 } },
-    { a: [{ k: 1 }, { k: 2, v: 9 }] },
-    { filter: { a: { $elemMatch: { k: 2 } } } },
-  ],
-  ['$[] changes every element', { a: [1, 2] }, { $inc: { 'a.$[]': 10 } }, { a: [11, 12] }],
   [
     '$setOnInsert doesn’t change an existing document',
     { a: 1 },
@@ -122,8 +94,8 @@ const cases: [string, Document, Document | Document[], Document, Document?][] = 
   [
     'a pipeline computes from the document',
     { a: 2, b: 3 },
-    [{ $set: { c: { $multiply: ['$a', '$b'] } } }, { $unset: 'a' }],
-    { b: 3, c: 6 },
+    [{ $set: { c: { $add: ['$a', '$b'] } } }, { $unset: 'a' }],
+    { b: 3, c: 5 },
   ],
   [
     'a pipeline copies values unchanged',
@@ -160,12 +132,10 @@ describe('numbers', () => {
 })
 
 describe('the time is the server’s', () => {
-  test('in $currentDate and as $$NOW', async () => {
+  test('as $$NOW', async () => {
     const before = Date.now()
-    const after = await updated({}, { $currentDate: { a: true, b: { $type: 'timestamp' } } })
     const piped = await updated({}, [{ $set: { at: '$$NOW', later: { $add: ['$$NOW', 1000] } } }])
-    expect(after.a.getTime()).toBeGreaterThanOrEqual(before)
-    expect(after.b).toBeInstanceOf(Timestamp)
+    expect(piped.at.getTime()).toBeGreaterThanOrEqual(before)
     expect(piped.later.getTime() - piped.at.getTime()).toBe(1000)
   })
 })
@@ -179,8 +149,6 @@ describe('refusals', () => {
     ['$inc by a string', 14, {}, { $inc: { a: 'x' as never } }],
     ['$push onto a number', 2, { a: 1 }, { $push: { a: 1 } }],
     ['a path through a number', 28, { a: 1 }, { $set: { 'a.b': 1 } }],
-    ['$ without a match', 2, { a: [1] }, { $set: { 'a.$': 1 } }],
-    ['a name without an array filter', 2, { a: [1] }, { $set: { 'a.$[x]': 1 } }],
     ['array filters', 238, { a: [1] }, { $set: { 'a.$[x]': 1 } }, { arrayFilters: [{ x: 1 }] }],
     ['an empty field name', 56, {}, { $set: { 'a..b': 1 } }],
   ]

@@ -1,7 +1,6 @@
 // A worker: a server whose thread notes its longest turn. A turn is counted in CPU time, because
 // other programs of a busy machine lengthen the clock's.
 import { parentPort, workerData } from 'node:worker_threads'
-import { connectionString } from '../../realtime/embedded/connection-string.ts'
 import { runServer } from '../../realtime/embedded/server.ts'
 import { defaultSettings } from '../../realtime/embedded/settings.ts'
 
@@ -42,4 +41,4 @@ parentPort!.on('message', (message: 'work' | 'stop') => {
   watched = false
   void server.stop().then(() => parentPort!.close())
 })
-parentPort!.postMessage(connectionString(path))
+parentPort!.postMessage(server.url)

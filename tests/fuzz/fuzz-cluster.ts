@@ -9,6 +9,7 @@ import { gatewaySettings } from '../../realtime/gateway/settings.ts'
 import { addressOf, freshDatabase, throughAddress, withDatabase } from '../harness/database.ts'
 import { startEmbeddedProcess, type EmbeddedProcess } from '../harness/embedded-process.ts'
 import { eventually } from '../harness/eventually.ts'
+import { FailingWire } from '../harness/failing-wire.ts'
 import { freePort } from '../harness/free-port.ts'
 import { spawnNode, startNode, type NodeProcess, type TestNode } from '../harness/node.ts'
 import { Wire } from '../harness/wire.ts'
@@ -79,9 +80,11 @@ export class FuzzCluster implements AsyncDisposable {
 
   async #start({ inProcessNodes, processNodes, redis = false }: FuzzClusterOptions): Promise<void> {
     this.#acceptsFaults = processNodes > 0
-    const url = this.#acceptsFaults
+    const database = this.#acceptsFaults
       ? await this.#ownDatabase()
       : this.#stack.use(freshDatabase()).url
+    const failing = this.#stack.use(await FailingWire.to(database))
+    const url = throughAddress(database, failing.address)
     this.#wire = this.#stack.use(await Wire.to(addressOf(url)))
     this.#client = this.#stack.use(new MongoClient(url))
     this.#nodes = { url: throughAddress(url, this.#wire.address) }
@@ -186,14 +189,11 @@ export class FuzzCluster implements AsyncDisposable {
     await tails.updateMany({ _id: /^tail:/ }, { $set: { token: { _data: '8200' } } })
   }
 
-  /**
-   * Makes the next read of each tail fail with a lost history. A server without fail points drops
-   * the connections instead.
-   */
+  /** Makes the next read of each tail fail with a lost history. */
   async #failTails(): Promise<void> {
     const data = { failCommands: ['getMore'], errorCode: 286 }
     const times = this.#redis ? 1 : this.urls.length
-    await this.#failPoint({ times }, data).catch(() => this.#wire.drop())
+    await this.#failPoint({ times }, data)
   }
 
   async #failPoint(mode: object | 'off', data?: object): Promise<void> {
@@ -230,7 +230,7 @@ export class FuzzCluster implements AsyncDisposable {
   async recover(): Promise<void> {
     if (!this.#acceptsFaults) return
     await this.#redis?.recover()
-    await this.#failPoint('off').catch(() => undefined)
+    await this.#failPoint('off')
     for (const url of this.urls)
       await eventually(async () => (await fetch(`${url}/readyz`)).status === 200, {
         within: 15_000,

@@ -11,7 +11,7 @@ export interface EmbeddedProcess extends AsyncDisposable {
 }
 
 /**
- * Starts the database on `dataDir` with fail points enabled (`configureFailPoint`). `args` are
+ * Starts the database on `dataDir`. `args` are
  * added to its command line: with `--port 0` it listens at a port, so that a wire can be put in
  * front of it. Rejects with the program's output if it ends before it is ready.
  */
@@ -21,7 +21,7 @@ export async function startEmbeddedProcess(
 ): Promise<EmbeddedProcess> {
   const owned = await startProcess({
     command: process.execPath,
-    args: [programPath('embedded-mongo'), '--data-dir', dataDir, '--test-commands', ...args],
+    args: [programPath('embedded-mongo'), '--data-dir', dataDir, ...args],
   })
   const line = await owned.line(/^\{.*"url"/, { within: 90_000 })
   const { url } = JSON.parse(line) as { url: string }

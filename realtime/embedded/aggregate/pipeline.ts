@@ -10,8 +10,7 @@ import type { StoredData } from '../plan/scanner.ts'
 import { parseFilter, type Filter } from '../query/filter.ts'
 import { select, type SelectedRows, type Selection } from '../query/select.ts'
 import type { Collection } from '../storage/catalog.ts'
-import type { Flow, StreamStage } from './flow.ts'
-import { compileStage, countOf, matchOf, sortOf } from './stream-stages.ts'
+import { compileStage, countOf, matchOf, sortOf, type Flow, type StreamStage } from './stages.ts'
 
 /** A parsed pipeline: the selection that its front asks for, and the remaining stages. */
 export interface Pipeline {

@@ -1,10 +1,11 @@
 // MongoDB's total order of BSON values as bytes: two values compare as their keys do byte by byte.
 // Indexes, sorts and comparisons all use this one encoding, so an index scan and a collection scan
 // can never disagree.
-import type { Binary, BSONRegExp, Decimal128, Double, Int32, Long, ObjectId, Timestamp } from 'bson'
+import type { Binary, BSONRegExp, Double, Int32, Long, ObjectId, Timestamp } from 'bson'
 import { ByteWriter } from './byte-writer.ts'
+import { refusal } from '../errors.ts'
 import { FarDate, type DeprecatedValue, type Doc } from './doc.ts'
-import { decimalKey, longKey, numberKey } from './number-key.ts'
+import { longKey, numberKey } from './number-key.ts'
 import { bsonTypes, typeOf, type TypeName } from './type-of.ts'
 
 /** Stands in an index for an empty array, which MongoDB sorts below null. */
@@ -15,7 +16,7 @@ export const emptyArray = Symbol('empty array')
  * only values of the same bracket.
  */
 export function bracketOf(value: unknown): number {
-  return bsonTypes[value === emptyArray ? 'undefined' : typeOf(value)][1]
+  return bsonTypes[typeOf(value)][1]
 }
 
 const key = new ByteWriter()
@@ -35,7 +36,7 @@ function writeText(text: string): void {
 }
 
 function writeValue(value: unknown): void {
-  const type = value === emptyArray ? 'undefined' : typeOf(value)
+  const type = typeOf(value)
   key.byte(bsonTypes[type][1])
   writePayload(type, value)
 }
@@ -48,7 +49,7 @@ function writePayload(type: TypeName, value: unknown): void {
     case 'long':
       return key.raw(longKey(typeof value === 'bigint' ? value : (value as Long).toBigInt()))
     case 'decimal':
-      return key.raw(decimalKey(value as Decimal128))
+      throw refusal('NotImplemented', 'the order of decimals is not supported')
     case 'string':
       return writeText(value as string)
     case 'symbol':
@@ -72,7 +73,8 @@ function writePayload(type: TypeName, value: unknown): void {
     case 'timestamp':
       return key.ordered((value as Timestamp).toBigInt())
     case 'regex':
-      return writeRegex(value as BSONRegExp)
+      writeText((value as BSONRegExp).pattern)
+      return writeText((value as BSONRegExp).options)
     default:
   }
 }
@@ -103,11 +105,6 @@ function writeBinary(value: Binary): void {
   head.writeUInt32BE(bytes.length)
   key.raw(head)
   key.raw(bytes)
-}
-
-function writeRegex(value: BSONRegExp): void {
-  writeText(value.pattern)
-  writeText(value.options)
 }
 
 /**
@@ -148,26 +145,10 @@ export function inverted(given: Buffer): Buffer {
 /** MongoDB's order of two values: negative, 0 or positive. A missing value equals null. */
 export function compareValues(a: unknown, b: unknown): number {
   if (a === b) return 0
-  if (typeof a === 'string' && typeof b === 'string') return compareText(a, b)
+  if (typeof a === 'string' && typeof b === 'string')
+    return Buffer.compare(Buffer.from(a), Buffer.from(b))
   const bracket = bracketOf(a) - bracketOf(b)
   return bracket !== 0 ? bracket : Buffer.compare(keyOf(a), keyOf(b))
-}
-
-/**
- * The UTF-8 order of two different strings. It is the UTF-16 order, except that surrogates sort
- * above all other code units.
- */
-function compareText(a: string, b: string): number {
-  const length = Math.min(a.length, b.length)
-  for (let at = 0; at < length; at++) {
-    const x = a.charCodeAt(at)
-    const y = b.charCodeAt(at)
-    if (x === y) continue
-    const xHigh = x >= 0xd800 && x <= 0xdfff
-    const yHigh = y >= 0xd800 && y <= 0xdfff
-    return xHigh === yHigh ? x - y : xHigh ? 1 : -1
-  }
-  return a.length - b.length
 }
 
 /** Whether two values are equal to a query: 1 equals 1.0, but {a, b} differs from {b, a}. */
@@ -175,13 +156,10 @@ export function sameValue(a: unknown, b: unknown): boolean {
   return compareValues(a, b) === 0
 }
 
-/** The smallest byte string above all that start with `prefix`; undefined if there is none. */
-export function afterPrefix(prefix: Buffer): Buffer | undefined {
-  for (let at = prefix.length - 1; at >= 0; at--) {
-    if (prefix[at] === 0xff) continue
-    const next = Buffer.from(prefix.subarray(0, at + 1))
-    next[at]!++
-    return next
-  }
-  return undefined
+/** The smallest bytes above all that start with `prefix`. No key begins with the byte 0xff. */
+export function afterPrefix(prefix: Buffer): Buffer {
+  const at = prefix.findLastIndex((byte) => byte !== 0xff)
+  const next = Buffer.from(prefix.subarray(0, at + 1))
+  next[at]!++
+  return next
 }

@@ -1,4 +1,4 @@
-// The sum of numbers as MongoDB's `$sum`, `$avg` and `$add` make it: doubles are added with twice
+// The sum of numbers as MongoDB's `$sum` and `$add` make it: doubles are added with twice
 // their precision, and the widest type among the numbers is the type of the sum.
 import { Double } from 'bson'
 import { isNumeric, numberTypes, toBigInt, toNumber, wholeOf } from './numbers.ts'
@@ -8,12 +8,10 @@ export class Sum {
   #whole = 0n
   #double = 0
   #rest = 0
-  #count = 0
   #types = new Set<string>()
 
   add(value: unknown): void {
     if (!isNumeric(value)) return
-    this.#count++
     const [type] = numberTypes([value])
     this.#types.add(type!)
     if (type === 'double') return this.#addDouble(toNumber(value)!)
@@ -41,10 +39,5 @@ export class Sum {
     const isWhole = !this.#types.has('double')
     const exact = isWhole ? wholeOf(this.#whole, this.#types.has('long')) : undefined
     return exact ?? new Double(this.#doubleTotal)
-  }
-
-  /** The average; null if nothing was added. */
-  get average(): unknown {
-    return this.#count === 0 ? null : new Double(this.#doubleTotal / this.#count)
   }
 }

@@ -1,13 +1,17 @@
 // Backups: a file with everything, made while a server runs, and put back in place of the data.
-import { copyFileSync, existsSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { Doc } from '../bson/doc.ts'
 import { encode } from '../bson/encode.ts'
-import { addressFile, backupFile, DamagedData, dataFile, isDamage } from '../storage/data-files.ts'
-import { heldByAnother, SqliteStore } from '../storage/sqlite-store.ts'
+import {
+  addressFile,
+  checkDataFiles,
+  dataFile,
+  isDamage,
+  openForReading,
+} from '../storage/data-files.ts'
 import { FrameReader } from '../wire/frame-reader.ts'
 import { replaceData } from './replace-data.ts'
-import { openForReading } from './stored-collections.ts'
 import { verifyData } from './verify.ts'
 
 /**
@@ -17,26 +21,17 @@ import { verifyData } from './verify.ts'
 export async function backupData(dataDir: string, file: string): Promise<void> {
   if (existsSync(file)) throw new Error(`${file} exists. Name a file that doesn't exist yet.`)
   if (!existsSync(dataFile(dataDir))) throw new Error(`There are no data in ${dataDir}.`)
-  const made = (await askServer(dataDir)) ?? (await copyOffline(dataDir))
+  const copy = await askServer(dataDir)
+  if (copy === undefined) checkDataFiles(dataDir)
+  const db = openForReading(copy ?? dataFile(dataDir))
   try {
-    renameSync(made, file)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error
-    copyFileSync(made, file)
+    // The file is made of what is stored, so that nothing is in it that was deleted.
+    db.prepare('VACUUM INTO ?').run(file)
   } finally {
-    rmSync(made, { force: true })
+    db.close()
+    if (copy !== undefined)
+      for (const end of ['', '-wal', '-shm']) rmSync(`${copy}${end}`, { force: true })
   }
-}
-
-async function copyOffline(dataDir: string): Promise<string> {
-  const made = backupFile(dataDir)
-  const store = new SqliteStore(dataDir, () => undefined)
-  try {
-    await store.backup(made)
-  } finally {
-    store.close()
-  }
-  return made
 }
 
 /** The error code of a server that doesn't know `backup`, such as a mongod at the same address. */
@@ -86,18 +81,11 @@ export function restoreData(dataDir: string, file: string): string | undefined {
   const { faults } = verifyData(file)
   if (faults.length > 0)
     throw new Error(`The backup ${file} is damaged: ${faults[0]}. Take another one.`)
-  if (existsSync(dataFile(dataDir))) checkUnused(dataDir)
-  return replaceData(dataDir, file)
-}
-
-function checkUnused(dataDir: string): void {
   try {
-    const db = openForReading(dataFile(dataDir))
-    db.prepare('SELECT count(*) FROM sqlite_schema').get()
-    db.close()
+    if (existsSync(dataFile(dataDir))) openForReading(dataFile(dataDir)).close()
   } catch (error) {
-    if (/locked|busy/i.test(String(error))) throw heldByAnother(dataDir)
     // Damaged data mustn't prevent a restore: they are the reason for it.
-    if (!isDamage(error) && !(error instanceof DamagedData)) throw error
+    if (!isDamage(error)) throw error
   }
+  return replaceData(dataDir, file)
 }

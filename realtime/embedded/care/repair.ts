@@ -6,11 +6,16 @@ import { Doc } from '../bson/doc.ts'
 import { DatabaseEngine } from '../engine.ts'
 import { pace } from '../pace.ts'
 import { defaultSettings } from '../settings.ts'
-import { checksumOf } from '../storage/checksum.ts'
-import { dataFile, DamagedData, isDamage, readMark } from '../storage/data-files.ts'
-import { heldByAnother } from '../storage/sqlite-store.ts'
+import {
+  dataFile,
+  DamagedData,
+  DataInUse,
+  isDamage,
+  openForReading,
+  readMark,
+} from '../storage/data-files.ts'
 import { replaceData } from './replace-data.ts'
-import { openForReading, storedCollections, storedRows } from './stored-collections.ts'
+import { storedCollections, storedRows } from './stored-collections.ts'
 
 /** What a repair has kept and what is lost. */
 export interface Repair {
@@ -36,7 +41,7 @@ export async function repairData(dataDir: string): Promise<Repair> {
     let documents: number
     try {
       documents = await copyDocuments(source, engine, lost)
-      copyHistory(source, engine, markOf(dataDir, lost), lost)
+      beginHistory(source, engine, markOf(dataDir, lost), lost)
     } finally {
       engine.close()
       source.close()
@@ -53,7 +58,7 @@ function openDamaged(dataDir: string): DatabaseSync {
     storedCollections(db)
     return db
   } catch (error) {
-    if (/locked|busy/i.test(String(error))) throw heldByAnother(dataDir)
+    if (error instanceof DataInUse) throw error
     throw new DamagedData(dataDir, 'nothing in them can be read, so only a backup can help')
   }
 }
@@ -82,7 +87,6 @@ async function copyDocuments(
         engine.catalog.finishIndex(engine.catalog.addIndex(collection, spec))
     for (const { row, bytes } of storedRows(source, stored)) {
       if (bytes) {
-        collection.nextRow = row
         try {
           engine.writer.atomically(() =>
             engine.documents.insert(collection, Doc.read(bytes), bytes),
@@ -100,44 +104,25 @@ async function copyDocuments(
   return documents
 }
 
-/** Copies the oplog and the outcomes of retryable writes. */
-function copyHistory(
+/** Lets change streams start anew, at a time beyond all that clients may have seen. */
+function beginHistory(
   source: DatabaseSync,
   { store, oplog }: DatabaseEngine,
   mark: number,
   lost: string[],
 ): void {
-  let last = 0
+  const last = lastTime(source)
+  if (last < mark) lost.push('the last acknowledged writes, which are missing at the end')
   store.run('DELETE FROM oplog')
+  oplog.clock.advanceTo(Math.max(last, mark))
+  oplog.append('n')
+}
+
+function lastTime(source: DatabaseSync): number {
   try {
-    for (const entry of source.prepare('SELECT * FROM oplog ORDER BY ts').iterate()) {
-      const { ts, wall, total, op, db, coll, uuid, key, body, crc } = entry
-      if (body !== null && checksumOf(body as Uint8Array) !== crc) {
-        lost.push(`an entry of the oplog: change streams that haven't seen it can't resume`)
-        store.run('DELETE FROM oplog')
-        continue
-      }
-      const cells = [ts, wall, total, op, db, coll, uuid, key, body, crc]
-      store.run(
-        'INSERT INTO oplog VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-        ...cells.map((cell) => cell ?? null),
-      )
-      last = Number(ts)
-    }
-    for (const { id, txn, at, results } of source.prepare('SELECT * FROM sessions').iterate())
-      store.run(
-        'INSERT INTO sessions VALUES (?, ?, ?, ?)',
-        id ?? null,
-        txn ?? null,
-        at ?? null,
-        results ?? null,
-      )
+    return Number(source.prepare('SELECT max(ts) AS ts FROM oplog').get()?.ts ?? 0)
   } catch (error) {
     if (!isDamage(error)) throw error
-    lost.push('the rest of the oplog: change streams may have to start anew')
+    return 0
   }
-  if (last < mark) lost.push('the last acknowledged writes, which are missing at the end')
-  // New positions must be beyond all that clients may have seen.
-  oplog.clock.advanceTo(Math.max(last, mark))
-  oplog.append('n', '', '', null, null, null)
 }

@@ -11,8 +11,7 @@ import {
   renameSync,
 } from 'node:fs'
 import { basename, join } from 'node:path'
-import { dataFile, Mark, markFile } from '../storage/data-files.ts'
-import { openForReading } from './stored-collections.ts'
+import { dataFile, Mark, markFile, openForReading } from '../storage/data-files.ts'
 
 /**
  * Replaces the data of a directory by a copy of `file`. Returns the folder to which the former data

@@ -2,9 +2,8 @@
 // longer than a page is in several places of the file, so a search of the file's bytes may miss it.
 import { existsSync } from 'node:fs'
 import { Doc } from '../bson/doc.ts'
-import { dataFile, isDamage } from '../storage/data-files.ts'
-import { heldByAnother } from '../storage/sqlite-store.ts'
-import { openForReading, storedCollections } from './stored-collections.ts'
+import { dataFile, isDamage, openForReading } from '../storage/data-files.ts'
+import { storedCollections } from './stored-collections.ts'
 
 /** A table of the file, and every text or bytes in it. */
 export interface SearchableTable {
@@ -50,7 +49,6 @@ export function openTables(dataDir: string): {
       }))
     return { tables, close: () => db.close() }
   } catch (error) {
-    if (/locked|busy/i.test(String(error))) throw heldByAnother(dataDir)
     if (isDamage(error)) throw new Error(`The data in ${dataDir} are damaged`, { cause: error })
     throw error
   }

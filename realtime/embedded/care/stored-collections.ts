@@ -1,7 +1,7 @@
 // Reads a database file without the engine, for checking and repairing it.
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
+import { crc32 } from 'node:zlib'
 import { Doc } from '../bson/doc.ts'
-import { checksumOf } from '../storage/checksum.ts'
 import { isDamage } from '../storage/data-files.ts'
 import { parseIndexSpec, type IndexSpec } from '../storage/index-spec.ts'
 
@@ -19,13 +19,6 @@ export interface StoredCollection {
 export interface StoredRow {
   readonly row: number
   readonly bytes: Uint8Array | undefined
-}
-
-/** Opens a database file for reading only. The error for a locked file is SQLite's. */
-export function openForReading(file: string): DatabaseSync {
-  const db = new DatabaseSync(file, { readOnly: true })
-  db.exec('PRAGMA busy_timeout = 0')
-  return db
 }
 
 export function storedCollections(db: DatabaseSync): StoredCollection[] {
@@ -66,7 +59,7 @@ export function* storedRows(db: DatabaseSync, { table }: StoredCollection): Gene
     if (!found) return
     at = Number(found.row)
     const bytes = found.doc as Uint8Array
-    yield { row: at, bytes: checksumOf(bytes) === found.crc ? bytes : undefined }
+    yield { row: at, bytes: crc32(bytes) === found.crc ? bytes : undefined }
   }
 }
 

@@ -1,35 +1,34 @@
 // The command `aggregate`, which also opens change streams.
 import { parsePipeline, runPipeline } from '../aggregate/pipeline.ts'
-import type { Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { isDoc } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
-import { isTrue } from '../expression/truth.ts'
-import { checkCollation, optionalCount, variablesOf, type CommandDefinition } from './command.ts'
+import { isTrue } from '../expression/expression.ts'
+import {
+  checkCollation,
+  optionalCount,
+  variablesOf,
+  wrongType,
+  type CommandDefinition,
+} from './command.ts'
 import { openCursor } from './cursor-commands.ts'
 import { openStream } from './open-stream.ts'
 
 export const aggregate: CommandDefinition = {
-  fields: [
-    'pipeline',
-    'cursor',
-    'allowDiskUse',
-    'bypassDocumentValidation',
-    'collation',
-    'hint',
-    'let',
-  ],
+  fields: 'pipeline cursor allowDiskUse bypassDocumentValidation collation hint let',
   reads: true,
   run(request) {
     const { engine, command, db } = request
     checkCollation(command)
-    const stages = stagesOf(command)
+    const given = command.get('pipeline')
+    if (!Array.isArray(given)) throw wrongType('pipeline', given)
+    const stages = given.map((stage: unknown) => {
+      if (!isDoc(stage)) throw wrongType('pipeline', stage)
+      if (stage.size === 1) return stage
+      throw locationRefusal(40323, 'A pipeline stage must contain exactly one field.')
+    })
     const cursor = command.get('cursor')
-    if (!isDoc(cursor))
-      throw refusal(
-        'FailedToParse',
-        "The 'cursor' option is required, except for aggregate with the explain argument",
-      )
+    if (!isDoc(cursor)) throw refusal('FailedToParse', "The 'cursor' option is required")
     const batchSize = optionalCount(cursor, 'batchSize') ?? 101
     const name = targetOf(command.get('aggregate'))
     const ns = `${db}.${name ?? '$cmd.aggregate'}`
@@ -50,25 +49,5 @@ export const aggregate: CommandDefinition = {
 function targetOf(target: unknown): string | undefined {
   if (typeof target === 'string') return target
   if (toNumber(target) === 1) return undefined
-  throw refusal(
-    'FailedToParse',
-    "Invalid command format: the 'aggregate' field must specify a collection name or 1",
-  )
-}
-
-function stagesOf(command: Doc): Doc[] {
-  const pipeline = command.get('pipeline')
-  if (!Array.isArray(pipeline))
-    throw refusal('TypeMismatch', "'pipeline' option must be specified as an array")
-  return pipeline.map((stage: unknown) => {
-    if (!isDoc(stage))
-      throw refusal('TypeMismatch', "Each element of the 'pipeline' array must be an object")
-    if (stage.size !== 1) {
-      throw locationRefusal(
-        40323,
-        'A pipeline stage specification object must contain exactly one field.',
-      )
-    }
-    return stage
-  })
+  throw refusal('FailedToParse', "The 'aggregate' field must specify a collection name or 1")
 }

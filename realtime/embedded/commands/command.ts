@@ -1,32 +1,20 @@
 // What every command is given and returns, and the checks that commands share.
 import { Binary } from 'bson'
 import { Doc } from '../bson/doc.ts'
-import { isDoc, typeOf } from '../bson/type-of.ts'
 import { toNumber } from '../bson/numbers.ts'
+import { isDoc, typeOf } from '../bson/type-of.ts'
 import type { DatabaseEngine } from '../engine.ts'
-import { locationRefusal, refusal } from '../errors.ts'
-import { checkedVariable } from '../expression/operators.ts'
+import { locationRefusal, refusal, type ServerError } from '../errors.ts'
 import { compileExpression } from '../expression/compile.ts'
 import type { Variables } from '../expression/expression.ts'
-import type { CursorBatch } from '../wire/message.ts'
-
-/** What a command may know about the connection that it came over, and do to it. */
-export interface ClientConnection {
-  appName: string | undefined
-  /** Aborted as soon as the client has gone. */
-  readonly closed: AbortSignal
-  /** Closes the connection without a reply. */
-  destroy(): void
-}
+import { checkedVariable } from '../expression/operators.ts'
+import type { CursorBatch, WireMessage } from '../wire/message.ts'
 
 /** One command to run. */
-export interface CommandRequest {
+export interface CommandRequest extends WireMessage {
   readonly engine: DatabaseEngine
-  readonly command: Doc
-  readonly name: string
-  readonly db: string
-  readonly sequences: ReadonlyMap<string, readonly Doc[]>
-  readonly connection: ClientConnection
+  /** Aborted as soon as the client has gone. */
+  readonly closed: AbortSignal
   /** Aborted when the server stops. Commands that wait must end then. */
   readonly stopping: AbortSignal
 }
@@ -35,14 +23,12 @@ export interface CommandRequest {
 export interface CommandReply {
   body: Record<string, unknown>
   cursor?: CursorBatch
-  /** Makes the next reply to the same request. It is used if the client accepts several. */
-  next?: () => Promise<CommandReply>
 }
 
 /** How one command is checked and run. */
 export interface CommandDefinition {
-  /** Fields that the command accepts in addition to those that every command accepts. */
-  readonly fields: readonly string[] | 'any'
+  /** The names of the fields that the command accepts besides those that every command accepts. */
+  readonly fields: string
   /**
    * Whether the command writes: it takes a write concern, and clients may number it so that they
    * can repeat it safely.
@@ -54,79 +40,65 @@ export interface CommandDefinition {
   run(request: CommandRequest): CommandReply | Promise<CommandReply>
 }
 
-const generalFields = new Set([
-  '$db',
-  'lsid',
-  'txnNumber',
-  '$clusterTime',
-  '$readPreference',
-  'readConcern',
-  'writeConcern',
-  'maxTimeMS',
-  'comment',
-  'apiVersion',
-  'apiStrict',
-  'apiDeprecationErrors',
-  'autocommit',
-  'startTransaction',
-  'stmtId',
-  'stmtIds',
-  '$audit',
-  '$client',
-  '$configServerState',
-])
+/** In place of the names of fields: the command accepts all of them. */
+export const ANY_FIELDS = '*'
+
+const generalFields =
+  '$db lsid txnNumber $clusterTime $readPreference readConcern writeConcern maxTimeMS comment apiVersion apiStrict apiDeprecationErrors autocommit startTransaction stmtId stmtIds $audit $client $configServerState'.split(
+    ' ',
+  )
 
 /**
  * Refuses fields that a command doesn't know, because ignoring one could change the meaning of the
  * command.
  */
-export function checkFields(name: string, command: Doc, known: readonly string[] | 'any'): void {
-  if (known === 'any') return
-  for (const { name: field } of command.fields) {
-    if (field === name || generalFields.has(field) || known.includes(field)) continue
-    throw locationRefusal(40415, `BSON field '${name}.${field}' is an unknown field.`)
-  }
+export function checkFields(name: string, command: Doc, known: string): void {
+  if (known === ANY_FIELDS) return
+  const names = [name, ...generalFields, ...known.split(' ')]
+  const unknown = command.fields.find((field) => !names.includes(field.name))
+  if (unknown)
+    throw locationRefusal(40415, `BSON field '${name}.${unknown.name}' is an unknown field.`)
+}
+
+/** Refuses options that the engine doesn't have, unless they are turned off. */
+export function refuseOptions(holder: Doc, names: string): void {
+  const option = names.split(' ').find((name) => (holder.get(name) ?? false) !== false)
+  if (option) throw refusal('NotImplemented', `the option '${option}' is not supported`)
+}
+
+export function missingField(name: string): ServerError {
+  return locationRefusal(40414, `BSON field '${name}' is missing but a required field`)
+}
+
+export function wrongType(name: string, value: unknown): ServerError {
+  return refusal('TypeMismatch', `BSON field '${name}' is the wrong type '${typeOf(value)}'`)
 }
 
 /** The name of the collection that a command works on. */
-export function collectionName(request: CommandRequest): string {
-  const name = request.command.get(request.name)
-  if (typeof name !== 'string') {
+export function collectionName({ command, name: field, db }: CommandRequest): string {
+  const name = command.get(field)
+  if (typeof name !== 'string')
     throw refusal('InvalidNamespace', `collection name has invalid type ${typeOf(name)}`)
-  }
   if (name === '' || name.includes('\0'))
-    throw refusal('InvalidNamespace', `Invalid namespace specified '${request.db}.${name}'`)
+    throw refusal('InvalidNamespace', `Invalid namespace specified '${db}.${name}'`)
   return name
 }
 
 /** A whole number of at least 0; undefined if the field is absent. */
 export function optionalCount(command: Doc, field: string): number | undefined {
-  const value = command.get(field)
-  if (value === undefined || value === null) return undefined
+  const value = command.get(field) ?? undefined
+  if (value === undefined) return undefined
   const number = toNumber(value)
-  if (number === undefined)
-    throw refusal(
-      'TypeMismatch',
-      `BSON field '${field}' is the wrong type '${typeOf(value)}', expected types '[long, int, decimal, double]'`,
-    )
-  if (number < 0)
-    throw locationRefusal(
-      51024,
-      `BSON field '${field}' value must be >= 0, actual value '${number}'`,
-    )
-  return Math.trunc(number)
+  if (number === undefined) throw wrongType(field, value)
+  if (number >= 0) return Math.trunc(number)
+  throw locationRefusal(51024, `BSON field '${field}' value must be >= 0, actual value '${number}'`)
 }
 
 /** The document in a field; an empty document if the field is absent. */
 export function optionalDoc(command: Doc, field: string): Doc {
-  const value = command.get(field)
-  if (value === undefined || value === null) return Doc.empty
-  if (!isDoc(value))
-    throw refusal(
-      'TypeMismatch',
-      `BSON field '${field}' is the wrong type '${typeOf(value)}', expected type 'object'`,
-    )
-  return value
+  const value = command.get(field) ?? Doc.empty
+  if (isDoc(value)) return value
+  throw wrongType(field, value)
 }
 
 /** The variables that expressions of this command can use as `$$name`. */
@@ -134,20 +106,10 @@ export function variablesOf(command: Doc): Variables {
   const variables = new Map<string, unknown>([['NOW', new Date()]])
   const given = optionalDoc(command, 'let').fields.map(({ name, value }) => {
     const expression = compileExpression(value, variables)
-    if (!expression.constant)
-      throw refusal(
-        'NotImplemented',
-        `the variable '${name}', which isn't constant, is not supported`,
-      )
-    return [checkedVariable(name), expression.of(Doc.empty)] as const
+    if (expression.constant) return [checkedVariable(name), expression.of(Doc.empty)] as const
+    throw refusal('NotImplemented', `the variable '${name}' isn't constant: not supported`)
   })
   return new Map([...variables, ...given])
-}
-
-/** Adds variables whose values are given as they are. */
-export function withValues(variables: Variables, given: Doc): Variables {
-  const values = given.fields.map(({ name, value }) => [checkedVariable(name), value] as const)
-  return new Map([...variables, ...values])
 }
 
 /** Refuses every collation other than the binary comparison `simple`. */
@@ -166,17 +128,11 @@ export function sessionOf(command: Doc): string | undefined {
 
 /** The documents of a command, which come as an array in its body or in a sequence. */
 export function givenDocs(request: CommandRequest, field: string): readonly Doc[] {
+  const name = `${request.name}.${field}`
   const given = request.sequences.get(field) ?? request.command.get(field)
-  if (!Array.isArray(given))
-    throw locationRefusal(
-      40414,
-      `BSON field '${request.name}.${field}' is missing but a required field`,
-    )
+  if (!Array.isArray(given)) throw missingField(name)
   return given.map((doc: unknown) => {
     if (isDoc(doc)) return doc
-    throw refusal(
-      'TypeMismatch',
-      `BSON field '${request.name}.${field}' holds something that is no object`,
-    )
+    throw wrongType(name, doc)
   })
 }

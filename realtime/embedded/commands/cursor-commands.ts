@@ -12,12 +12,14 @@ import {
   type OpenCursor,
 } from '../cursors/cursors.ts'
 import type { EncodedDocuments } from '../cursors/encoded-documents.ts'
-import { locationRefusal, refusal } from '../errors.ts'
+import { refusal } from '../errors.ts'
 import { pace } from '../pace.ts'
 import {
   collectionName,
+  missingField,
   optionalCount,
   sessionOf,
+  wrongType,
   type CommandDefinition,
   type CommandReply,
   type CommandRequest,
@@ -39,16 +41,16 @@ export interface CursorOptions {
 
 /** Replies with the first batch. The cursor stays open if more documents may follow. */
 export async function openCursor(
-  request: CommandRequest,
+  { engine, command }: CommandRequest,
   ns: string,
   source: DocumentSource,
   { batchSize, singleBatch = false, noTimeout = false, stream }: CursorOptions,
 ): Promise<CommandReply> {
   const { documents, finished } = await takeBatch(source, batchSize)
-  const closed = stream ? stream.ended : finished || singleBatch
-  const id = closed
-    ? Long.ZERO
-    : request.engine.cursors.add(ns, source, sessionOf(request.command), noTimeout, stream).id
+  const isClosed = stream ? stream.ended : finished || singleBatch
+  const { cursors } = engine
+  const session = sessionOf(command)
+  const id = isClosed ? Long.ZERO : cursors.add({ ns, source, session, noTimeout, stream }).id
   return reply('firstBatch', documents, id, ns, stream)
 }
 
@@ -59,54 +61,33 @@ function reply(
   ns: string,
   stream?: ChangeStreamSource,
 ): CommandReply {
-  const rest: Plain = { ...(stream ? { postBatchResumeToken: stream.resumeToken } : {}), id, ns }
+  const rest: Plain = { postBatchResumeToken: stream?.resumeToken, id, ns }
   return { body: {}, cursor: { batchName, documents, rest } }
 }
 
 export const getMore: CommandDefinition = {
-  fields: ['collection', 'batchSize', 'term', 'lastKnownCommittedOpTime'],
+  fields: 'collection batchSize term lastKnownCommittedOpTime',
   async run(request) {
     const { engine, command, db } = request
     const id = command.get('getMore')
-    if (!(id instanceof Long))
-      throw refusal(
-        'TypeMismatch',
-        "BSON field 'getMore.getMore' is the wrong type, expected type 'long'",
-      )
+    if (!(id instanceof Long)) throw wrongType('getMore.getMore', id)
     const cursor = engine.cursors.find(id)
     if (!cursor) throw refusal('CursorNotFound', `cursor id ${id.toString()} not found`)
     const ns = `${db}.${String(command.get('collection'))}`
     if (ns !== cursor.ns)
-      throw refusal(
-        'Unauthorized',
-        `Requested getMore on namespace '${ns}', but cursor belongs to a different namespace ${cursor.ns}`,
-      )
+      throw refusal('Unauthorized', `getMore on namespace '${ns}', but cursor is of ${cursor.ns}`)
     if (cursor.busy) throw refusal('CursorInUse', `cursor id ${id.toString()} is already in use`)
     cursor.usedAt = Date.now()
     const size = optionalCount(command, 'batchSize') || Infinity
     if (cursor.stream) return moreOfStream(request, cursor, cursor.stream, size)
     if (command.has('maxTimeMS'))
-      throw refusal(
-        'BadValue',
-        'cannot set maxTimeMS on getMore command for a non-awaitData cursor',
-      )
+      throw refusal('BadValue', 'cannot set maxTimeMS on getMore for a non-awaitData cursor')
     pace.begin(cursor.leftMs)
     const { documents, finished } = await takeBatchOrClose(request, cursor, size)
     cursor.leftMs = pace.leftMs
     if (finished) engine.cursors.close(cursor.id)
     return reply('nextBatch', documents, finished ? Long.ZERO : cursor.id, cursor.ns)
   },
-}
-
-async function moreOfStream(
-  request: CommandRequest,
-  cursor: OpenCursor,
-  stream: ChangeStreamSource,
-  size: number,
-): Promise<CommandReply> {
-  const { documents } = await takeBatchOrClose(request, cursor, size)
-  if (documents.length > 0 || stream.ended) return streamReply(request, cursor, stream, documents)
-  return awaitMore(request, cursor, stream, size)
 }
 
 async function takeBatchOrClose(
@@ -125,59 +106,55 @@ async function takeBatchOrClose(
   }
 }
 
-function streamReply(
-  { engine }: CommandRequest,
-  cursor: OpenCursor,
-  stream: ChangeStreamSource,
-  documents: EncodedDocuments,
-): CommandReply {
-  if (stream.ended) engine.cursors.close(cursor.id)
-  return reply('nextBatch', documents, stream.ended ? Long.ZERO : cursor.id, cursor.ns, stream)
-}
-
-async function awaitMore(
+async function moreOfStream(
   request: CommandRequest,
   cursor: OpenCursor,
   stream: ChangeStreamSource,
   size: number,
 ): Promise<CommandReply> {
-  const { engine, command, connection, stopping } = request
+  const { engine, command, closed } = request
   const deadline = performance.now() + (optionalCount(command, 'maxTimeMS') ?? DEFAULT_AWAIT_MS)
-  cursor.busy = true
-  try {
-    for (;;) {
-      const { done, cancel } = stream.wait(Math.max(0, deadline - performance.now()))
-      const ends = [connection.closed, stopping]
-      for (const end of ends) end.addEventListener('abort', cancel)
-      engine.cursors.waitStarted(cursor, cancel)
-      if (stopping.aborted || connection.closed.aborted) cancel()
-      await done
-      engine.cursors.waitEnded(cursor)
-      for (const end of ends) end.removeEventListener('abort', cancel)
-      if (stopping.aborted) throw refusal('InterruptedAtShutdown', 'interrupted at shutdown')
-      if (!engine.cursors.find(cursor.id))
-        throw refusal('CursorNotFound', `cursor id ${cursor.id.toString()} was killed`)
-      const { documents } = await takeBatchOrClose(request, cursor, size)
-      const late = performance.now() >= deadline || connection.closed.aborted
-      if (documents.length > 0 || stream.ended || late)
-        return streamReply(request, cursor, stream, documents)
+  for (;;) {
+    const { documents } = await takeBatchOrClose(request, cursor, size)
+    const isLate = performance.now() >= deadline || closed.aborted
+    if (documents.length > 0 || stream.ended || isLate) {
+      if (stream.ended) engine.cursors.close(cursor.id)
+      const id = stream.ended ? Long.ZERO : cursor.id
+      return reply('nextBatch', documents, id, cursor.ns, stream)
     }
-  } finally {
-    cursor.busy = false
-    cursor.usedAt = Date.now()
+    await waitForCommit(request, cursor, stream, deadline)
   }
 }
 
+async function waitForCommit(
+  { engine, closed, stopping }: CommandRequest,
+  cursor: OpenCursor,
+  stream: ChangeStreamSource,
+  deadline: number,
+): Promise<void> {
+  const { done, cancel } = stream.wait(Math.max(0, deadline - performance.now()))
+  cursor.busy = true
+  cursor.cancelWait = cancel
+  for (const end of [closed, stopping]) {
+    end.addEventListener('abort', cancel)
+    if (end.aborted) cancel()
+  }
+  await done
+  for (const end of [closed, stopping]) end.removeEventListener('abort', cancel)
+  cursor.cancelWait = undefined
+  cursor.busy = false
+  cursor.usedAt = Date.now()
+  if (stopping.aborted) throw refusal('InterruptedAtShutdown', 'interrupted at shutdown')
+  if (!engine.cursors.find(cursor.id))
+    throw refusal('CursorNotFound', `cursor id ${cursor.id.toString()} was killed`)
+}
+
 export const killCursors: CommandDefinition = {
-  fields: ['cursors'],
+  fields: 'cursors',
   run(request) {
     collectionName(request)
     const cursors = request.command.get('cursors')
-    if (!Array.isArray(cursors))
-      throw locationRefusal(
-        40414,
-        "BSON field 'killCursors.cursors' is missing but a required field",
-      )
+    if (!Array.isArray(cursors)) throw missingField('killCursors.cursors')
     const [cursorsKilled, cursorsNotFound]: [Long[], Long[]] = [[], []]
     for (const given of cursors) {
       const id = given instanceof Long ? given : Long.fromBigInt(toBigInt(given))
@@ -187,14 +164,14 @@ export const killCursors: CommandDefinition = {
   },
 }
 
-/** `endSessions` and `killSessions` close the cursors of the sessions. */
+/** `endSessions` closes the cursors of the sessions. */
 export const endSessions: CommandDefinition = {
-  fields: [],
-  run(request) {
-    const sessions = request.command.get(request.name)
+  fields: '',
+  run({ engine, command }) {
+    const sessions = command.get('endSessions')
     for (const lsid of Array.isArray(sessions) ? sessions : []) {
       const id = sessionOf(Doc.of([['lsid', lsid]]))
-      if (id !== undefined) request.engine.cursors.closeSession(id)
+      if (id !== undefined) engine.cursors.closeSession(id)
     }
     return { body: {} }
   },

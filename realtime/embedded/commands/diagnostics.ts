@@ -1,16 +1,13 @@
-// The commands with which a driver or a person asks what the server is and how it does, and those
-// that tests control it with.
+// The commands with which a driver or a person asks what the server is and how it does.
 import { hostname } from 'node:os'
 import { Long, ObjectId } from 'bson'
 import type { Plain } from '../bson/encode.ts'
 import { isDoc } from '../bson/type-of.ts'
-import { toNumber } from '../bson/numbers.ts'
-import type { DatabaseEngine } from '../engine.ts'
 import { refusal } from '../errors.ts'
 import { toTimestamp } from '../oplog/clock.ts'
 import { planQuery } from '../plan/planner.ts'
 import { MAX_MESSAGE_BYTES } from '../wire/message.ts'
-import type { CommandDefinition, CommandReply, CommandRequest } from './command.ts'
+import { ANY_FIELDS, type CommandDefinition, type CommandRequest } from './command.ts'
 import { selectionOf } from './find.ts'
 
 const REPLICA_SET_NAME = 'embedded'
@@ -20,54 +17,24 @@ const electionId = new ObjectId('7fffffff0000000000000001')
 const SERVER_VERSION = '5.0.0'
 const MAX_WIRE_VERSION = 13
 
+function answering(
+  fields: string,
+  body: (request: CommandRequest) => Record<string, unknown>,
+): CommandDefinition {
+  return { fields, run: (request) => ({ body: body(request) }) }
+}
+
 /**
- * `hello` and its older name `isMaster`. A driver that watches the topology gets a stream of
- * replies.
+ * `hello` and its older name `isMaster`. Drivers keep adding fields to their handshake, and a field
+ * that the server doesn't know asks for nothing.
  */
-export const hello: CommandDefinition = {
-  // Drivers keep adding fields to their handshake, and a field that the server doesn't know asks
-  // for nothing.
-  fields: 'any',
-  run(request) {
-    const { command, connection, engine } = request
-    const client = command.get('client')
-    const application = isDoc(client) ? client.get('application') : undefined
-    const appName = isDoc(application) ? application.get('name') : undefined
-    if (typeof appName === 'string') connection.appName = appName
-    const awaited = toNumber(command.get('maxAwaitTimeMS'))
-    const topology = command.get('topologyVersion')
-    if (awaited === undefined || !isDoc(topology))
-      return { body: description(engine, request.name) }
-    const processId = topology.get('processId')
-    const known = processId instanceof ObjectId && processId.equals(engine.processId)
-    if (!known) return { body: description(engine, request.name) }
-    return awaitChange(request, awaited)
-  },
-}
-
-function awaitChange(request: CommandRequest, ms: number): Promise<CommandReply> {
-  const { connection, stopping, engine, name } = request
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer)
-      connection.closed.removeEventListener('abort', end)
-      stopping.removeEventListener('abort', end)
-      resolve({ body: description(engine, name), next: () => awaitChange(request, ms) })
-    }
-    const timer = setTimeout(end, ms)
-    connection.closed.addEventListener('abort', end)
-    stopping.addEventListener('abort', end)
-  })
-}
-
-function description(engine: DatabaseEngine, name: string): Record<string, unknown> {
+export const hello = answering(ANY_FIELDS, ({ engine, name }) => {
   const me = engine.address
   const last = { ts: toTimestamp(engine.oplog.clock.now), t: Long.ONE }
   const now = new Date()
   return {
     ...(name === 'hello' ? { isWritablePrimary: true } : { ismaster: true }),
     helloOk: true,
-    topologyVersion: { processId: engine.processId, counter: Long.ZERO },
     hosts: [me],
     setName: REPLICA_SET_NAME,
     setVersion: 1,
@@ -86,18 +53,11 @@ function description(engine: DatabaseEngine, name: string): Record<string, unkno
     readOnly: false,
     ok: 1,
   }
-}
+})
 
-function answering(
-  fields: readonly string[],
-  body: (request: CommandRequest) => Record<string, unknown>,
-): CommandDefinition {
-  return { fields, run: (request) => ({ body: body(request) }) }
-}
+export const ping = answering('', () => ({}))
 
-export const ping = answering([], () => ({}))
-
-export const buildInfo = answering([], () => ({
+export const buildInfo = answering('', () => ({
   version: SERVER_VERSION,
   gitVersion: 'embedded',
   modules: ['embedded'],
@@ -109,7 +69,7 @@ export const buildInfo = answering([], () => ({
 }))
 
 /** `serverStatus` with the few values that this server has. */
-export const serverStatus = answering(['repl', 'metrics', 'locks', 'tcmalloc'], ({ engine }) => ({
+export const serverStatus = answering('repl metrics locks tcmalloc', ({ engine }) => ({
   host: hostname(),
   version: SERVER_VERSION,
   process: 'embedded',
@@ -123,7 +83,7 @@ export const serverStatus = answering(['repl', 'metrics', 'locks', 'tcmalloc'], 
 
 /** `backup` makes a file with everything in the data directory, and says which. */
 export const backup: CommandDefinition = {
-  fields: [],
+  fields: '',
   async run({ engine }) {
     return { body: { file: await engine.backup() } }
   },
@@ -133,38 +93,26 @@ export const backup: CommandDefinition = {
  * `eraseDeleted` makes the files forget what has been deleted or replaced until now. Change streams
  * can no longer start in the time before.
  */
-export const eraseDeleted = answering([], ({ engine }) => {
+export const eraseDeleted = answering('', ({ engine }) => {
   engine.eraseDeleted()
   return {}
 })
 
-/** `configureFailPoint`, which exists only if test commands are enabled. */
-export const configureFailPoint = answering(['mode', 'data'], ({ engine, command, db }) => {
-  if (!engine.settings.testCommands)
-    throw refusal('CommandNotFound', "no such command: 'configureFailPoint'")
-  if (db !== 'admin')
-    throw refusal('Unauthorized', 'configureFailPoint may only be run against the admin database.')
-  engine.failPoints.configure(command)
-  return { count: 0 }
-})
-
 /** `commitTransaction` and `abortTransaction`: there is never a transaction. */
-export const noTransactions = answering(['recoveryToken'], () => {
+export const noTransactions = answering('recoveryToken', () => {
   throw refusal('NoSuchTransaction', 'Transactions are not supported by this server')
 })
 
-/** `explain` of `find`, `count` and `distinct`: which indexes the query would use. */
-export const explain = answering(['verbosity'], ({ engine, command, db }) => {
+/** `explain` of `find`: which indexes the query would use. */
+export const explain = answering('verbosity', ({ engine, command, db }) => {
   const inner = command.get('explain')
-  if (!isDoc(inner)) throw refusal('TypeMismatch', 'explain needs a command')
-  const name = inner.firstName
-  const ns = `${db}.${String(inner.get(name))}`
-  const collection = engine.catalog.find(db, String(inner.get(name)))
-  const filterField = name === 'find' ? 'filter' : 'query'
-  if (!['find', 'count', 'distinct'].includes(name))
-    throw refusal('NotImplemented', `explain of ${name} is not supported`)
-  const selection = selectionOf(inner, filterField)
-  if (!collection) return { queryPlanner: { namespace: ns, winningPlan: { stage: 'EOF' } } }
+  if (!isDoc(inner) || inner.firstName !== 'find')
+    throw refusal('NotImplemented', 'explain of other commands than find is not supported')
+  const name = String(inner.get('find'))
+  const collection = engine.catalog.find(db, name)
+  const selection = selectionOf(inner, 'filter')
+  const namespace = `${db}.${name}`
+  if (!collection) return { queryPlanner: { namespace, winningPlan: { stage: 'EOF' } } }
   const queryPlan = planQuery(collection, selection.filter, selection.sort, selection.hint)
   const scan = queryPlan.scans
     ? queryPlan.scans.map(({ index, reverse }) => ({
@@ -177,5 +125,5 @@ export const explain = answering(['verbosity'], ({ engine, command, db }) => {
     : [{ stage: 'COLLSCAN', direction: queryPlan.reverseNatural ? 'backward' : 'forward' }]
   const access: Plain = scan.length === 1 ? scan[0]! : { stage: 'OR', inputStages: scan }
   const winningPlan: Plain = queryPlan.sorted ? access : { stage: 'SORT', inputStage: access }
-  return { queryPlanner: { namespace: collection.ns, winningPlan, rejectedPlans: [] } }
+  return { queryPlanner: { namespace, winningPlan, rejectedPlans: [] } }
 })

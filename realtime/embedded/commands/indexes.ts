@@ -1,5 +1,5 @@
 // The commands `createIndexes`, `listIndexes` and `dropIndexes`.
-import { encode } from '../bson/encode.ts'
+import { identical } from '../bson/encode.ts'
 import { isDoc } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
 import { pace } from '../pace.ts'
@@ -11,6 +11,7 @@ import {
   collectionName,
   optionalCount,
   optionalDoc,
+  wrongType,
   type CommandDefinition,
   type CommandRequest,
 } from './command.ts'
@@ -18,7 +19,7 @@ import { openCursor } from './cursor-commands.ts'
 
 /** `createIndexes` creates all the indexes or none of them. */
 export const createIndexes: CommandDefinition = {
-  fields: ['indexes', 'commitQuorum', 'ignoreUnknownIndexOptions'],
+  fields: 'indexes commitQuorum ignoreUnknownIndexOptions',
   async run(request) {
     const { engine, command, db } = request
     const name = collectionName(request)
@@ -26,33 +27,22 @@ export const createIndexes: CommandDefinition = {
     if (!Array.isArray(given) || given.length === 0)
       throw refusal('BadValue', 'Must specify at least one index to create')
     const specs = given.map((spec: unknown) => {
-      if (!isDoc(spec))
-        throw refusal('TypeMismatch', 'The elements of the indexes array must be objects')
-      if (!spec.has('name'))
-        throw refusal(
-          'FailedToParse',
-          "Error in specification: The 'name' field is a required property of an index specification",
-        )
-      return parseIndexSpec(spec)
+      if (!isDoc(spec)) throw wrongType('createIndexes.indexes', spec)
+      if (spec.has('name')) return parseIndexSpec(spec)
+      throw refusal('FailedToParse', "The 'name' field is a required property of an index")
     })
-    const created = engine.catalog.find(db, name) === undefined
+    const createdCollectionAutomatically = engine.catalog.find(db, name) === undefined
     const collection = engine.collection(db, name)
     // Another client may be building the same index.
     while (!collection.dropped && collection.indexes.some(isUnfinished)) await pace.rest()
-    const before = collection.indexes.length
+    const numIndexesBefore = collection.indexes.length
     const missing = specs.filter(
       (spec, at) => !exists(collection.indexes, spec) && !exists(specs.slice(0, at), spec),
     )
     await add(request, collection, missing)
-    const note = missing.length === 0 ? { note: 'all indexes already exist' } : {}
-    return {
-      body: {
-        numIndexesBefore: before,
-        numIndexesAfter: collection.indexes.length,
-        createdCollectionAutomatically: created,
-        ...note,
-      },
-    }
+    const note = missing.length === 0 ? 'all indexes already exist' : undefined
+    const numIndexesAfter = collection.indexes.length
+    return { body: { numIndexesBefore, numIndexesAfter, createdCollectionAutomatically, note } }
   },
 }
 
@@ -85,53 +75,33 @@ function exists(present: readonly IndexSpec[], spec: IndexSpec): boolean {
     const sameKey =
       samePattern(index.keyPattern, spec.keyPattern) &&
       sameOption(index, spec, 'partialFilterExpression')
-    const sameOptions = (['unique', 'sparse', 'expireAfterSeconds'] as const).every((option) =>
+    const sameOptions = ['unique', 'sparse', 'expireAfterSeconds'].every((option) =>
       sameOption(index, spec, option),
     )
+    const conflict = `the index '${spec.name}' conflicts with the existing index '${index.name}'`
     if (index.name === spec.name) {
       if (sameKey && (sameOptions || index.name === '_id_')) return true
-      throw refusal(
-        'IndexKeySpecsConflict',
-        `An existing index has the same name as the requested index. When index names are not specified, they are auto generated and can cause conflicts. Please refer to our documentation. Requested index: ${show(spec)}, existing index: ${show(index)}`,
-      )
+      throw refusal('IndexKeySpecsConflict', conflict)
     }
     if (sameKey && spec.fields.join() === '_id') return true
-    if (sameKey && sameOptions) {
-      throw refusal(
-        'IndexOptionsConflict',
-        `Index already exists with a different name: ${index.name}`,
-      )
-    }
-    if (sameKey) {
-      throw refusal(
-        'IndexOptionsConflict',
-        `An equivalent index already exists with a different name and options. Requested index: ${show(spec)}, existing index: ${show(index)}`,
-      )
-    }
+    if (sameKey) throw refusal('IndexOptionsConflict', conflict)
   }
   return false
 }
 
 function sameOption(a: IndexSpec, b: IndexSpec, option: string): boolean {
-  const value = (spec: IndexSpec): unknown =>
-    spec.source.get(option) === false ? undefined : spec.source.get(option)
-  return Buffer.compare(encode({ v: value(a) }), encode({ v: value(b) })) === 0
-}
-
-function show(spec: IndexSpec): string {
-  return `{ name: "${spec.name}", key: { ${spec.fields.join(', ')} } }`
+  return identical(a.source.get(option) || null, b.source.get(option) || null)
 }
 
 export const listIndexes: CommandDefinition = {
-  fields: ['cursor'],
+  fields: 'cursor',
   run(request) {
     const { command, db } = request
-    const collection = existing(request)
+    const { indexes, name } = existing(request)
     const batchSize = optionalCount(optionalDoc(command, 'cursor'), 'batchSize') ?? Infinity
-    const source = documentSource(
-      collection.indexes.filter((index) => !isUnfinished(index)).map(({ source: spec }) => spec),
-    )
-    return openCursor(request, `${db}.$cmd.listIndexes.${collection.name}`, source, { batchSize })
+    const finished = indexes.filter((index) => !isUnfinished(index))
+    const source = documentSource(finished.map((index) => index.source))
+    return openCursor(request, `${db}.$cmd.listIndexes.${name}`, source, { batchSize })
   },
 }
 
@@ -144,7 +114,7 @@ function existing(request: CommandRequest): Collection {
 
 /** `dropIndexes` takes names, a key pattern, or `*` for all indexes except that on `_id`. */
 export const dropIndexes: CommandDefinition = {
-  fields: ['index'],
+  fields: 'index',
   run(request) {
     const { engine, command } = request
     const collection = existing(request)
@@ -164,10 +134,8 @@ function targets(collection: Collection, wanted: unknown): Index[] {
     isDoc(wanted) ? samePattern(index.keyPattern, wanted) : index.name === wanted,
   )
   if (!found) {
-    const what = isDoc(wanted)
-      ? `can't find index with key: { ${wanted.fields.map((field) => field.name).join(', ')} }`
-      : `index not found with name [${String(wanted)}]`
-    throw refusal('IndexNotFound', what)
+    const what = isDoc(wanted) ? 'this key' : `name [${String(wanted)}]`
+    throw refusal('IndexNotFound', `index not found with ${what}`)
   }
   if (found.name === '_id_') throw refusal('InvalidOptions', 'cannot drop _id index')
   return [found]

@@ -4,7 +4,7 @@ import { collectionName, givenDocs, type CommandDefinition } from './command.ts'
 import { runStatements } from './statements.ts'
 
 export const insert: CommandDefinition = {
-  fields: ['documents', 'ordered', 'bypassDocumentValidation'],
+  fields: 'documents ordered bypassDocumentValidation',
   writes: true,
   run(request) {
     const name = collectionName(request)

@@ -16,36 +16,32 @@ const MAX_STATEMENTS = 100_000
 export async function runStatements(
   request: CommandRequest,
   statements: readonly Doc[],
-  execute: (statement: Doc) => Plain | Promise<Plain>,
+  execute: (statement: Doc, at: number) => Plain | Promise<Plain>,
 ): Promise<CommandReply> {
-  if (statements.length === 0 || statements.length > MAX_STATEMENTS) {
-    throw refusal(
-      'InvalidLength',
-      `Write batch sizes must be between 1 and ${MAX_STATEMENTS}. Got ${statements.length} operations.`,
-    )
-  }
+  if (statements.length === 0 || statements.length > MAX_STATEMENTS)
+    throw refusal('InvalidLength', `Write batch sizes must be between 1 and ${MAX_STATEMENTS}`)
   const ordered = request.command.get('ordered') !== false
   const retry = request.engine.retryableWrites.open(request.command)
-  const outcomes = new StatementResults()
+  let [n, nModified] = [0, 0]
+  const [upserted, writeErrors, retriedStmtIds]: [Plain[], Plain[], number[]] = [[], [], []]
   try {
-    for (const [at, statement] of statements.entries()) {
-      const number = retry?.numberOf(at) ?? 0
+    for (const [index, statement] of statements.entries()) {
+      const number = retry?.numberOf(index) ?? 0
       const repeated = retry?.find(number)
-      if (repeated) {
-        outcomes.add(at, repeated, number)
-        continue
-      }
+      if (repeated) retriedStmtIds.push(number)
       try {
-        const result = execute(statement)
+        const result = repeated ?? execute(statement, index)
         const outcome = result instanceof Promise ? await result : result
-        retry?.add(number, outcome)
-        outcomes.add(at, outcome)
+        if (!repeated) retry?.add(number, outcome)
+        n += toNumber(outcome.n) ?? 0
+        nModified += toNumber(outcome.nModified) ?? 0
+        if (Object.hasOwn(outcome, 'upserted')) upserted.push({ index, _id: outcome.upserted })
       } catch (error) {
         if (!(error instanceof ServerError)) throw error
-        outcomes.refuse(at, error)
+        writeErrors.push({ index, code: error.code, ...error.extra, errmsg: error.message })
         if (ordered) break
       }
-      if (pace.isDue && at < statements.length - 1) {
+      if (pace.isDue && index < statements.length - 1) {
         // The statements so far are about to be committed, and their outcomes must be in the same
         // commit.
         retry?.save()
@@ -55,35 +51,8 @@ export async function runStatements(
   } finally {
     retry?.save()
   }
-  return { body: outcomes.body(request.name === 'update') }
-}
-
-class StatementResults {
-  #n = 0
-  #modified = 0
-  readonly #upserted: Plain[] = []
-  readonly #errors: Plain[] = []
-  readonly #retried: number[] = []
-
-  add(at: number, outcome: Plain, repeatedNumber?: number): void {
-    this.#n += toNumber(outcome.n) ?? 0
-    this.#modified += toNumber(outcome.nModified) ?? 0
-    if (Object.hasOwn(outcome, 'upserted'))
-      this.#upserted.push({ index: at, _id: outcome.upserted })
-    if (repeatedNumber !== undefined) this.#retried.push(repeatedNumber)
-  }
-
-  refuse(at: number, error: ServerError): void {
-    this.#errors.push({ index: at, code: error.code, ...error.extra, errmsg: error.message })
-  }
-
-  body(withModified: boolean): Record<string, unknown> {
-    return {
-      n: this.#n,
-      ...(withModified ? { nModified: this.#modified } : {}),
-      ...(this.#upserted.length > 0 ? { upserted: this.#upserted } : {}),
-      ...(this.#errors.length > 0 ? { writeErrors: this.#errors } : {}),
-      ...(this.#retried.length > 0 ? { retriedStmtIds: this.#retried } : {}),
-    }
-  }
+  const lists = Object.entries({ upserted, writeErrors, retriedStmtIds })
+  const modified = request.name === 'update' ? { nModified } : {}
+  const filled = Object.fromEntries(lists.filter(([, list]) => list.length > 0))
+  return { body: { n, ...modified, ...filled } }
 }

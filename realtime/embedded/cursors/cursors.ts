@@ -17,19 +17,26 @@ export interface DocumentSource {
   pause(): void
 }
 
-/** An open cursor. Only that of a change stream has `stream`. */
-export interface OpenCursor {
-  readonly id: Long
+/** How a cursor is opened. Only that of a change stream has `stream`. */
+interface CursorSpec {
   readonly ns: string
   readonly source: DocumentSource
   readonly stream: ChangeStreamSource | undefined
   /** The session that opened the cursor, in hex. The cursor is closed when the session ends. */
   readonly session: string | undefined
+  /** The cursor stays open however long it is idle. */
+  readonly noTimeout: boolean
+}
+
+/** An open cursor. */
+export interface OpenCursor extends CursorSpec {
+  readonly id: Long
   usedAt: number
   /** How long its commands may go on working in all, in milliseconds. */
   leftMs: number
-  readonly noTimeout: boolean
   busy: boolean
+  /** Ends the wait of a command, if one waits. */
+  cancelWait: (() => void) | undefined
 }
 
 /** What a cursor needs from a change stream. */
@@ -70,28 +77,12 @@ export async function takeBatch(source: DocumentSource, size: number): Promise<B
 
 export class Cursors {
   readonly #byId = new Map<string, OpenCursor>()
-  readonly #cancelWait = new Map<string, () => void>()
 
   /** Opens a cursor on a source. */
-  add(
-    ns: string,
-    source: DocumentSource,
-    session: string | undefined,
-    timeless: boolean,
-    stream?: ChangeStreamSource,
-  ): OpenCursor {
+  add(spec: CursorSpec): OpenCursor {
     const id = new Long(randomInt(1, 2 ** 32), randomInt(1, 2 ** 30))
-    const cursor: OpenCursor = {
-      id,
-      ns,
-      source,
-      stream,
-      session,
-      usedAt: Date.now(),
-      leftMs: pace.leftMs,
-      noTimeout: timeless,
-      busy: false,
-    }
+    const state = { usedAt: Date.now(), leftMs: pace.leftMs, busy: false, cancelWait: undefined }
+    const cursor: OpenCursor = { ...spec, ...state, id }
     this.#byId.set(id.toString(), cursor)
     return cursor
   }
@@ -100,36 +91,26 @@ export class Cursors {
     return this.#byId.get(id.toString())
   }
 
-  /**
-   * Registers how to end the wait of a cursor, for the case that the cursor is closed meanwhile.
-   */
-  waitStarted(cursor: OpenCursor, cancel: () => void): void {
-    this.#cancelWait.set(cursor.id.toString(), cancel)
-  }
-
-  waitEnded(cursor: OpenCursor): void {
-    this.#cancelWait.delete(cursor.id.toString())
-  }
-
   /** Closes a cursor and ends the wait on it. Returns false if there is no such cursor. */
   close(id: Long): boolean {
-    const name = id.toString()
-    const found = this.#byId.delete(name)
-    this.#cancelWait.get(name)?.()
-    return found
+    const found = this.find(id)
+    this.#byId.delete(id.toString())
+    found?.cancelWait?.()
+    return found !== undefined
   }
 
   closeSession(session: string): void {
-    for (const cursor of [...this.#byId.values()])
-      if (cursor.session === session) this.close(cursor.id)
+    this.#closeAll((cursor) => cursor.session === session)
   }
 
   /** Closes the cursors that have been idle for too long. */
   expire(now: number): void {
-    for (const cursor of [...this.#byId.values()]) {
-      if (!cursor.noTimeout && !cursor.busy && cursor.usedAt < now - CURSOR_IDLE_MS)
-        this.close(cursor.id)
-    }
+    const oldest = now - CURSOR_IDLE_MS
+    this.#closeAll(({ noTimeout, busy, usedAt }) => !noTimeout && !busy && usedAt < oldest)
+  }
+
+  #closeAll(isOver: (cursor: OpenCursor) => boolean): void {
+    for (const cursor of [...this.#byId.values()]) if (isOver(cursor)) this.close(cursor.id)
   }
 
   /** The number of open cursors. */

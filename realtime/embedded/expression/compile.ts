@@ -1,6 +1,6 @@
 // Compiles aggregation expressions. An operator that isn't known here is refused when the command
 // is parsed, with MongoDB's code for an unknown one.
-import { Doc, type Field } from '../bson/doc.ts'
+import { Doc } from '../bson/doc.ts'
 import { isDoc } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import {
@@ -8,6 +8,7 @@ import {
   constantOf,
   valueAtPath,
   type Bound,
+  type CompileInner,
   type Expression,
   type Variables,
 } from './expression.ts'
@@ -17,29 +18,31 @@ import { operators } from './operators.ts'
 export function compileExpression(
   expression: unknown,
   variables: Variables = new Map(),
+  bound: ReadonlySet<string> = new Set(),
 ): Expression {
-  return compileIn(expression, variables, new Set())
-}
-
-function compileIn(
-  expression: unknown,
-  variables: Variables,
-  bound: ReadonlySet<string>,
-): Expression {
+  const compile: CompileInner = (inner, variable) =>
+    compileExpression(inner, variables, variable ? new Set([...bound, variable]) : bound)
   if (typeof expression === 'string') return compileText(expression, variables, bound)
   if (Array.isArray(expression)) {
-    const items = expression.map((item: unknown) => compileIn(item, variables, bound))
+    const items = expression.map((item: unknown) => compile(item))
     return computed(items, (values) => values.map((value) => value ?? null))
   }
   if (!isDoc(expression)) return constantOf(expression)
-  if (expression.firstName.startsWith('$')) return compileOperator(expression, variables, bound)
+  if (expression.firstName.startsWith('$')) return compileOperator(expression, compile)
   const names = expression.fields.map(({ name }) => checkedName(name))
-  const values = expression.fields.map(({ value }) => compileIn(value, variables, bound))
-  return computed(values, (found) =>
-    Doc.of(
-      found.flatMap((value, at) => (value === undefined ? [] : [[names[at]!, value] as const])),
-    ),
-  )
+  const values = expression.fields.map(({ value }) => compile(value))
+  return computed(values, (found) => {
+    const fields = found.map((value, at) => [names[at]!, value] as const)
+    return Doc.of(fields.filter(([, value]) => value !== undefined))
+  })
+}
+
+function compileOperator(expression: Doc, compile: CompileInner): Expression {
+  const name = expression.firstName
+  if (expression.size !== 1)
+    throw locationRefusal(15983, `An object with ${name} must have exactly one field`)
+  if (Object.hasOwn(operators, name)) return operators[name]!(expression.get(name), compile, name)
+  throw refusal('InvalidPipelineOperator', `Unrecognized expression '${name}'`)
 }
 
 function checkedName(name: string): string {
@@ -53,13 +56,10 @@ function checkedName(name: string): string {
 function compileText(text: string, variables: Variables, bound: ReadonlySet<string>): Expression {
   if (!text.startsWith('$')) return constantOf(text)
   if (!text.startsWith('$$')) {
+    if (text === '$') throw locationRefusal(16872, "'$' by itself is not a valid FieldPath")
     const path = text.slice(1).split('.')
     checkPath(path)
-    const [only] = path
-    return {
-      constant: false,
-      of: path.length === 1 ? (root) => root.get(only!) : (root) => valueAtPath(root, path),
-    }
+    return { constant: false, of: (root) => valueAtPath(root, path) }
   }
   const [name, ...rest] = text.slice(2).split('.') as [string, ...string[]]
   if (rest.length > 0) checkPath(rest)
@@ -73,37 +73,15 @@ function compileText(text: string, variables: Variables, bound: ReadonlySet<stri
 }
 
 function valueOf(name: string, bound: Bound | undefined): unknown {
-  for (let found = bound; found; found = found.outer) if (found.name === name) return found.value
-  return undefined
+  return bound?.name === name ? bound.value : bound && valueOf(name, bound.outer)
 }
 
-function checkPath(path: readonly string[]): void {
-  if (path.join('.') === '' && path.length === 1)
-    throw locationRefusal(16872, "'$' by itself is not a valid FieldPath")
+/** Refuses a path that no field can have. */
+export function checkPath(path: readonly string[]): void {
   if (path.at(-1) === '') throw locationRefusal(40353, "FieldPath must not end with a '.'.")
-  if (path.some((part) => part === ''))
-    throw locationRefusal(15998, 'FieldPath field names may not be empty strings.')
+  if (path.includes('')) throw locationRefusal(15998, 'FieldPath field names may not be empty.')
   if (path.some((part) => part.startsWith('$')))
     throw locationRefusal(16410, "FieldPath field names may not start with '$'.")
   if (path.some((part) => part.includes('\0')))
     throw locationRefusal(16411, 'FieldPath field names may not contain null bytes.')
-}
-
-function compileOperator(
-  expression: Doc,
-  variables: Variables,
-  bound: ReadonlySet<string>,
-): Expression {
-  if (expression.size !== 1) {
-    throw locationRefusal(
-      15983,
-      `An object representing an expression must have exactly one field: ${expression.fields.map(({ name }) => name).join(', ')}`,
-    )
-  }
-  const [{ name, value: operand }] = expression.fields as [Field]
-  if (!Object.hasOwn(operators, name))
-    throw refusal('InvalidPipelineOperator', `Unrecognized expression '${name}'`)
-  const compileInner = (inner: unknown, variable?: string): Expression =>
-    compileIn(inner, variables, variable === undefined ? bound : new Set([...bound, variable]))
-  return operators[name]!(operand, compileInner, name)
 }

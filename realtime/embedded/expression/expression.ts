@@ -1,6 +1,6 @@
 // What an aggregation expression is once it is compiled, and the values of paths.
-import type { Doc } from '../bson/doc.ts'
-import { DeprecatedValue } from '../bson/doc.ts'
+import { DeprecatedValue, type Doc } from '../bson/doc.ts'
+import { toNumber } from '../bson/numbers.ts'
 import { isDoc } from '../bson/type-of.ts'
 
 /**
@@ -51,6 +51,11 @@ export function computed(
 /** Whether a value is null, undefined or missing. */
 export function isNullish(value: unknown): boolean {
   return value === undefined || value === null || value === DeprecatedValue.undefined
+}
+
+/** Every value counts as true except false, null, undefined, missing and numeric zero. */
+export function isTrue(value: unknown): boolean {
+  return !isNullish(value) && value !== false && toNumber(value) !== 0
 }
 
 /**

@@ -1,8 +1,8 @@
 // The operators of expressions that the engine claims. Ints, longs and doubles are kept apart;
 // arithmetic on decimals is refused.
-import { Double, Int32, Long } from 'bson'
+import { Int32 } from 'bson'
 import { dateOf, Doc } from '../bson/doc.ts'
-import { isNumeric, numberTypes, toBigInt, toNumber, wholeOf } from '../bson/numbers.ts'
+import { isNumeric, toBigInt, toNumber } from '../bson/numbers.ts'
 import { compareValues, msOf } from '../bson/order.ts'
 import { Sum } from '../bson/sum.ts'
 import { isDoc, typeOf } from '../bson/type-of.ts'
@@ -12,12 +12,12 @@ import {
   computed,
   constantOf,
   isNullish,
+  isTrue,
   type Bound,
   type CompileInner,
   type Expression,
   type OperatorCompiler,
 } from './expression.ts'
-import { isTrue } from './truth.ts'
 
 /** Compiles a list of operands. A single operand need not be in an array. */
 function operandsOf(operand: unknown, compile: CompileInner): Expression[] {
@@ -38,10 +38,7 @@ function exactly(
   return (operand, compile, name) => {
     const operands = operandsOf(operand, compile)
     if (operands.length === count) return computed(operands, compute)
-    throw locationRefusal(
-      16020,
-      `Expression ${name} takes exactly ${count} arguments. ${operands.length} were passed in.`,
-    )
+    throw locationRefusal(16020, `${name} takes ${count} arguments, not ${operands.length}`)
   }
 }
 
@@ -63,8 +60,7 @@ function named(
   codes: { notObject: number; unknown: number } & Record<string, number>,
 ): Record<string, unknown> {
   const { notObject, unknown, ...required } = codes
-  if (!isDoc(operand))
-    throw locationRefusal(notObject, `${operator} only supports an object as its argument`)
+  if (!isDoc(operand)) throw locationRefusal(notObject, `${operator} needs an object`)
   const given = Object.fromEntries(operand.fields.map(({ name, value }) => [name, value]))
   const other = Object.keys(given).find((name) => name !== 'as' && !Object.hasOwn(required, name))
   if (other !== undefined)
@@ -83,81 +79,20 @@ function add(values: readonly unknown[]): unknown {
       if (date) throw locationRefusal(16612, 'only one date allowed in an $add expression')
       date = value
     } else if (isNumeric(value)) sum.add(value)
-    else throw notNumeric('$add', value)
+    else throw refusal('TypeMismatch', `$add needs numbers or dates, not ${typeOf(value)}`)
   }
-  const halfUp = (value: number): number => Math.sign(value) * Math.round(Math.abs(value))
-  return date ? laterBy(date, msIn(sum.total, halfUp)) : sum.total
+  return date ? laterBy(date, sum.total) : sum.total
 }
 
-function notNumeric(operator: string, value: unknown): Error {
-  return refusal('TypeMismatch', `${operator} only supports numbers or dates, not ${typeOf(value)}`)
-}
-
-function laterBy(date: Date, ms: bigint): Date {
-  const result = msOf(date) + ms
-  if (result === BigInt.asIntN(64, result)) return dateOf(result)
-  throw refusal('Overflow', 'date overflow')
-}
-
-/** A number of milliseconds; how a fraction is rounded depends on the operator. */
-function msIn(value: unknown, whole: (value: number) => number): bigint {
-  if (!numberTypes([value]).has('double')) return toBigInt(value)
-  const number = whole(toNumber(value)!)
-  if (Math.abs(number) < 2 ** 63) return BigInt(number)
-  throw refusal('Overflow', 'date overflow')
-}
-
-function subtract([a, b]: readonly unknown[]): unknown {
-  if (isNullish(a) || isNullish(b)) return null
-  if (a instanceof Date && b instanceof Date)
-    return Long.fromBigInt(BigInt.asIntN(64, msOf(a) - msOf(b)))
-  if (a instanceof Date && isNumeric(b)) return laterBy(a, -msIn(b, Math.trunc))
-  if (!isNumeric(a) || !isNumeric(b)) throw notNumeric('$subtract', isNumeric(a) ? b : a)
-  const types = numberTypes([a, b])
-  const inDoubles = new Double(toNumber(a)! - toNumber(b)!)
-  if (types.has('double')) return inDoubles
-  return wholeOf(toBigInt(a) - toBigInt(b), types.has('long')) ?? inDoubles
-}
-
-function multiply(values: readonly unknown[]): unknown {
-  if (values.some(isNullish)) return null
-  const other = values.find((value) => !isNumeric(value))
-  if (other !== undefined) throw notNumeric('$multiply', other)
-  const types = numberTypes(values)
-  const wholes = values.filter((value) => typeOf(value) !== 'double').map(toBigInt)
-  const product = wholes.reduce((a, b) => a * b, 1n)
-  const exact = types.has('double') ? undefined : wholeOf(product, types.has('long'))
-  return exact ?? new Double(values.reduce<number>((a, b) => a * toNumber(b)!, 1))
-}
-
-function absolute([value]: readonly unknown[]): unknown {
-  if (isNullish(value)) return null
-  if (!isNumeric(value)) throw locationRefusal(28765, `$abs needs a number, not ${typeOf(value)}`)
-  const types = numberTypes([value])
-  if (types.has('double')) return new Double(Math.abs(toNumber(value)!))
-  const whole = toBigInt(value)
-  const result = wholeOf(whole < 0n ? -whole : whole, types.has('long'))
-  if (result) return result
-  throw locationRefusal(28680, "can't take $abs of long long min")
-}
-
-/** The sum of all numbers; a single array counts as its elements. */
-function summed(values: readonly unknown[]): unknown {
-  const sum = new Sum()
-  const [first] = values
-  const all: readonly unknown[] = values.length === 1 && Array.isArray(first) ? first : values
-  for (const value of all) sum.add(value)
-  return sum.total
-}
-
-function divide([a, b]: readonly unknown[]): unknown {
-  if (isNumeric(a) && isNumeric(b)) {
-    if (toNumber(b) === 0) throw refusal('BadValue', "can't $divide by zero")
-    numberTypes([a, b])
-    return new Double(toNumber(a)! / toNumber(b)!)
+/** A date moved by a number of milliseconds, which is rounded half up. */
+function laterBy(date: Date, by: unknown): Date {
+  const number = toNumber(by)!
+  if (Number.isFinite(number)) {
+    const rounded = Math.sign(number) * Math.round(Math.abs(number))
+    const result = msOf(date) + (typeOf(by) === 'double' ? BigInt(rounded) : toBigInt(by))
+    if (result === BigInt.asIntN(64, result)) return dateOf(result)
   }
-  if (isNullish(a) || isNullish(b)) return null
-  throw notNumeric('$divide', isNumeric(a) ? b : a)
+  throw refusal('Overflow', 'date overflow')
 }
 
 /** The order of values in expressions: a missing one sorts below null. */
@@ -177,7 +112,7 @@ const cond: OperatorCompiler = (operand, compile, name) => {
   const list: unknown[] = Array.isArray(operand) ? operand : [operand]
   const codes = { notObject: 16020, unknown: 17083, if: 17080, then: 17080, else: 17081 }
   if (!isDoc(operand) && list.length !== 3)
-    throw locationRefusal(16020, `${name} takes 3 arguments. ${list.length} were passed in.`)
+    throw locationRefusal(16020, `${name} takes 3 arguments, not ${list.length}`)
   const given = isDoc(operand) ? named(operand, name, codes) : undefined
   const [test, then, other] = given ? [given.if, given.then, given.else] : list
   const parts = [compile(test), compile(then), compile(other)] as const
@@ -188,22 +123,6 @@ const cond: OperatorCompiler = (operand, compile, name) => {
 
 function notAnArray(code: number, operator: string, value: unknown): Error {
   return locationRefusal(code, `${operator} needs an array, not ${typeOf(value)}`)
-}
-
-function elementAt([array, index]: readonly unknown[]): unknown {
-  if (isNullish(array) || isNullish(index)) return null
-  if (!Array.isArray(array)) throw notAnArray(28689, '$arrayElemAt', array)
-  const at = toNumber(index)
-  if (at === undefined)
-    throw locationRefusal(28690, `$arrayElemAt needs a numeric index, not ${typeOf(index)}`)
-  if (at === (at | 0)) return array.at(at)
-  throw locationRefusal(28691, '$arrayElemAt needs an index of 32 bits')
-}
-
-function concatenated(values: readonly unknown[]): unknown {
-  const other = values.find((value) => !Array.isArray(value))
-  if (values.length > 0 && !isNullish(other)) throw notAnArray(28664, '$concatArrays', other)
-  return values.every((value) => Array.isArray(value)) ? values.flat() : null
 }
 
 /** `$map` and `$filter`: what they do with each element. */
@@ -243,11 +162,6 @@ export function checkedVariable(name: string): string {
 export const operators: Readonly<Record<string, OperatorCompiler>> = {
   $literal: (operand) => constantOf(operand),
   $add: any(add),
-  $subtract: exactly(2, subtract),
-  $multiply: any(multiply),
-  $divide: exactly(2, divide),
-  $abs: exactly(1, absolute),
-  $sum: any(summed),
   $eq: comparing((order) => order === 0),
   $ne: comparing((order) => order !== 0),
   $gt: comparing((order) => order > 0),
@@ -274,12 +188,14 @@ export const operators: Readonly<Record<string, OperatorCompiler>> = {
     if (Array.isArray(array)) return array.some((element) => compare(element, value) === 0)
     throw notAnArray(40081, '$in', array)
   }),
-  $arrayElemAt: exactly(2, elementAt),
-  $concatArrays: any(concatenated),
+  $concatArrays: any((values) => {
+    const other = values.find((value) => !Array.isArray(value))
+    if (values.length > 0 && !isNullish(other)) throw notAnArray(28664, '$concatArrays', other)
+    return values.every((value) => Array.isArray(value)) ? values.flat() : null
+  }),
   $objectToArray: exactly(1, ([value]) => {
     if (isNullish(value)) return null
-    if (!isDoc(value))
-      throw locationRefusal(40390, `$objectToArray needs an object, not ${typeOf(value)}`)
+    if (!isDoc(value)) throw locationRefusal(40390, `$objectToArray of ${typeOf(value)}`)
     const pair = (name: string, inner: unknown) => Doc.of(Object.entries({ k: name, v: inner }))
     return value.fields.map((field) => pair(field.name, field.value))
   }),

@@ -1,6 +1,5 @@
 // Change events, made from oplog entries. The event of an entry is encoded only once, however many
 // streams show it.
-import { embeddedDocument, fieldsIn, framed } from '../bson/encode.ts'
 import { Doc } from '../bson/doc.ts'
 import { encode, type Plain } from '../bson/encode.ts'
 import { toTimestamp } from './clock.ts'
@@ -40,30 +39,23 @@ export function decodeEvent(bytes: Uint8Array): Doc {
 
 /** The event that ends a stream because its collection or database is gone. */
 export function invalidateEvent(entry: OplogEntry): Uint8Array {
-  return encode(commonFields(entry, 'invalidate', tokenOf(entry.time, 'invalidate')))
+  return encode(commonFields(entry, 'invalidate'))
 }
 
-function commonFields(entry: OplogEntry, operationType: string, token: Plain): Plain {
-  return {
-    _id: token,
-    operationType,
-    clusterTime: toTimestamp(entry.time),
-  }
+function commonFields({ time }: OplogEntry, operationType: string): Plain {
+  const token = tokenOf(time, operationType === 'invalidate' ? 'invalidate' : 'event')
+  return { _id: token, operationType, clusterTime: toTimestamp(time) }
 }
 
 function build(entry: OplogEntry, lookedUp: Uint8Array | null | undefined): Uint8Array {
-  const operation = operationTypes[entry.op as Exclude<OplogOperation, 'n'>]
-  const parts: Uint8Array[] = [
-    fieldsIn(commonFields(entry, operation, tokenOf(entry.time, 'event'))),
-  ]
-  const full = entry.op === 'i' || entry.op === 'r' ? entry.body : lookedUp
-  if (full) parts.push(...embeddedDocument('fullDocument', [full]))
-  else if (full === null) parts.push(fieldsIn({ fullDocument: null }))
-  parts.push(
-    fieldsIn({ ns: entry.coll === '' ? { db: entry.db } : { db: entry.db, coll: entry.coll } }),
-  )
-  if (entry.op === 'rename') parts.push(...embeddedDocument('to', [entry.body!]))
-  if (entry.key) parts.push(...embeddedDocument('documentKey', [entry.key]))
-  if (entry.op === 'u') parts.push(...embeddedDocument('updateDescription', [entry.body!]))
-  return Buffer.concat(framed(parts))
+  const { op, db, coll, key, body } = entry
+  const full = op === 'i' || op === 'r' ? body : lookedUp
+  return encode({
+    ...commonFields(entry, operationTypes[op as Exclude<OplogOperation, 'n'>]),
+    fullDocument: full && Doc.read(full),
+    ns: coll === '' ? { db } : { db, coll },
+    to: op === 'rename' ? Doc.read(body!) : undefined,
+    documentKey: key ? Doc.read(key) : undefined,
+    updateDescription: op === 'u' ? Doc.read(body!) : undefined,
+  })
 }

@@ -1,7 +1,7 @@
 // The log of all changes in the order in which they happened. An entry is written in the
 // transaction of its change. Change streams see it only after that transaction is on disk.
+import { crc32 } from 'node:zlib'
 import type { Binary } from 'bson'
-import { checksumOf } from '../storage/checksum.ts'
 import type { SqliteStore } from '../storage/sqlite-store.ts'
 import { ClusterClock, type ClusterTime } from './clock.ts'
 
@@ -17,7 +17,6 @@ export type OplogOperation = 'i' | 'u' | 'r' | 'd' | 'drop' | 'dropDatabase' | '
  */
 export interface OplogEntry {
   readonly time: ClusterTime
-  readonly wall: number
   readonly op: OplogOperation
   readonly db: string
   readonly coll: string
@@ -35,13 +34,11 @@ export interface Retention {
   readonly maxBytes: number
 }
 
-const columns = 'ts, wall, op, db, coll, uuid, key, body, crc'
 const MAX_ENTRIES_PER_TRIM = 2000
 const MAX_TAIL_ENTRIES = 2000
 const MAX_TAIL_BYTES = 16 * 1024 * 1024
 
 type EntryRow = [
-  number,
   number,
   OplogOperation,
   string,
@@ -81,24 +78,23 @@ export class Oplog {
     this.#durable = this.#tailStart = this.clock.now
     store.position = this.clock.now
     // Every commit moves the mark of what is acknowledged.
-    store.beforeCommit(() => {
-      if (this.#uncommitted.length === 0) this.append('n', '', '', null, null, null)
-    })
-    store.afterCommit(() => this.#publish())
+    store.beforeCommit = () => {
+      if (this.#uncommitted.length === 0) this.append('n')
+    }
+    store.afterCommit = () => this.#publish()
   }
 
   /** Adds a change to the open transaction. */
   append(
     op: OplogOperation,
-    db: string,
-    coll: string,
-    uuid: Binary | null,
-    key: Uint8Array | null,
-    body: Uint8Array | null,
+    db = '',
+    coll = '',
+    uuid: Binary | null = null,
+    key: Uint8Array | null = null,
+    body: Uint8Array | null = null,
   ): void {
     const entry: OplogEntry = {
       time: this.clock.tick(),
-      wall: Date.now(),
       op,
       db,
       coll,
@@ -110,7 +106,7 @@ export class Oplog {
     this.#store.run(
       'INSERT INTO oplog VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
       entry.time,
-      entry.wall,
+      Date.now(),
       this.#totalBytes,
       op,
       db,
@@ -118,20 +114,21 @@ export class Oplog {
       entry.uuid,
       key,
       body,
-      body && checksumOf(body),
+      body && crc32(body),
     )
     this.#store.position = entry.time
     this.#uncommitted.push(entry)
   }
 
-  /** Removes the last uncommitted entries, whose part of the transaction was rolled back. */
-  truncateUncommitted(length: number): void {
-    this.#uncommitted.length = length
-  }
-
-  /** The number of entries that are not committed yet. */
-  get uncommittedLength(): number {
-    return this.#uncommitted.length
+  /** Runs `work` completely or not at all, including its entries. */
+  atomically<T>(work: () => T): T {
+    const { length } = this.#uncommitted
+    try {
+      return this.#store.atomically(work)
+    } catch (error) {
+      this.#uncommitted.length = length
+      throw error
+    }
   }
 
   #publish(): void {
@@ -168,7 +165,7 @@ export class Oplog {
    * the log.
    */
   appendNoopForWaiting(): void {
-    if (this.#waiting.size > 0) this.append('n', '', '', null, null, null)
+    if (this.#waiting.size > 0) this.append('n')
   }
 
   /** Durable entries after `time`, oldest first, at most `limit`. */
@@ -178,14 +175,13 @@ export class Oplog {
       return this.#tail.slice(start, start + limit)
     }
     const rows = this.#store.rows<EntryRow>(
-      `SELECT ${columns} FROM oplog WHERE ts > ? AND ts <= ? ORDER BY ts LIMIT ?`,
+      `SELECT ts, op, db, coll, uuid, key, body, crc FROM oplog WHERE ts > ? AND ts <= ? ORDER BY ts LIMIT ?`,
       time,
       this.#durable,
       limit,
     )
-    return rows.map(([ts, wall, op, db, coll, uuid, key, body, checksum]) => ({
-      time: ts,
-      wall,
+    return rows.map(([time, op, db, coll, uuid, key, body, checksum]) => ({
+      time,
       op,
       db,
       coll,
@@ -215,19 +211,12 @@ export class Oplog {
    * be more to remove.
    */
   trim(now: number): boolean {
-    // Age and total size only change in one direction along the log, so the oldest entries show
-    // where to cut.
-    const [cut, count] = this.#store.row<[number | null, number]>(
-      `SELECT max(ts), count(*) FROM (SELECT ts, wall, total FROM oplog ORDER BY ts LIMIT ?)
-       WHERE (wall < ? OR total < ?) AND ts < ?`,
-      MAX_ENTRIES_PER_TRIM,
+    return this.#removeFirst(
+      '(wall < ? OR total < ?) AND ts < ?',
       now - this.#retention.maxAgeMs,
       this.#totalBytes - this.#retention.maxBytes,
       this.#durable,
-    )!
-    if (cut === null) return false
-    this.#store.run('DELETE FROM oplog WHERE ts <= ?', cut)
-    return count === MAX_ENTRIES_PER_TRIM
+    )
   }
 
   /**
@@ -235,10 +224,15 @@ export class Oplog {
    * memory. Returns whether there are more to remove.
    */
   forget(time: ClusterTime): boolean {
+    return this.#removeFirst('ts < ?', time)
+  }
+
+  /** A condition only changes in one direction along the log, so its last entry is where to cut. */
+  #removeFirst(condition: string, ...cells: number[]): boolean {
     const [cut, count] = this.#store.row<[number | null, number]>(
-      'SELECT max(ts), count(*) FROM (SELECT ts FROM oplog WHERE ts < ? ORDER BY ts LIMIT ?)',
-      time,
+      `SELECT max(ts), count(*) FROM (SELECT ts, wall, total FROM oplog ORDER BY ts LIMIT ?) WHERE ${condition}`,
       MAX_ENTRIES_PER_TRIM,
+      ...cells,
     )!
     if (cut !== null) this.#store.run('DELETE FROM oplog WHERE ts <= ?', cut)
     return count === MAX_ENTRIES_PER_TRIM

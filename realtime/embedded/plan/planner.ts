@@ -1,22 +1,16 @@
 // Chooses how to answer a filter and a sort: with ranges of one index, with the union of several,
 // or with a scan of the collection. The choice depends on nothing but the query and the indexes:
 // most equalities first, then a range, then an order that makes the sort unnecessary.
+import { isDeepStrictEqual } from 'node:util'
 import type { Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
+import { sameValue } from '../bson/order.ts'
 import { isDoc } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
 import type { Filter } from '../query/filter.ts'
 import type { SortPattern } from '../query/sort.ts'
 import type { Collection, Index } from '../storage/catalog.ts'
-import {
-  boundsOf,
-  conjunctionOf,
-  descendingIntervals,
-  prefixed,
-  type Conjunction,
-  type Interval,
-} from './bounds.ts'
-import { implies, impliesPresence } from './implies.ts'
+import { boundsOf, descendingIntervals, everything, prefixed, type Interval } from './bounds.ts'
 
 /** Ranges of one index in the order in which they are scanned. */
 export interface IndexScan {
@@ -31,15 +25,12 @@ export interface QueryPlan {
   readonly reverseNatural: boolean
   /** Whether the documents come in the order that the query asks for. */
   readonly sorted: boolean
-  /** Whether every document that the scans yield matches the filter. */
-  readonly exact: boolean
 }
 
 interface Candidate extends IndexScan {
   readonly equalities: number
   readonly ranged: boolean
   readonly sorted: boolean
-  readonly exact: boolean
 }
 
 const MAX_INTERVALS = 2000
@@ -51,62 +42,42 @@ export function planQuery(
   sort: SortPattern | undefined,
   hint?: unknown,
 ): QueryPlan {
-  const hintedIndex = hint === undefined ? undefined : hinted(collection, hint)
-  if (hintedIndex === 'natural')
-    return collectionScan(sort, isDoc(hint) && toNumber(hint.get('$natural')) === -1)
-  const query = conjunctionOf(filter)
-  const indexes = hintedIndex
-    ? [hintedIndex]
-    : collection.indexes.filter((index) => isUsable(index, query))
-  const best = indexes
-    .map((index) => candidateFor(index, query, sort))
-    .filter(
-      (found) =>
-        hintedIndex !== undefined ||
-        found.equalities > 0 ||
-        found.ranged ||
-        (sort !== undefined && found.sorted),
-    )
-    .sort(byRank)[0]
-  const union = hintedIndex ? undefined : unionOf(collection, filter, best)
-  if (union)
-    return { scans: union, reverseNatural: false, sorted: sort === undefined, exact: false }
-  if (!best) return collectionScan(sort, false)
-  return { scans: [best], reverseNatural: false, sorted: best.sorted, exact: best.exact }
+  if (isDoc(hint) && hint.has('$natural'))
+    return collectionScan(sort, toNumber(hint.get('$natural')) === -1)
+  const conditions = conditionsOf(filter)
+  if (hint !== undefined) return indexPlan(candidateFor(hinted(collection, hint), conditions, sort))
+  const [best] = collection.indexes
+    .filter((index) => isUsable(index, conditions))
+    .map((index) => candidateFor(index, conditions, sort))
+    .filter((found) => found.equalities > 0 || found.ranged || (sort && found.sorted))
+    .sort((a, b) => rank(b) - rank(a))
+  const isNarrow = best && (best.equalities > 0 || best.ranged)
+  const scans = isNarrow ? undefined : unionOf(collection, conditions)
+  if (scans) return { scans, reverseNatural: false, sorted: sort === undefined }
+  return best ? indexPlan(best) : collectionScan(sort, false)
+}
+
+function indexPlan(found: Candidate): QueryPlan {
+  return { scans: [found], reverseNatural: false, sorted: found.sorted }
 }
 
 function collectionScan(sort: SortPattern | undefined, reverse: boolean): QueryPlan {
-  const natural = sort === undefined || sort.fields.length === 0
   return {
     scans: undefined,
     reverseNatural: reverse || sort?.reverseNatural === true,
-    sorted: natural,
-    exact: false,
+    sorted: sort === undefined || sort.fields.length === 0,
   }
 }
 
-function byRank(a: Candidate, b: Candidate): number {
-  return rank(b) - rank(a)
+function rank({ index, equalities, ranged, sorted }: Candidate): number {
+  const unique = index.unique && equalities === index.fields.length ? 1000 : 0
+  return unique + equalities * 10 + (ranged ? 4 : 0) + (sorted ? 5 : 0)
 }
 
-function rank(found: Candidate): number {
-  const unique = found.index.unique && found.equalities === found.index.fields.length ? 1000 : 0
-  return (
-    unique +
-    found.equalities * 10 +
-    (found.ranged ? 4 : 0) +
-    (found.sorted ? 5 : 0) +
-    (found.exact ? 1 : 0)
-  )
-}
-
-function hinted(collection: Collection, hint: unknown): Index | 'natural' {
-  if (isDoc(hint) && hint.has('$natural')) return 'natural'
-  const ready = collection.indexes.filter(({ builtTo }) => builtTo === Infinity)
-  const found = ready.find((index) =>
-    typeof hint === 'string'
-      ? index.name === hint
-      : isDoc(hint) && samePattern(index.keyPattern, hint),
+function hinted(collection: Collection, hint: unknown): Index {
+  const found = collection.indexes.find(
+    ({ builtTo, name, keyPattern }) =>
+      builtTo === Infinity && (isDoc(hint) ? samePattern(keyPattern, hint) : name === hint),
   )
   if (found) return found
   throw refusal(
@@ -126,51 +97,63 @@ export function samePattern(a: Doc, b: Doc): boolean {
   )
 }
 
-function isUsable(index: Index, query: Conjunction): boolean {
-  if (index.builtTo !== Infinity) return false
-  if (index.paths.some((path) => path.some((part) => /^\d+$/.test(part)))) return false
-  if (index.sparse && !index.fields.some((field) => impliesPresence(query.predicates.get(field))))
-    return false
-  return index.partial === undefined || implies(query, index.partial)
+/** The conditions of which all have to hold. */
+function conditionsOf(filter: Filter): Filter[] {
+  return filter.kind === 'and' ? filter.filters.flatMap(conditionsOf) : [filter]
 }
 
-function candidateFor(index: Index, query: Conjunction, sort: SortPattern | undefined): Candidate {
-  let prefixes: Buffer[] = [Buffer.alloc(0)]
-  let intervals: Interval[] | undefined
+/** Whether the index can be scanned, and contains every document that meets the conditions. */
+function isUsable(index: Index, conditions: readonly Filter[]): boolean {
+  if (index.builtTo !== Infinity) return false
+  if (index.paths.some((path) => path.some((part) => /^\d+$/.test(part)))) return false
+  const isMet = (needed: Filter): boolean => conditions.some((given) => implies(given, needed))
+  if (index.sparse && !index.fields.some((path) => isMet({ kind: 'exists', path }))) return false
+  return index.partial === undefined || conditionsOf(index.partial.filter).every(isMet)
+}
+
+/**
+ * Whether a condition of a query says that one of a partial index holds: it is the same, or the
+ * field can't be missing. In case of doubt the answer is no, and the index is not used.
+ */
+function implies(given: Filter, needed: Filter): boolean {
+  if (!('path' in given && 'path' in needed) || given.path !== needed.path) return false
+  if (needed.kind === 'exists') return excludesMissing(given)
+  if (given.kind === 'type' && needed.kind === 'type')
+    return isDeepStrictEqual(given.types, needed.types)
+  if (given.kind !== 'compare' || needed.kind !== 'compare') return false
+  return given.op === needed.op && sameValue(given.value, needed.value)
+}
+
+function excludesMissing(given: Filter): boolean {
+  if (given.kind === 'in') return !given.values.includes(null)
+  return given.kind === 'exists' || (given.kind === 'compare' && given.value !== null)
+}
+
+function candidateFor(
+  index: Index,
+  conditions: readonly Filter[],
+  sort: SortPattern | undefined,
+): Candidate {
+  let intervals: Interval[] = [everything]
   let equalities = 0
-  let singlePoints = 0
+  let pinned = 0
   let ranged = false
-  let exact = query.complete
   let usedArray = false
   for (const [at, field] of index.fields.entries()) {
-    if (index.multikey[at] && usedArray) break
-    const bounds = boundsOf(query.predicates.get(field) ?? [], index.multikey[at] === true)
-    if (!bounds) break
-    usedArray ||= index.multikey[at] === true
-    if (prefixes.length * Math.max(1, bounds.intervals.length) > MAX_INTERVALS) break
-    exact &&= bounds.exact
+    const multikey = index.multikey[at] === true
+    const bounds = multikey && usedArray ? undefined : boundsOf(conditions, field, multikey)
+    if (!bounds || intervals.length * bounds.intervals.length > MAX_INTERVALS) break
+    usedArray ||= multikey
     const own = index.descending[at] ? descendingIntervals(bounds.intervals) : bounds.intervals
-    intervals = prefixes.flatMap((prefix) => own.map((interval) => prefixed(prefix, interval)))
-    if (!bounds.points) {
-      ranged = true
-      break
-    }
+    intervals = intervals.flatMap(({ from }) => own.map((interval) => prefixed(from, interval)))
+    ranged = !bounds.points
+    if (ranged) break
     equalities++
-    if (singlePoints === at && own.length === 1) singlePoints++
-    prefixes = intervals.map(({ from }) => from)
+    if (pinned === at && own.length === 1) pinned++
   }
-  const used = equalities + (ranged ? 1 : 0)
-  exact &&= used === query.predicates.size && used > 0 && !index.multikey.some(Boolean)
-  const order = sort ? orderOf(index, singlePoints, sort) : 'forward'
-  return {
-    index,
-    intervals: intervals ?? [{ from: Buffer.alloc(0), to: undefined }],
-    reverse: order === 'reverse',
-    equalities,
-    ranged,
-    sorted: order !== undefined,
-    exact,
-  }
+  const order = sort ? orderOf(index, pinned, sort) : 'forward'
+  const sorted = order !== undefined
+  return { index, intervals, reverse: order === 'reverse', equalities, ranged, sorted }
 }
 
 /**
@@ -197,29 +180,17 @@ function orderOf(
   return direction ?? 'forward'
 }
 
-/**
- * The scans for an `$or` of which every branch has an index. They are used if no index serves the
- * whole filter.
- */
+/** The scans for an `$or` of which every branch has an index. */
 function unionOf(
   collection: Collection,
-  filter: Filter,
-  best: Candidate | undefined,
-): IndexScan[] | undefined {
-  if (best && (best.equalities > 0 || best.ranged)) return undefined
-  const parts = filter.kind === 'and' ? filter.filters : [filter]
-  const either = parts.find((part) => part.kind === 'or')
+  conditions: readonly Filter[],
+): readonly IndexScan[] | undefined {
+  const either = conditions.find((condition) => condition.kind === 'or')
   if (either?.kind !== 'or') return undefined
-  const rest = parts.filter((part) => part !== either)
-  const scans: IndexScan[] = []
-  for (const branch of either.filters) {
-    const { scans: found } = planQuery(
-      collection,
-      { kind: 'and', filters: [...rest, branch] },
-      undefined,
-    )
-    if (!found) return undefined
-    scans.push(...found)
-  }
-  return scans
+  const rest = conditions.filter((condition) => condition !== either)
+  const plans = either.filters.map((branch) =>
+    planQuery(collection, { kind: 'and', filters: [...rest, branch] }, undefined),
+  )
+  if (plans.some(({ scans }) => !scans)) return undefined
+  return plans.flatMap(({ scans }) => scans!)
 }

@@ -2,9 +2,10 @@
 // the position is kept as the last key and row. Writes in between can therefore neither be blocked
 // by a cursor nor confuse it.
 import { refusal } from '../errors.ts'
-import type { Collection } from '../storage/catalog.ts'
+import type { Collection, Index } from '../storage/catalog.ts'
 import type { Documents, StoredDocument } from '../storage/documents.ts'
 import type { SqliteStore } from '../storage/sqlite-store.ts'
+import type { Interval } from './bounds.ts'
 import type { IndexScan, QueryPlan } from './planner.ts'
 
 /** A stored document and the number of its row. */
@@ -13,8 +14,11 @@ export interface StoredRow {
   readonly bytes: Uint8Array
 }
 
-/** Number of rows in the first chunk, unless the caller expects another number. */
-export const FIRST_CHUNK_ROWS = 16
+/**
+ * The most rows in the first chunk. If none of them matches, another read costs less than documents
+ * of megabytes that are read for nothing.
+ */
+const FIRST_CHUNK_ROWS = 16
 const MAX_CHUNK_ROWS = 256
 /** A chunk ends when it is larger than this, and grows only while it is smaller. */
 const MAX_CHUNK_BYTES = 1024 * 1024
@@ -25,10 +29,15 @@ export interface StoredData {
   readonly documents: Documents
 }
 
-/** Where reading goes on: after a key and a row, in one of the intervals of one of the scans. */
+/** A range of an index's keys. */
+interface Range extends Interval {
+  readonly index: Index
+  readonly reverse: boolean
+}
+
+/** Where reading goes on: in one of the ranges, after a key and a row if there are such. */
 interface Position {
-  readonly scan: number
-  readonly interval: number
+  readonly range: number
   readonly key?: Uint8Array | undefined
   readonly row?: number | undefined
 }
@@ -42,26 +51,24 @@ export class Scanner {
   readonly #data: StoredData
   readonly #collection: Collection
   readonly #plan: QueryPlan
+  /** The ranges in their order. Undefined stands for the whole collection. */
+  readonly #ranges: readonly (Range | undefined)[]
   readonly #yielded: Set<number> | undefined
-  #position: Position = { scan: 0, interval: 0 }
+  #position: Position = { range: 0 }
   #readPosition = this.#position
   #buffer: FoundRow[] = []
   #bufferIndex = 0
   #chunkRows: number
 
-  /** `expected` is the number of rows that the caller will probably take. */
-  constructor(
-    data: StoredData,
-    collection: Collection,
-    plan: QueryPlan,
-    expected = FIRST_CHUNK_ROWS,
-  ) {
+  /** `expected` is the number of rows that the caller will take if each of them matches. */
+  constructor(data: StoredData, collection: Collection, plan: QueryPlan, expected: number) {
     this.#data = data
     this.#collection = collection
     this.#plan = plan
-    this.#chunkRows = Math.max(1, Math.min(expected, MAX_CHUNK_ROWS))
-    const repeats =
-      (plan.scans?.length ?? 0) > 1 || plan.scans?.some((scan) => scan.index.multikey.some(Boolean))
+    this.#chunkRows = Math.max(1, Math.min(expected, FIRST_CHUNK_ROWS))
+    const { scans } = plan
+    this.#ranges = scans?.flatMap(rangesOf) ?? [undefined]
+    const repeats = scans && (scans.length > 1 || scans[0]!.index.multikey.some(Boolean))
     this.#yielded = repeats ? new Set() : undefined
   }
 
@@ -93,33 +100,24 @@ export class Scanner {
     }
     this.#buffer = []
     this.#bufferIndex = 0
-    for (;;) {
-      const { scan: number, interval } = this.#readPosition
-      if (number >= (this.#plan.scans?.length ?? 1)) return false
-      const scan = this.#plan.scans?.[number]
-      if (interval >= (scan?.intervals.length ?? 1))
-        this.#readPosition = { scan: number + 1, interval: 0 }
-      else if (this.#read(scan)) return true
-    }
+    while (this.#buffer.length === 0 && this.#readPosition.range < this.#ranges.length) this.#read()
+    return this.#buffer.length > 0
   }
 
-  /** Reads a chunk of one interval, or of the collection. Returns whether there was a row. */
-  #read(scan: IndexScan | undefined): boolean {
-    const { scan: number, interval } = this.#readPosition
+  /** Reads a chunk of one range. */
+  #read(): void {
+    const { range } = this.#readPosition
     const limit = this.#chunkRows
-    const { rows, ended } = scan ? this.#indexRows(scan, limit) : this.#collectionRows(limit)
+    const { rows, ended } = this.#rows(this.#ranges[range], limit)
     this.#buffer = rows.map(([key, ...stored]) => ({
       row: stored[0],
       bytes: this.#data.documents.read(this.#collection, stored),
       key: key ?? undefined,
-      scan: number,
-      interval,
+      range,
     }))
     this.#grow(this.#buffer)
-    const last = this.#buffer.at(-1)
-    if (ended && rows.length < limit) this.#readPosition = { scan: number, interval: interval + 1 }
-    else if (last) this.#readPosition = last
-    return rows.length > 0
+    const last = ended && rows.length < limit ? undefined : this.#buffer.at(-1)
+    this.#readPosition = last ?? { range: range + 1 }
   }
 
   /** Chunks grow, but they stay small if the documents are large. */
@@ -129,38 +127,36 @@ export class Scanner {
     this.#chunkRows = Math.max(1, Math.min(Math.floor(this.#chunkRows * factor), MAX_CHUNK_ROWS))
   }
 
-  #collectionRows(limit: number): Chunk {
-    const reverse = this.#plan.reverseNatural
-    return this.#data.store.rowsWithin<KeyedDocument>(
+  #rows(range: Range | undefined, limit: number): Chunk {
+    const { table } = this.#collection
+    const { key, row } = this.#readPosition
+    const { store } = this.#data
+    const reverse = range?.reverse ?? this.#plan.reverseNatural
+    const [after, order] = reverse ? ['<', 'DESC'] : ['>', 'ASC']
+    if (!range)
+      return store.rowsWithin<KeyedDocument>(
+        MAX_CHUNK_BYTES,
+        `SELECT NULL, row, crc, doc FROM ${table} WHERE row ${after} ? ORDER BY row ${order} LIMIT ?`,
+        row ?? (reverse ? Number.MAX_SAFE_INTEGER : -1),
+        limit,
+      )
+    const [first, end] = reverse ? [range.to, range.from] : [range.from, range.to]
+    // The position is the only bound on its side: with the range's own bound beside it, SQLite may
+    // begin there, and would pass all that was read before.
+    return store.rowsWithin<KeyedDocument>(
       MAX_CHUNK_BYTES,
-      `SELECT NULL, row, crc, doc FROM ${this.#collection.table}
-       WHERE row ${reverse ? '<' : '>'} ? ORDER BY row ${reverse ? 'DESC' : ''} LIMIT ?`,
-      this.#readPosition.row ?? (reverse ? Number.MAX_SAFE_INTEGER : -1),
+      `SELECT k.key, k.row, d.crc, d.doc FROM ${range.index.table} k CROSS JOIN ${table} d ON d.row = k.row
+       WHERE (k.key, k.row) ${after} (?, ?) AND k.key ${reverse ? '>=' : '<'} ?
+       ORDER BY k.key ${order}, k.row ${order} LIMIT ?`,
+      key ?? first,
+      row ?? -1,
+      end,
       limit,
     )
   }
+}
 
-  #indexRows(scan: IndexScan, limit: number): Chunk {
-    const { interval, key, row } = this.#readPosition
-    const { from, to } = scan.intervals.at(scan.reverse ? -1 - interval : interval)!
-    const order = scan.reverse ? 'DESC' : 'ASC'
-    // The position takes the place of the bound that it has left: with both, SQLite may begin at
-    // the bound, and would pass all that was read before.
-    const isFrom = key === undefined || scan.reverse
-    const isTo = to !== undefined && (key === undefined || !scan.reverse)
-    const conditions = [
-      ...(isFrom ? ['k.key >= ?'] : []),
-      ...(isTo ? ['k.key < ?'] : []),
-      ...(key === undefined ? [] : [`(k.key, k.row) ${scan.reverse ? '<' : '>'} (?, ?)`]),
-    ]
-    return this.#data.store.rowsWithin<KeyedDocument>(
-      MAX_CHUNK_BYTES,
-      `SELECT k.key, k.row, d.crc, d.doc FROM ${scan.index.table} k CROSS JOIN ${this.#collection.table} d ON d.row = k.row
-       WHERE ${conditions.join(' AND ')} ORDER BY k.key ${order}, k.row ${order} LIMIT ?`,
-      ...(isFrom ? [from] : []),
-      ...(isTo ? [to] : []),
-      ...(key === undefined ? [] : [key, row!]),
-      limit,
-    )
-  }
+function rangesOf({ index, intervals, reverse }: IndexScan): Range[] {
+  const ranges = intervals.map(({ from, to }) => ({ index, from, to, reverse }))
+  return reverse ? ranges.reverse() : ranges
 }

@@ -6,10 +6,9 @@ import { toNumber } from '../bson/numbers.ts'
 import { isDoc, typeOf, type TypeName } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
 import { compileExpression } from '../expression/compile.ts'
-import type { Expression, Variables } from '../expression/expression.ts'
-import { isTrue } from '../expression/truth.ts'
+import { isTrue, type Expression, type Variables } from '../expression/expression.ts'
 import type { Regex } from '../regex/regex.ts'
-import { mod, toRegex, typeNames } from './operands.ts'
+import { toRegex, typeNames } from './operands.ts'
 
 export type Comparison = 'eq' | 'gt' | 'gte' | 'lt' | 'lte'
 
@@ -25,7 +24,6 @@ export type Filter =
   | { kind: 'exists'; path: string }
   | { kind: 'type'; path: string; types: ReadonlySet<TypeName> }
   | { kind: 'regex'; path: string; pattern: Regex }
-  | { kind: 'mod'; path: string; divisor: bigint; remainder: bigint }
   | { kind: 'size'; path: string; size: number }
   | { kind: 'elemMatch'; path: string; filter: Filter; objects: boolean }
   | { kind: 'expr'; expression: Expression }
@@ -136,7 +134,6 @@ const operators: Readonly<Record<string, OperatorParser>> = {
   $exists: (path, operand) =>
     isTrue(operand) ? { kind: 'exists', path } : not({ kind: 'exists', path }),
   $type: (path, operand) => ({ kind: 'type', path, types: typeNames(operand) }),
-  $mod: (path, operand) => ({ kind: 'mod', path, ...mod(operand) }),
   $size: parseSize,
   $all: parseAll,
   $elemMatch: parseElemMatch,

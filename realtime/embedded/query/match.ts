@@ -5,18 +5,14 @@ import { Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { bracketOf, compareValues, keyOf } from '../bson/order.ts'
 import { isDoc, typeOf } from '../bson/type-of.ts'
-import { isNullish } from '../expression/expression.ts'
-import { isTrue } from '../expression/truth.ts'
+import { isNullish, isTrue } from '../expression/expression.ts'
 import type { Regex } from '../regex/regex.ts'
 import { ELEMENT, type Comparison, type Filter } from './filter.ts'
-import { textOf, wholePart } from './operands.ts'
-import { someValue, type MatchTrace, type ValueTest } from './path.ts'
+import { textOf } from './operands.ts'
+import { someValue, type ValueTest } from './path.ts'
 
-/**
- * Whether a value, normally a document, matches. If so, `trace` receives the index of the array
- * element that matched.
- */
-export type Matcher = (value: unknown, trace?: MatchTrace) => boolean
+/** Whether a value, normally a document, matches. */
+export type Matcher = (value: unknown) => boolean
 
 export function compileFilter(filter: Filter): Matcher {
   switch (filter.kind) {
@@ -43,60 +39,48 @@ export function compileFilter(filter: Filter): Matcher {
 
 function all(matchers: Matcher[]): Matcher {
   if (matchers.length === 1) return matchers[0]!
-  return (value, trace) => matchers.every((matches) => matches(value, trace))
+  return (value) => matchers.every((matches) => matches(value))
 }
 
 function some(matchers: Matcher[]): Matcher {
-  return (value, trace) => matchers.some((matches) => matches(value, trace))
+  return (value) => matchers.some((matches) => matches(value))
 }
 
 type Leaf = Exclude<Filter, { kind: 'and' | 'or' | 'nor' | 'not' | 'expr' | 'never' }>
 
 function compileLeaf(filter: Leaf): Matcher {
   const path = filter.path === ELEMENT ? [] : filter.path.split('.')
-  const at = (expandLeaf: boolean, test: ValueTest): Matcher => {
-    return (value, trace) => someValue(value, path, expandLeaf, test, trace)
-  }
+  const [test, expandLeaf] = testOf(filter)
+  return (value) => someValue(value, path, expandLeaf, test)
+}
+
+/** The test of a leaf, and whether it looks into an array at the end of the path. */
+function testOf(filter: Leaf): [test: ValueTest, expandLeaf: boolean] {
   switch (filter.kind) {
     case 'compare':
-      return at(true, comparison(filter.op, filter.value))
+      return [comparison(filter.op, filter.value), true]
     case 'in':
-      return at(true, membership(filter.values, filter.patterns))
+      return [membership(filter.values, filter.patterns), true]
     case 'exists':
-      return at(false, (value) => value !== undefined)
+      return [(value) => value !== undefined, false]
     case 'type':
-      return at(true, (value) => value !== undefined && filter.types.has(typeOf(value)))
+      return [(value) => value !== undefined && filter.types.has(typeOf(value)), true]
     case 'regex':
-      return at(true, matchesText(filter.pattern))
-    case 'mod':
-      return at(true, (value) => {
-        const whole = wholePart(value)
-        return whole !== undefined && whole % filter.divisor === filter.remainder
-      })
+      return [matchesText(filter.pattern), true]
     case 'size':
-      return at(false, (value) => Array.isArray(value) && value.length === filter.size)
+      return [(value) => Array.isArray(value) && value.length === filter.size, false]
     case 'elemMatch':
-      return elemMatch(path, compileFilter(filter.filter), filter.objects)
+      return [elemMatch(compileFilter(filter.filter), filter.objects), false]
   }
 }
 
-function elemMatch(path: readonly string[], matches: Matcher, objects: boolean): Matcher {
-  return (root, trace) => {
-    let found: number | undefined
-    const test: ValueTest = (value) => {
-      if (!Array.isArray(value)) return false
-      const index = value.findIndex((element: unknown) => {
-        if (!objects || isDoc(element)) return matches(element)
-        return Array.isArray(element) && matches(withIndexes(element))
-      })
-      if (index >= 0) found = index
-      return index >= 0
-    }
-    const inner: MatchTrace = { index: undefined }
-    if (!someValue(root, path, false, test, inner)) return false
-    if (trace) trace.index = inner.index ?? found
-    return true
-  }
+function elemMatch(matches: Matcher, objects: boolean): ValueTest {
+  return (value) =>
+    Array.isArray(value) &&
+    value.some((element: unknown) => {
+      if (!objects || isDoc(element)) return matches(element)
+      return Array.isArray(element) && matches(withIndexes(element))
+    })
 }
 
 /** An array as the object of its elements, whose names are the indexes. */
@@ -144,7 +128,7 @@ function extreme(op: Comparison, operand: MinKey | MaxKey): ValueTest {
 }
 
 /** Whether an order of two values is what a comparison asks for. */
-export const holds: Record<Comparison, (order: number) => boolean> = {
+const holds: Record<Comparison, (order: number) => boolean> = {
   eq: (order) => order === 0,
   gt: (order) => order > 0,
   gte: (order) => order >= 0,

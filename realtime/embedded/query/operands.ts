@@ -1,8 +1,7 @@
-// Reads the operands of query operators that need checks: regular expressions, type names
-// and `$mod`.
+// Reads the operands of query operators that need checks: regular expressions and type names.
 import { BSONRegExp } from 'bson'
 import type { DeprecatedValue } from '../bson/doc.ts'
-import { isNumeric, toBigInt, toNumber } from '../bson/numbers.ts'
+import { toNumber } from '../bson/numbers.ts'
 import { typeCalled, typeOf, type TypeName } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { pace } from '../pace.ts'
@@ -62,28 +61,4 @@ function oneType(entry: unknown): TypeName[] {
   const type = typeCalled(isName ? entry : number)
   if (type) return [type]
   throw refusal('BadValue', `Unknown type name alias or numerical type code: ${String(entry)}`)
-}
-
-/** The operand of `$mod`: `[divisor, remainder]`. */
-export function mod(operand: unknown): { divisor: bigint; remainder: bigint } {
-  if (!Array.isArray(operand) || operand.length !== 2) {
-    throw refusal(
-      'BadValue',
-      `malformed mod, ${Array.isArray(operand) && operand.length > 2 ? 'too many' : 'not enough'} elements`,
-    )
-  }
-  const [divisor, remainder] = operand.map((entry: unknown) => wholePart(entry))
-  if (divisor === undefined || remainder === undefined)
-    throw refusal('BadValue', 'malformed mod, divisor not a number')
-  if (divisor === 0n) throw refusal('BadValue', 'divisor cannot be 0')
-  return { divisor, remainder }
-}
-
-/** A number without its fraction, which is what `$mod` uses; undefined for other values. */
-export function wholePart(value: unknown): bigint | undefined {
-  if (!isNumeric(value)) return undefined
-  const type = typeOf(value)
-  if (type === 'int' || type === 'long') return toBigInt(value)
-  const number = toNumber(value)!
-  return Math.abs(number) < 2 ** 63 ? BigInt(Math.trunc(number)) : undefined
 }

@@ -3,14 +3,6 @@
 // its end. A path that leads nowhere yields undefined once.
 import { isDoc } from '../bson/type-of.ts'
 
-/**
- * What the positional operator `$` stands for: the index of the outermost array element that
- * matched.
- */
-export interface MatchTrace {
-  index: number | undefined
-}
-
 /** A test of one value at the end of a path. */
 export type ValueTest = (value: unknown) => boolean
 
@@ -23,21 +15,17 @@ export function someValue(
   path: readonly string[],
   expandLeaf: boolean,
   test: ValueTest,
-  trace?: MatchTrace,
   from = 0,
 ): boolean {
   let value = root
   for (let at = from; at < path.length; at++) {
-    if (Array.isArray(value)) return someElement(value, path, expandLeaf, test, trace, at)
+    if (Array.isArray(value)) return someElement(value, path, expandLeaf, test, at)
     if (!isDoc(value)) return test(undefined)
     value = value.get(path[at]!)
     if (value === undefined) return test(undefined)
   }
-  if (!expandLeaf || path.length === 0 || !Array.isArray(value)) return test(value)
-  const found = value.findIndex((element) => test(element))
-  if (found < 0) return test(value)
-  if (trace) trace.index = found
-  return true
+  if (expandLeaf && path.length > 0 && Array.isArray(value) && value.some(test)) return true
+  return test(value)
 }
 
 function someElement(
@@ -45,21 +33,16 @@ function someElement(
   path: readonly string[],
   expandLeaf: boolean,
   test: ValueTest,
-  trace: MatchTrace | undefined,
   at: number,
 ): boolean {
   const part = path[at]!
   const offset = /^(?:0|[1-9]\d*)$/.test(part) ? Number(part) : -1
   return array.some((element, index) => {
-    if (isDoc(element) && someValue(element, path, expandLeaf, test, trace, at)) {
-      if (trace) trace.index = index
-      return true
-    }
+    if (isDoc(element) && someValue(element, path, expandLeaf, test, at)) return true
     if (index !== offset) return false
-    // An index that the path names isn't a choice, so `$` doesn't stand for it. In a scalar, the
-    // rest of the path finds nothing, not even undefined.
+    // In a scalar, the rest of the path finds nothing, not even undefined.
     if (at === path.length - 1) return test(element)
     const hasMore = isDoc(element) || Array.isArray(element)
-    return hasMore && someValue(element, path, expandLeaf, test, trace, at + 1)
+    return hasMore && someValue(element, path, expandLeaf, test, at + 1)
   })
 }

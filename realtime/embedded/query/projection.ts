@@ -5,92 +5,75 @@ import { Doc, Field } from '../bson/doc.ts'
 import { isNumeric } from '../bson/numbers.ts'
 import { isDoc } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
-import { compileExpression } from '../expression/compile.ts'
-import type { Expression, Variables } from '../expression/expression.ts'
-import { isTrue } from '../expression/truth.ts'
+import { checkPath, compileExpression } from '../expression/compile.ts'
+import { isTrue, type Expression, type Variables } from '../expression/expression.ts'
 
 /** Turns one document into another. */
 export type DocumentTransform = (doc: Doc) => Doc
 
 type Leaf = 'include' | 'exclude' | Expression
-type Tree = Map<string, Tree | Leaf>
+interface Tree {
+  readonly nodes: Map<string, Tree | Leaf>
+  /** Whether some leaf is an expression. */
+  computes: boolean
+}
 
 /** What happens to fields that the tree doesn't name, and where computed ones come. */
 type Mode = 'include' | 'exclude' | 'assign'
 
 /** Compiles the projection of a find, or of the stage `$project`. */
 export function compileProjection(spec: Doc, variables: Variables): DocumentTransform {
-  const tree: Tree = new Map()
+  const tree = emptyTree()
   let mode: 'include' | 'exclude' | undefined
   let id: Leaf | undefined
-  for (const [path, value] of flatten(spec, '')) {
-    const leaf = leafOf(path, value, variables)
+  for (const [path, value] of flatten(spec, '', false)) {
+    const leaf = leafOf(value, variables)
     if (path === '_id' && typeof leaf === 'string') id = leaf
     else mode = modeWith(mode, path, leaf, value)
     insert(tree, path, leaf, [31250, 31249])
   }
   mode ??= id === 'include' ? 'include' : 'exclude'
   // What is included anyway is no field to leave out.
-  if (mode === 'exclude' && id === 'include') tree.delete('_id')
-  if (mode === 'include' && !tree.has('_id')) tree.set('_id', 'include')
+  if (mode === 'exclude' && id === 'include') tree.nodes.delete('_id')
+  if (mode === 'include' && !tree.nodes.has('_id')) tree.nodes.set('_id', 'include')
   return (doc) => project(doc, tree, mode, doc)
 }
 
 /** Compiles the stage `$set`, which is also called `$addFields`. */
 export function compileAssignments(spec: Doc, variables: Variables): DocumentTransform {
-  const tree: Tree = new Map()
-  for (const [path, value] of flattenAssignments(spec, '')) {
-    checkPath(path)
+  const tree = emptyTree()
+  for (const [path, value] of flatten(spec, '', true))
     insert(tree, path, compileExpression(value, variables), [40176, 40176])
-  }
   return (doc) => project(doc, tree, 'assign', doc)
 }
 
-function* flatten(spec: Doc, prefix: string): Generator<[string, unknown]> {
+/** The paths that a projection or an assignment names, some of them by nested objects. */
+function* flatten(spec: Doc, prefix: string, assigns: boolean): Generator<[string, unknown]> {
   for (const { name, value } of spec.fields) {
+    const path = prefix + name
     if (name === '')
-      throw locationRefusal(40352, 'FieldPath cannot be constructed with empty string')
-    const isNested = isDoc(value) && !(value.size === 1 && value.firstName.startsWith('$'))
-    if (isNested && value.size === 0)
-      throw locationRefusal(51270, 'An empty sub-projection is not a valid value')
-    if (isNested) yield* flatten(value, `${prefix}${name}.`)
-    else yield [`${prefix}${name}`, value]
-  }
-}
-
-function* flattenAssignments(spec: Doc, prefix: string): Generator<[string, unknown]> {
-  for (const { name, value } of spec.fields) {
-    const path = `${prefix}${name}`
-    if (prefix !== '' && name.includes('.'))
+      throw locationRefusal(assigns && prefix ? 40353 : 40352, 'FieldPath must not be empty')
+    if (assigns && prefix && name.includes('.'))
       throw locationRefusal(40183, `cannot use dotted field name '${name}' in a sub object`)
-    if (!isDoc(value)) {
+    if (!isDoc(value) || (value.size === 1 && value.firstName.startsWith('$'))) {
+      if (!assigns && path.split('.').includes('$'))
+        throw refusal('NotImplemented', `the positional projection '${path}' is not supported`)
+      checkPath(path.split('.'))
       yield [path, value]
-      continue
-    }
-    if (value.size === 0)
-      throw refusal('NotImplemented', `the empty object at '${path}' is not supported`)
-    if (value.size > 1 && value.fields.some((field) => field.name.startsWith('$')))
+    } else if (value.size === 0) {
+      if (assigns) throw refusal('NotImplemented', `an empty object at '${path}' is not supported`)
+      throw locationRefusal(51270, 'An empty sub-projection is not a valid value')
+    } else if (assigns && value.fields.some((field) => field.name.startsWith('$'))) {
       throw locationRefusal(40181, 'an expression specification must contain exactly one field')
-    if (value.firstName.startsWith('$')) yield [path, value]
-    else yield* flattenAssignments(value, `${path}.`)
+    } else {
+      yield* flatten(value, `${path}.`, assigns)
+    }
   }
 }
 
-function leafOf(path: string, value: unknown, variables: Variables): Leaf {
-  if (path.split('.').includes('$'))
-    throw refusal('NotImplemented', `the positional projection '${path}' is not supported`)
-  checkPath(path)
+function leafOf(value: unknown, variables: Variables): Leaf {
   if (typeof value === 'boolean' || isNumeric(value)) return isTrue(value) ? 'include' : 'exclude'
   return compileExpression(value, variables)
-}
-
-function checkPath(path: string): void {
-  const parts = path.split('.')
-  if (path === '') throw locationRefusal(40352, 'FieldPath cannot be constructed with empty string')
-  if (parts.at(-1) === '') throw locationRefusal(40353, "FieldPath must not end with a '.'.")
-  if (parts.includes('')) throw locationRefusal(15998, 'FieldPath field names may not be empty.')
-  if (parts.some((part) => part.startsWith('$')))
-    throw locationRefusal(16410, "FieldPath field names may not start with '$'.")
 }
 
 /** The mode of a projection with one path more. Fields in and fields out can't be mixed. */
@@ -107,31 +90,37 @@ function modeWith(
   throw locationRefusal(mode === 'include' ? 31253 : 31254, `Cannot ${mode} ${path} beside others`)
 }
 
+const emptyTree = (): Tree => ({ nodes: new Map(), computes: false })
+
 /** `codes` are for a path that is there already, and for one through such a path. */
 function insert(tree: Tree, path: string, leaf: Leaf, codes: readonly [number, number]): void {
   const parts = path.split('.')
   const last = parts.pop()!
   let level = tree
   for (const part of parts) {
-    const next: Tree | Leaf = level.get(part) ?? new Map<string, Tree | Leaf>()
-    if (!(next instanceof Map)) throw locationRefusal(codes[1], `Path collision at ${path}`)
-    level.set(part, next)
+    level.computes ||= typeof leaf !== 'string'
+    const next = level.nodes.get(part) ?? emptyTree()
+    if (!isTree(next)) throw locationRefusal(codes[1], `Path collision at ${path}`)
+    level.nodes.set(part, next)
     level = next
   }
-  if (level.has(last)) throw locationRefusal(codes[0], `Path collision at ${path}`)
-  level.set(last, leaf)
+  if (level.nodes.has(last)) throw locationRefusal(codes[0], `Path collision at ${path}`)
+  level.computes ||= typeof leaf !== 'string'
+  level.nodes.set(last, leaf)
 }
+
+const isTree = (node: Tree | Leaf): node is Tree => typeof node === 'object' && 'nodes' in node
 
 function project(doc: Doc, tree: Tree, mode: Mode, root: Doc): Doc {
   const fields: Field[] = []
-  const missing = new Map(tree)
+  const missing = new Map(tree.nodes)
   for (const field of doc.fields) {
-    const node = tree.get(field.name)
+    const node = tree.nodes.get(field.name)
     if (node === undefined ? mode !== 'include' : node === 'include') fields.push(field)
     if (node === undefined || typeof node === 'string') continue
-    if (!(node instanceof Map) && mode !== 'assign') continue
+    if (!isTree(node) && mode !== 'assign') continue
     missing.delete(field.name)
-    const value = node instanceof Map ? below(field.value, node, mode, root) : node.of(root)
+    const value = isTree(node) ? below(field.value, node, mode, root) : node.of(root)
     if (value !== undefined) fields.push(Field.of(field.name, value))
   }
   addComputed(fields, missing, root)
@@ -147,23 +136,17 @@ function below(value: unknown, tree: Tree, mode: Mode, root: Doc): unknown {
 }
 
 /** Adds the computed fields of a tree, and objects of them. */
-function addComputed(fields: Field[], tree: Tree, root: Doc): void {
-  for (const [name, node] of tree) {
+function addComputed(fields: Field[], nodes: Tree['nodes'], root: Doc): void {
+  for (const [name, node] of nodes) {
     if (typeof node === 'string') continue
-    const value = node instanceof Map ? computedIn(node, root) : node.of(root)
+    const value = isTree(node) ? computedIn(node, root) : node.of(root)
     if (value !== undefined) fields.push(Field.of(name, value))
   }
 }
 
 function computedIn(tree: Tree, root: Doc): Doc | undefined {
-  if (!hasComputed(tree)) return undefined
+  if (!tree.computes) return undefined
   const fields: Field[] = []
-  addComputed(fields, tree, root)
+  addComputed(fields, tree.nodes, root)
   return Doc.from(fields)
-}
-
-function hasComputed(tree: Tree): boolean {
-  return [...tree.values()].some((node) =>
-    node instanceof Map ? hasComputed(node) : typeof node !== 'string',
-  )
 }

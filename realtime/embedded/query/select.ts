@@ -4,15 +4,14 @@ import { Doc } from '../bson/doc.ts'
 import { encode } from '../bson/encode.ts'
 import type { DocumentSource } from '../cursors/cursors.ts'
 import { pace, pause } from '../pace.ts'
-import { planQuery, type QueryPlan } from '../plan/planner.ts'
-import { FIRST_CHUNK_ROWS, Scanner, type StoredData, type StoredRow } from '../plan/scanner.ts'
+import { planQuery } from '../plan/planner.ts'
+import { Scanner, type StoredData, type StoredRow } from '../plan/scanner.ts'
 import type { Collection } from '../storage/catalog.ts'
 import type { Filter } from './filter.ts'
 import { compileFilter } from './match.ts'
-import type { MatchTrace } from './path.ts'
 import type { DocumentTransform } from './projection.ts'
 import { sortKeyOf, type SortPattern } from './sort.ts'
-import { Sorter, type SortEntry } from './sorter.ts'
+import { Sorter } from './sorter.ts'
 
 /** What to select. */
 export interface Selection {
@@ -22,23 +21,13 @@ export interface Selection {
   /** 0 or undefined: no limit. */
   readonly limit?: number | undefined
   readonly hint?: unknown
-  /** Whether the caller needs to know which array element matched. */
-  readonly positional?: boolean
   /** Whether a sort may hold more documents than fit into its memory. */
   readonly allowDiskUse?: boolean
 }
 
-/**
- * A selected row. `position` is the index of the array element that matched, if the caller asked
- * for it.
- */
-export interface SelectedRow extends StoredRow {
-  readonly position: number | undefined
-}
-
 /** Selected rows in the order that was asked for. They are found as they are taken. */
 export interface SelectedRows {
-  next(): SelectedRow | undefined | typeof pause
+  next(): StoredRow | undefined | typeof pause
   pause(): void
 }
 
@@ -55,31 +44,21 @@ export function select(
   const { sort, skip = 0 } = selection
   const limit = selection.limit || Infinity
   const queryPlan = planQuery(collection, selection.filter, sort, selection.hint)
-  const scanner = new Scanner(data, collection, queryPlan, expectedOf(queryPlan, limit + skip))
-  const matching = matchingRows(scanner, queryPlan, selection)
+  const scanner = new Scanner(
+    data,
+    collection,
+    queryPlan,
+    queryPlan.sorted ? limit + skip : Infinity,
+  )
+  const matching = matchingRows(scanner, selection)
   if (queryPlan.sorted) return sliced(matching, skip, limit)
   const sorted = sortedRows(matching, data, collection, selection, skip + limit)
   return sliced(sorted, skip, limit)
 }
 
-/**
- * The number of rows in the first chunk. If the filter can still exclude rows, the chunk is small:
- * another read costs less than documents of megabytes that are read for nothing.
- */
-function expectedOf({ sorted, exact }: QueryPlan, wanted: number): number | undefined {
-  if (!sorted) return undefined
-  return exact ? wanted : Math.min(wanted, FIRST_CHUNK_ROWS)
-}
-
-function matchingRows(
-  scanner: Scanner,
-  queryPlan: QueryPlan,
-  { filter, positional }: Selection,
-): SelectedRows {
+function matchingRows(scanner: Scanner, { filter }: Selection): SelectedRows {
   const matches = compileFilter(filter)
-  const trace: MatchTrace = { index: undefined }
   const all = filter.kind === 'and' && filter.filters.length === 0
-  const isMatch = !all && (!queryPlan.exact || positional === true)
   let examined = 0
   return {
     pause: () => scanner.pause(),
@@ -92,9 +71,7 @@ function matchingRows(
         const found = scanner.next()
         if (!found) return undefined
         examined += 1 + found.bytes.length / BYTES_PER_ROW
-        if (!isMatch) return { ...found, position: undefined }
-        trace.index = undefined
-        if (matches(Doc.read(found.bytes), trace)) return { ...found, position: trace.index }
+        if (all || matches(Doc.read(found.bytes))) return found
       }
     },
   }
@@ -118,11 +95,6 @@ function sliced(rows: SelectedRows, skip: number, limit: number): SelectedRows {
   }
 }
 
-/** A row that is being sorted. Only its key stays in memory; the document is read again. */
-interface SortedRow extends SortEntry {
-  readonly position: number | undefined
-}
-
 function sortedRows(
   rows: SelectedRows,
   { documents }: StoredData,
@@ -130,14 +102,14 @@ function sortedRows(
   { sort, allowDiskUse }: Selection,
   limit: number,
 ): SelectedRows {
-  const sorter = new Sorter<SortedRow>(limit, allowDiskUse === true)
+  const sorter = new Sorter(limit, allowDiskUse === true)
   let isCollected = false
   let taken = 0
   const collect = (): typeof pause | undefined => {
     for (let found = rows.next(); found; found = rows.next()) {
       if (found === pause) return pause
       const key = sortKeyOf(Doc.read(found.bytes), sort!)
-      const entry = { key, number: found.row, position: found.position }
+      const entry = { key, number: found.row }
       sorter.add(entry, found.bytes.length + key.length)
     }
     isCollected = true
@@ -150,10 +122,22 @@ function sortedRows(
       if (++taken % ROWS_PER_CHECK === 0 && pace.isDue) return pause
       for (let entry = sorter.next(); entry; entry = sorter.next()) {
         const bytes = documents.find(collection, entry.number)
-        if (bytes) return { row: entry.number, bytes, position: entry.position }
+        if (bytes) return { row: entry.number, bytes }
       }
       return undefined
     },
+  }
+}
+
+/** Visits all rows, in portions between which others have a turn. */
+export async function eachRow(rows: SelectedRows, visit: (row: StoredRow) => void): Promise<void> {
+  for (let row = rows.next(); row; row = rows.next()) {
+    if (row !== pause) {
+      visit(row)
+      continue
+    }
+    rows.pause()
+    await pace.rest()
   }
 }
 

@@ -1,5 +1,5 @@
 // Regular expressions: PCRE's syntax, translated for RE2 (`re2js`), whose time is in proportion to
-// the text. A pattern is either translated exactly, or invalid in PCRE too (51091), or refused.
+// the text. A pattern is either translated exactly or refused.
 import { RE2JS } from 're2js'
 import { tokensOf, unsupported, type Token } from './tokens.ts'
 
@@ -24,8 +24,18 @@ export class Regex {
   constructor(source: string, options: string, checkTime: () => void = () => undefined) {
     this.source = source
     this.options = options
-    const tokens = tokensOf(source, options)
-    const isAnchored = tokens[0]?.place === 'start' && endOfBranch(tokens, 0) === tokens.length
+    const leading = /^\(\?([is]+)\)/.exec(source)
+    const flags = options + (leading?.[1] ?? '')
+    if (/[mx]/.test(flags)) throw unsupported('the options m and x')
+    const tokens = tokensOf(source.slice(leading?.[0].length ?? 0), flags.includes('i'))
+    this.#pattern = compiled(tokens, flags)
+    this.#steps = this.#pattern.programSize()
+    this.#checkTime = checkTime
+    tokens.forEach(({ kind }, at) => {
+      if (kind === 'end' && !endsMatch(tokens, at + 1))
+        throw unsupported('something after $, \\Z or a look ahead')
+    })
+    const isAnchored = tokens[0]?.kind === 'start' && endOfBranch(tokens, 0) === tokens.length
     const body = isAnchored ? tokens.slice(1) : tokens
     const isText = ({ literal }: Token, at: number): boolean =>
       literal !== undefined && body[at + 1]?.kind !== 'repeat'
@@ -34,12 +44,6 @@ export class Regex {
     const text = parts.map(({ literal }) => literal).join('')
     this.prefix = isAnchored && text !== '' ? text : undefined
     this.#literal = end < 0 && !isAnchored ? text : undefined
-    tokens.forEach((_, at) => checkPlace(tokens, at))
-    const flag = (letter: string, value: number): number => (options.includes(letter) ? value : 0)
-    const flags = flag('i', RE2JS.CASE_INSENSITIVE) | flag('s', RE2JS.DOTALL)
-    this.#pattern = compiled(tokens, flags)
-    this.#steps = this.#pattern.programSize()
-    this.#checkTime = checkTime
   }
 
   /** Whether some part of the text matches. */
@@ -82,31 +86,14 @@ class WatchedText extends String {
   }
 }
 
-function compiled(tokens: readonly Token[], flags = 0): RE2JS {
+function compiled(tokens: readonly Token[], options: string): RE2JS {
+  const flag = (letter: string, value: number): number => (options.includes(letter) ? value : 0)
+  const flags = flag('i', RE2JS.CASE_INSENSITIVE) | flag('s', RE2JS.DOTALL)
   try {
     return RE2JS.compile(tokens.map(({ text }) => text).join(''), flags)
   } catch (error) {
     throw unsupported(`what RE2 refuses (${(error as Error).message})`)
   }
-}
-
-/** Refuses an assertion that RE2 doesn't have at this place. */
-function checkPlace(tokens: readonly Token[], at: number): void {
-  const { place } = tokens[at]!
-  if (place === 'lineStart' && !hasCharactersAfter(tokens, at))
-    throw unsupported('the beginning of a line that may be empty')
-  if (place === 'end' && !endsMatch(tokens, at + 1))
-    throw unsupported('something after $, \\Z or a look ahead')
-}
-
-/**
- * Whether a match always has characters after this place. PCRE sees no beginning of a line after a
- * newline that ends the text, and RE2 does, so that the two could differ without characters.
- */
-function hasCharactersAfter(tokens: readonly Token[], at: number): boolean {
-  const depth = tokens.slice(0, at).reduce((sum, token) => sum + nesting(token), 0)
-  if (depth > 0) return false
-  return !compiled(tokens.slice(at, endOfBranch(tokens, at))).matches('')
 }
 
 const nesting = ({ kind }: Token): number => (kind === 'open' ? 1 : kind === 'close' ? -1 : 0)

@@ -56,35 +56,15 @@ export class RetryableWrites {
     const owner = command.get('lsid')
     const lsid = isDoc(owner) ? owner.get('id') : undefined
     const txn = toNumber(command.get('txnNumber'))
-    if (!(lsid instanceof Binary) || txn === undefined) {
-      throw refusal(
-        'InvalidOptions',
-        'Transaction number requires a session ID to also be specified',
-      )
-    }
+    if (!(lsid instanceof Binary) || txn === undefined)
+      throw refusal('InvalidOptions', 'A transaction number requires a session ID')
     const session = this.#load(lsid.value())
-    if (txn < session.txn) {
-      const id = lsid.toString('hex')
-      throw refusal(
-        'TransactionTooOld',
-        `Retryable write with txnNumber ${txn} is prohibited on session ${id} because a newer retryable write with txnNumber ${session.txn} has already started on this session.`,
-      )
-    }
+    if (txn < session.txn)
+      throw refusal('TransactionTooOld', `txnNumber ${txn} is older than ${session.txn}`)
     if (txn > session.txn)
       Object.assign(session, { txn, results: new Map(), unsaved: [], parts: 0 })
     session.at = Date.now()
     return this.#recordOf(session, command)
-  }
-
-  /**
-   * Whether a numbered write was executed before. A fail point only affects a write that is really
-   * executed.
-   */
-  isRepeated(command: Doc): boolean {
-    return (
-      !command.has('autocommit') &&
-      this.open(command)?.find(toNumber(command.get('stmtId')) ?? 0) !== undefined
-    )
   }
 
   #recordOf(session: SessionRecord, command: Doc): NumberedWrite {
@@ -135,11 +115,7 @@ export class RetryableWrites {
       partOf(id, parts),
       session.txn,
       session.at,
-      encode(
-        Object.fromEntries(
-          session.unsaved.map((statement) => [`s${statement}`, session.results.get(statement)]),
-        ),
-      ),
+      encode(Doc.of(session.unsaved.map((at) => [`s${at}`, session.results.get(at)]))),
     )
     session.parts++
     session.unsaved = []
@@ -155,11 +131,9 @@ export class RetryableWrites {
   expire(now: number): void {
     for (const [name, session] of this.#cache)
       if (session.at < now - SESSION_TIMEOUT_MS) this.#cache.delete(name)
-    const old = this.#store.row(
-      'SELECT 1 FROM sessions WHERE at < ? LIMIT 1',
-      now - SESSION_TIMEOUT_MS,
-    )
-    if (old) this.#store.run('DELETE FROM sessions WHERE at < ?', now - SESSION_TIMEOUT_MS)
+    const oldest = now - SESSION_TIMEOUT_MS
+    const old = this.#store.row('SELECT 1 FROM sessions WHERE at < ? LIMIT 1', oldest)
+    if (old) this.#store.run('DELETE FROM sessions WHERE at < ?', oldest)
   }
 }
 

@@ -31,7 +31,6 @@ export interface Collection {
   readonly options: Doc
   readonly indexes: Index[]
   nextRow: number
-  count: number | undefined
   /** The collection was dropped, so a cursor that is still scanning it must end. */
   dropped: boolean
 }
@@ -42,9 +41,12 @@ const idIndex = Doc.of([
   ['name', '_id_'],
 ])
 
+/** No name of a database or collection has the character between them. */
+const keyOf = (db: string, name: string): string => `${db}\0${name}`
+
 /** The names and definitions in one data directory. */
 export class Catalog {
-  readonly #databases = new Map<string, Map<string, Collection>>()
+  readonly #collections = new Map<string, Collection>()
   readonly #store: SqliteStore
   readonly #discarded: DiscardedTables
 
@@ -80,35 +82,27 @@ export class Catalog {
         toIndex(indexId, parseIndexSpec(Doc.read(spec)), multikey, Infinity),
       ),
       nextRow: (last ?? 0) + 1,
-      count: undefined,
       dropped: false,
     }
-    this.#collectionsOf(db).set(name, collection)
+    this.#collections.set(keyOf(db, name), collection)
     return collection
-  }
-
-  #collectionsOf(db: string): Map<string, Collection> {
-    let map = this.#databases.get(db)
-    if (!map) this.#databases.set(db, (map = new Map()))
-    return map
   }
 
   /** The collection; undefined if it doesn't exist. */
   find(db: string, name: string): Collection | undefined {
-    return this.#databases.get(db)?.get(name)
+    return this.#collections.get(keyOf(db, name))
   }
 
   /** The names of the databases that have a collection, sorted. */
   databaseNames(): string[] {
-    return [...this.#databases]
-      .filter(([, map]) => map.size > 0)
-      .map(([name]) => name)
-      .sort()
+    return [...new Set([...this.#collections.values()].map(({ db }) => db))].sort()
   }
 
   /** The collections of a database, sorted by name. */
   list(db: string): Collection[] {
-    return [...(this.#databases.get(db)?.values() ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1))
+    return [...this.#collections.values()]
+      .filter((collection) => collection.db === db)
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
   /** Creates a collection with its index on `_id`. */
@@ -120,18 +114,13 @@ export class Catalog {
   ): Collection {
     checkNamespace(db, name)
     return this.#store.atomically(() => {
-      this.#store.run(
+      const id = this.#store.run(
         'INSERT INTO collections (db, name, uuid, options) VALUES (?, ?, ?, ?)',
         db,
         name,
         uuid,
         encode(options),
       )
-      const [id] = this.#store.row<[number]>(
-        'SELECT id FROM collections WHERE db = ? AND name = ?',
-        db,
-        name,
-      )!
       this.#store.run(
         `CREATE TABLE documents_${id} (row INTEGER PRIMARY KEY, crc INTEGER NOT NULL, doc BLOB NOT NULL)`,
       )
@@ -143,15 +132,11 @@ export class Catalog {
 
   /** Adds an empty index, which is used once its keys are complete (`finishIndex`). */
   addIndex(collection: Collection, spec: IndexSpec): Index {
-    this.#store.run(
+    const id = this.#store.run(
       'INSERT INTO indexes (collection, spec, multikey, ready) VALUES (?, ?, 0, 0)',
       collection.id,
       encode(spec.source),
     )
-    const [id] = this.#store.row<[number]>(
-      'SELECT max(id) FROM indexes WHERE collection = ?',
-      collection.id,
-    )!
     const index = toIndex(id, spec, 0, 0)
     this.#store.run(
       `CREATE TABLE ${index.table} (key BLOB NOT NULL, row INTEGER NOT NULL, PRIMARY KEY (key, row)) WITHOUT ROWID`,
@@ -195,15 +180,7 @@ export class Catalog {
       this.#discarded.noteDrop()
     })
     collection.dropped = true
-    this.#databases.get(collection.db)?.delete(collection.name)
-  }
-
-  /** Renames a collection. A cursor that holds the old object finds nothing more in it. */
-  rename(collection: Collection, db: string, name: string): Collection {
-    checkNamespace(db, name)
-    this.#store.run('UPDATE collections SET db = ?, name = ? WHERE id = ?', db, name, collection.id)
-    this.#databases.get(collection.db)?.delete(collection.name)
-    return this.#load(collection.id, db, name, collection.uuid.buffer, collection.options)
+    this.#collections.delete(keyOf(collection.db, collection.name))
   }
 }
 

@@ -98,17 +98,6 @@ export class Checkpoints {
     this.#db.exec('PRAGMA shrink_memory')
   }
 
-  /**
-   * Wipes the unused bytes of the whole file, for data from an older server, which didn't wipe
-   * them.
-   */
-  wipeAll(): void {
-    const wiper = new PageWiper(this.#fd, this.#pageBytes)
-    wiper.wipeFreePages()
-    for (let page = 1; page <= wiper.pages; page++) wiper.wipe(page)
-    wiper.flush()
-  }
-
   /** To be called when the database is closed. */
   close(): void {
     closeSync(this.#fd)
@@ -135,27 +124,9 @@ export class Checkpoints {
   }
 }
 
-/**
- * Wipes the unused bytes of all pages of a database file that no server uses, such as a backup: a
- * copy of a page has those of the original.
- */
-export function wipeFile(file: string): void {
-  const fd = openSync(file, 'r+')
-  try {
-    const header = Buffer.alloc(FILE_HEADER_BYTES)
-    readSync(fd, header, 0, FILE_HEADER_BYTES, 0)
-    const size = header.readUInt16BE(16)
-    const wiper = new PageWiper(fd, size === 1 ? 65_536 : size)
-    for (let page = 1; page <= wiper.pages; page++) wiper.wipe(page)
-    wiper.flush()
-  } finally {
-    closeSync(fd)
-  }
-}
-
 /** Overwrites bytes of a database file that mean nothing. */
 class PageWiper {
-  readonly pages: number
+  readonly #pages: number
   readonly #fd: number
   readonly #page: Buffer
   readonly #zeros: Buffer
@@ -165,12 +136,12 @@ class PageWiper {
     this.#fd = fd
     this.#page = Buffer.alloc(pageBytes)
     this.#zeros = Buffer.alloc(pageBytes)
-    this.pages = Math.floor(fstatSync(fd).size / pageBytes)
+    this.#pages = Math.floor(fstatSync(fd).size / pageBytes)
   }
 
   /** Wipes what the page has between its list of cells and its cells, and between the cells. */
   wipe(number: number): void {
-    if (number > this.pages || this.pages >= MAX_PAGES) return
+    if (number > this.#pages || this.#pages >= MAX_PAGES) return
     const page = this.#read(number)
     const at = number === 1 ? FILE_HEADER_BYTES : 0
     const kind = page[at]!
@@ -185,24 +156,6 @@ class PageWiper {
       this.#clear(number, block + 4, Math.min(block + page.readUInt16BE(block + 2), page.length))
       last = block
       block = page.readUInt16BE(block)
-    }
-  }
-
-  /** Wipes the pages that hold nothing. */
-  wipeFreePages(): void {
-    let trunk = this.#read(1).readUInt32BE(32)
-    for (let seen = 0; trunk > 0 && trunk <= this.pages && seen < this.pages; seen++) {
-      const page = this.#read(trunk)
-      const [next, count] = [page.readUInt32BE(0), page.readUInt32BE(4)]
-      const listed = Math.min(count, page.length / 4 - 2)
-      const free = Array.from({ length: listed }, (_, at) => page.readUInt32BE(8 + 4 * at))
-      this.#clear(trunk, 8 + 4 * listed, page.length)
-      for (const leaf of free) {
-        if (leaf <= 1 || leaf > this.pages) continue
-        this.#read(leaf)
-        this.#clear(leaf, 0, page.length)
-      }
-      trunk = next
     }
   }
 

@@ -12,7 +12,7 @@ import {
   statSync,
   writeSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { crc32 } from 'node:zlib'
 import { giveUpReserveToStart } from './disk-space.ts'
@@ -103,11 +103,41 @@ export function checkDataFiles(dataDir: string): void {
     throw new DamagedData(dataDir, 'writes that were acknowledged are missing at its end')
 }
 
-/** Looks into the data without changing anything, not even the journal. */
-function probe(dataDir: string, file: string): { format: number; position: number } {
+/**
+ * Opens a database file and changes nothing in it, nor in its journal. Throws an error whose
+ * message is for people if a server uses it.
+ */
+export function openForReading(file: string): DatabaseSync {
   const db = new DatabaseSync(file, { readOnly: true })
   try {
     db.exec('PRAGMA busy_timeout = 0')
+    db.prepare('SELECT count(*) FROM sqlite_schema').get()
+    return db
+  } catch (error) {
+    db.close()
+    throw unlessInUse(error, dirname(file))
+  }
+}
+
+/** An error whose message tells people that a server is using a data directory. */
+export class DataInUse extends Error {
+  constructor(dataDir: string) {
+    super(
+      `The data directory ${dataDir} is in use by another process. Stop that process first, or start with another data directory.`,
+    )
+  }
+}
+
+/** What to throw for an error of SQLite. */
+export function unlessInUse(error: unknown, dataDir: string): unknown {
+  return /locked|busy/i.test(String(error)) ? new DataInUse(dataDir) : error
+}
+
+/** Looks into the data of a directory. */
+function probe(dataDir: string, file: string): { format: number; position: number } {
+  let db: DatabaseSync | undefined
+  try {
+    db = openForReading(file)
     const { user_version: format } = db.prepare('PRAGMA user_version').get() as {
       user_version: number
     }
@@ -123,7 +153,7 @@ function probe(dataDir: string, file: string): { format: number; position: numbe
   } catch (error) {
     throw isDamage(error) ? new DamagedData(dataDir, String((error as Error).message)) : error
   } finally {
-    db.close()
+    db?.close()
   }
 }
 

@@ -38,14 +38,15 @@ export class DiscardedTables {
       const table = this.#next()
       if (table === undefined) return false
       if (this.#store.row(`SELECT 1 FROM ${table} LIMIT 1`)) this.#removeRows(table)
-      else this.#drop(table)
+      else this.#store.run(`DROP TABLE ${table}`)
     } while (!pace.isDue)
     return true
   }
 
   /** Removes all tables at once, when nobody waits for a turn any more. */
   finish(): void {
-    for (let table = this.#next(); table !== undefined; table = this.#next()) this.#drop(table)
+    for (let table = this.#next(); table !== undefined; table = this.#next())
+      this.#store.run(`DROP TABLE ${table}`)
   }
 
   #next(): string | undefined {
@@ -60,11 +61,5 @@ export class DiscardedTables {
     this.#store.run(
       `DELETE FROM ${table} WHERE (${columns}) IN (SELECT ${columns} FROM ${table} LIMIT ${ROWS_PER_STATEMENT})`,
     )
-  }
-
-  #drop(table: string): void {
-    this.#store.forget(table)
-    this.#store.run(`DROP TABLE ${table}`)
-    this.#store.forget(table)
   }
 }

@@ -10,20 +10,17 @@ import type { Oplog, OplogOperation } from '../oplog/oplog.ts'
 import { checkId, MAX_DOCUMENT_BYTES, type UpdatedDocument } from '../update/update.ts'
 import type { Catalog, Collection } from './catalog.ts'
 import type { Documents } from './documents.ts'
-import type { SqliteStore } from './sqlite-store.ts'
 
 /** How deeply a stored document may be nested. */
 const MAX_STORED_DEPTH = 180
 
 /** Changes documents and collections, and records the changes in the oplog. */
 export class DocumentWriter {
-  readonly #store: SqliteStore
   readonly #catalog: Catalog
   readonly #documents: Documents
   readonly #oplog: Oplog
 
-  constructor(store: SqliteStore, catalog: Catalog, documents: Documents, oplog: Oplog) {
-    this.#store = store
+  constructor(catalog: Catalog, documents: Documents, oplog: Oplog) {
     this.#catalog = catalog
     this.#documents = documents
     this.#oplog = oplog
@@ -31,23 +28,7 @@ export class DocumentWriter {
 
   /** Runs `work` completely or not at all, including its oplog entries. */
   atomically<T>(work: () => T): T {
-    const mark = this.#oplog.uncommittedLength
-    try {
-      return this.#store.atomically(work)
-    } catch (error) {
-      this.#oplog.truncateUncommitted(mark)
-      throw error
-    }
-  }
-
-  /** Like `atomically`, for work on one existing collection that may fail after it has written. */
-  atomicallyOn<T>(collection: Collection | undefined, work: () => T): T {
-    try {
-      return this.atomically(work)
-    } catch (error) {
-      if (collection) collection.count = undefined
-      throw error
-    }
+    return this.#oplog.atomically(work)
   }
 
   /**
@@ -94,7 +75,7 @@ export class DocumentWriter {
   drop(collection: Collection): void {
     this.atomically(() => {
       this.#catalog.drop(collection)
-      this.#oplog.append('drop', collection.db, collection.name, collection.uuid, null, null)
+      this.#oplog.append('drop', collection.db, collection.name, collection.uuid)
     })
   }
 
@@ -103,21 +84,7 @@ export class DocumentWriter {
     const collections = this.#catalog.list(db)
     if (collections.length === 0) return
     for (const collection of collections) this.drop(collection)
-    this.atomically(() => this.#oplog.append('dropDatabase', db, '', null, null, null))
-  }
-
-  rename(collection: Collection, db: string, name: string): void {
-    this.atomically(() => {
-      this.#catalog.rename(collection, db, name)
-      this.#oplog.append(
-        'rename',
-        collection.db,
-        collection.name,
-        collection.uuid,
-        null,
-        encode({ db, coll: name }),
-      )
-    })
+    this.atomically(() => this.#oplog.append('dropDatabase', db))
   }
 
   #log(op: OplogOperation, collection: Collection, id: unknown, body: Uint8Array | null): void {

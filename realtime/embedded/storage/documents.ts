@@ -1,14 +1,13 @@
 // Writes documents together with their index keys. Everything that can refuse a write (uniqueness,
 // parallel arrays) is checked before the first row changes.
-import { ObjectId } from 'bson'
+import { crc32 } from 'node:zlib'
+import { deserialize, EJSON } from 'bson'
 import { Doc } from '../bson/doc.ts'
-import { typeOf } from '../bson/type-of.ts'
+import { encode } from '../bson/encode.ts'
 import { refusal } from '../errors.ts'
 import { pace } from '../pace.ts'
 import type { Catalog, Collection, Index } from './catalog.ts'
-import { keySetOf } from './index-key-sets.ts'
-import type { IndexKey, KeySet } from './index-keys.ts'
-import { checksumOf } from './checksum.ts'
+import { keySetOf, type IndexKey, type KeySet } from './index-keys.ts'
 import type { SqliteStore } from './sqlite-store.ts'
 
 /** A stored document: its row, its checksum, its bytes. */
@@ -42,12 +41,11 @@ export class Documents {
     this.#store.run(
       `INSERT INTO ${collection.table} (row, crc, doc) VALUES (?, ?, ?)`,
       row,
-      checksumOf(bytes),
+      crc32(bytes),
       bytes,
     )
     for (const [index, set] of keySets) this.#addKeys(index, set, set.keys, row)
     collection.nextRow = row + 1
-    if (collection.count !== undefined) collection.count++
   }
 
   /** Replaces the document of a row. Only the keys that differ are written. */
@@ -65,7 +63,7 @@ export class Documents {
     this.#store.run(
       `UPDATE ${collection.table} SET doc = ?, crc = ? WHERE row = ?`,
       bytes,
-      checksumOf(bytes),
+      crc32(bytes),
       row,
     )
     for (const { index, now, removed, added } of changes) {
@@ -83,7 +81,6 @@ export class Documents {
       }
     }
     this.#store.run(`DELETE FROM ${collection.table} WHERE row = ?`, row)
-    if (collection.count !== undefined) collection.count--
   }
 
   /**
@@ -124,23 +121,21 @@ export class Documents {
     return found && this.read(collection, found)
   }
 
-  /** The number of documents. It is counted once, in portions, and then kept up to date. */
+  /** The number of documents. They are counted in portions. */
   async count(collection: Collection): Promise<number> {
-    if (collection.count !== undefined) return collection.count
     const { table } = collection.indexes[0]!
     let [count, last]: [number, Uint8Array | null] = [0, Buffer.alloc(0)]
-    const { position } = this.#store
     while (last) {
-      const counted: [number, Uint8Array | null] = this.#store.row<[number, Uint8Array | null]>(
+      const [more, next]: [number, Uint8Array | null] = this.#store.row<
+        [number, Uint8Array | null]
+      >(
         `SELECT count(*), max(key) FROM (SELECT key FROM ${table} WHERE key > ? ORDER BY key LIMIT 10000)`,
         last,
       )!
-      count += counted[0]
-      last = counted[1]
+      count += more
+      last = next
       if (pace.isDue) await pace.rest()
     }
-    // A count that took several portions may have missed changes; it is not kept then.
-    if (position === this.#store.position) collection.count = count
     return count
   }
 
@@ -173,31 +168,14 @@ function difference(keys: readonly IndexKey[], others: readonly IndexKey[]): Ind
 }
 
 function duplicateKey(collection: Collection, index: Index, key: IndexKey): Error {
+  const plain = (value: unknown): unknown => (typeof value === 'symbol' ? null : (value ?? null))
   const values = index.fields.map((field, at) => [field, plain(key.values[at])] as const)
+  const show = (value: unknown): string =>
+    EJSON.stringify((deserialize(encode({ value })) as { value: unknown }).value)
   const shown = values.map(([field, value]) => `${field}: ${show(value)}`)
   return refusal(
     'DuplicateKey',
     `E11000 duplicate key error collection: ${collection.ns} index: ${index.name} dup key: { ${shown.join(', ')} }`,
     { keyPattern: index.keyPattern, keyValue: Doc.of(values) },
   )
-}
-
-function plain(value: unknown): unknown {
-  return value === undefined || typeof value === 'symbol' ? null : value
-}
-
-function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value)
-  if (value instanceof ObjectId) return `ObjectId('${value.toHexString()}')`
-  if (value instanceof Date) return `new Date(${value.getTime()})`
-  switch (typeOf(value)) {
-    case 'object':
-      return `{ ${(value as Doc).fields
-        .map((field) => `${field.name}: ${show(field.value)}`)
-        .join(', ')} }`
-    case 'array':
-      return `[ ${(value as unknown[]).map(show).join(', ')} ]`
-    default:
-      return String(value)
-  }
 }

@@ -17,10 +17,8 @@ export class Erasures {
     // This table isn't part of the format: an older server works without it and with it.
     const isNew = !store.row("SELECT 1 FROM sqlite_schema WHERE name = 'erasures'")
     if (isNew) {
-      const hasData = store.row('SELECT 1 FROM collections') !== undefined
-      if (hasData) store.wipeAll()
       store.run('CREATE TABLE erasures (id INTEGER PRIMARY KEY, ts INTEGER NOT NULL)')
-      if (hasData) this.request()
+      if (store.row('SELECT 1 FROM collections')) this.request()
     }
     this.#upTo = store.row<[number]>('SELECT ts FROM erasures')?.[0]
   }
@@ -32,7 +30,7 @@ export class Erasures {
   /** Erases everything that has been deleted or replaced until now, soon. */
   request(): void {
     // The first entry that remains. A stream that has seen everything before it can go on.
-    this.#oplog.append('n', '', '', null, null, null)
+    this.#oplog.append('n')
     this.#upTo = this.#oplog.clock.now
     this.#store.run('INSERT OR REPLACE INTO erasures VALUES (0, ?)', this.#upTo)
   }

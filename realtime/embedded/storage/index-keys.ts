@@ -5,6 +5,7 @@ import { Doc } from '../bson/doc.ts'
 import { compoundKey, emptyArray } from '../bson/order.ts'
 import { isDoc } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
+import type { IndexSpec } from './index-spec.ts'
 
 /** One key: its bytes, and the values that they encode. A missing field is undefined. */
 export interface IndexKey {
@@ -22,6 +23,18 @@ export interface KeySet {
 export interface KeyPattern {
   readonly paths: readonly (readonly string[])[]
   readonly descending: readonly boolean[]
+}
+
+/**
+ * The keys that an index has of a document: none if the index is partial or sparse and the document
+ * doesn't belong to it.
+ */
+export function keySetOf(index: IndexSpec, doc: Doc): KeySet {
+  const isMember = index.partial?.matches(doc) ?? true
+  const set = isMember ? keysOf(doc, index) : undefined
+  const isMissing = ({ values }: IndexKey): boolean => values.every((value) => value === undefined)
+  if (!set || (index.sparse && set.keys.every(isMissing))) return { keys: [], multikey: [] }
+  return set
 }
 
 interface FieldWalk {

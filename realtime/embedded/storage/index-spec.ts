@@ -1,10 +1,11 @@
 // Index definitions. An index never promises more than the engine keeps: unknown options and
 // special types of indexes are refused with MongoDB's codes.
-import { Doc, type Field } from '../bson/doc.ts'
+import { Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { isDoc, typeOf } from '../bson/type-of.ts'
-import { refusal } from '../errors.ts'
+import { refusal, type CodeName } from '../errors.ts'
 import { parseFilter, type Filter } from '../query/filter.ts'
+import { compileFilter, type Matcher } from '../query/match.ts'
 
 /**
  * A parsed index definition. `source` is the definition that is stored and that `listIndexes`
@@ -19,184 +20,133 @@ export interface IndexSpec {
   readonly descending: readonly boolean[]
   readonly unique: boolean
   readonly sparse: boolean
-  readonly partial: Filter | undefined
+  /** Which documents a partial index has. */
+  readonly partial: { readonly filter: Filter; readonly matches: Matcher } | undefined
   /** How long a document lives after the date in the index's only field, in seconds. */
   readonly expireAfterSeconds: number | undefined
 }
 
+/** The options that are stored, in the order of `listIndexes`. */
+const storedOptions = ['unique', 'sparse', 'partialFilterExpression', 'expireAfterSeconds']
 const knownOptions = new Set([
-  'v',
-  'key',
-  'name',
-  'ns',
-  'unique',
-  'sparse',
-  'partialFilterExpression',
-  'expireAfterSeconds',
-  'background',
-  'hidden',
-  'collation',
+  ...['v', 'key', 'name', 'ns', 'background', 'hidden', 'collation'],
+  ...storedOptions,
 ])
+
+function need(holds: boolean, message: string, code: CodeName = 'CannotCreateIndex'): void {
+  if (!holds) throw refusal(code, message)
+}
 
 /** Parses a definition that `createIndexes` was given. Refuses what the engine can't do. */
 export function parseIndexSpec(given: Doc): IndexSpec {
   const key = given.get('key')
   if (!isDoc(key))
-    throw refusal(
-      'FailedToParse',
-      "The 'key' field is a required property of an index specification",
-    )
+    throw refusal('FailedToParse', "The 'key' field is a required property of an index")
   const fields = key.fields.map(({ name }) => name)
-  if (fields.length === 0)
-    throw refusal('CannotCreateIndex', 'Index keys cannot be an empty object')
-  if (fields.length > 32)
-    throw refusal('CannotCreateIndex', 'Index key pattern has too many fields')
-  for (const { name: option } of given.fields) {
-    if (!knownOptions.has(option)) {
-      throw refusal(
-        'InvalidIndexSpecificationOption',
-        `The field '${option}' is not valid for an index specification.`,
-      )
-    }
-  }
-  const descending = fields.map((field) => directionOf(field, key.get(field)) < 0)
+  need(fields.length > 0, 'Index keys cannot be an empty object')
+  need(fields.length <= 32, 'Index key pattern has too many fields')
+  const directions = key.fields.map(({ name, value }) => directionOf(name, value))
   const name =
-    given.get('name') ??
-    fields.map((field) => `${field}_${String(toNumber(key.get(field)))}`).join('_')
+    given.get('name') ?? fields.map((field, at) => `${field}_${directions[at]}`).join('_')
   if (typeof name !== 'string' || name === '' || name === '*')
     throw refusal('CannotCreateIndex', 'An index needs a name')
-  checkOptions(given, fields)
+  const isId = fields.length === 1 && fields[0] === '_id'
+  checkOptions(given, isId)
   const partial = given.get('partialFilterExpression')
-  const seconds = given.get('expireAfterSeconds')
+  const options = storedOptions.map((option): [string, unknown] => [option, given.get(option)])
   return {
-    source: Doc.of([['v', 2], ['key', key], ['name', name], ...optionsOf(given)]),
+    source: Doc.of([
+      ['v', 2],
+      ['key', key],
+      ['name', name],
+      ...options.filter(([, value]) => value !== undefined),
+    ]),
     name,
     keyPattern: key,
     fields,
     paths: fields.map((field) => field.split('.')),
-    descending,
-    unique: given.get('unique') === true || isIdKey(fields),
+    descending: directions.map((direction) => direction < 0),
+    unique: given.get('unique') === true || isId,
     sparse: given.get('sparse') === true,
-    partial: isDoc(partial) ? parsePartialFilter(partial) : undefined,
-    expireAfterSeconds: seconds === undefined ? undefined : toNumber(seconds),
+    partial: isDoc(partial) ? parsePartial(partial) : undefined,
+    expireAfterSeconds: expiryOf(given.get('expireAfterSeconds'), fields),
   }
-}
-
-/** The options that are stored, in the order of `listIndexes`. */
-function optionsOf(given: Doc): [string, unknown][] {
-  return ['unique', 'sparse', 'partialFilterExpression', 'expireAfterSeconds']
-    .map((option): [string, unknown] => [option, given.get(option)])
-    .filter(([, value]) => value !== undefined)
 }
 
 /** The filters that MongoDB 5.0 allows in a partial index. */
-function parsePartialFilter(given: Doc): Filter {
+function parsePartial(given: Doc): IndexSpec['partial'] {
   const filter = parseFilter(given)
-  checkPartial(filter, given, true)
-  return filter
+  checkPartial(filter, true)
+  return { filter, matches: compileFilter(filter) }
 }
 
-function checkPartial(filter: Filter, given: Doc, top: boolean): void {
-  if (filter.kind === 'and' && top) {
-    for (const part of filter.filters) checkPartial(part, given, part.kind === 'and')
-    return
-  }
-  if (filter.kind === 'compare' || filter.kind === 'exists' || filter.kind === 'type') return
-  throw refusal(
-    'CannotCreateIndex',
-    `unsupported expression in partial index: ${filter.kind} of ${given.fields.map((field: Field) => field.name).join(', ')}`,
-  )
-}
-
-function isIdKey(fields: readonly string[]): boolean {
-  return fields.length === 1 && fields[0] === '_id'
+function checkPartial(filter: Filter, top: boolean): void {
+  if (filter.kind === 'and' && top)
+    return filter.filters.forEach((part) => checkPartial(part, part.kind === 'and'))
+  const isAllowed = ['compare', 'exists', 'type'].includes(filter.kind)
+  need(isAllowed, `unsupported expression in partial index: ${filter.kind}`)
 }
 
 /** Whether a name with a `$` belongs to a DBRef, whose fields can be indexed. */
 const isReferencePart = (part: string): boolean => ['$ref', '$id', '$db'].includes(part)
 
-function directionOf(field: string, direction: unknown): number {
-  if (field === '' || field.startsWith('.') || field.endsWith('.') || field.includes('..')) {
-    throw refusal('CannotCreateIndex', 'Index keys cannot contain an empty field.')
-  }
+function directionOf(field: string, given: unknown): number {
   const parts = field.split('.')
-  if (parts.some((part, at) => part.startsWith('$') && !(at > 0 && isReferencePart(part)))) {
-    throw refusal(
-      'CannotCreateIndex',
-      `Index key contains an illegal field name: field name starts with '$': ${field}`,
-    )
-  }
-  if (typeof direction === 'string')
-    throw refusal('CannotCreateIndex', `Unknown index plugin '${direction}'`)
-  const number = toNumber(direction)
-  if (number === undefined || !(number > 0 || number < 0)) {
-    throw refusal(
-      'CannotCreateIndex',
-      'Values in an index key pattern must be positive or negative numbers',
-    )
-  }
-  return number
+  need(!parts.includes(''), 'Index keys cannot contain an empty field.')
+  need(
+    parts.every((part, at) => !part.startsWith('$') || (at > 0 && isReferencePart(part))),
+    `Index key contains an illegal field name: field name starts with '$': ${field}`,
+  )
+  need(typeof given !== 'string', `Unknown index plugin '${String(given)}'`)
+  const direction = toNumber(given) ?? NaN
+  need(
+    direction > 0 || direction < 0,
+    'Values in an index key pattern must be positive or negative numbers',
+  )
+  return direction
 }
 
-function checkOptions(given: Doc, fields: readonly string[]): void {
-  if (given.get('hidden') === true)
-    throw refusal('NotImplemented', 'hidden indexes are not supported')
+function checkOptions(given: Doc, isId: boolean): void {
+  for (const { name, value } of given.fields)
+    need(
+      knownOptions.has(name) && !(isId && storedOptions.includes(name) && value !== false),
+      `The field '${name}' is not valid for ${isId ? 'an _id' : 'an'} index specification.`,
+      'InvalidIndexSpecificationOption',
+    )
+  need(given.get('hidden') !== true, 'hidden indexes are not supported', 'NotImplemented')
   const collation = given.get('collation')
-  if (isDoc(collation) && collation.get('locale') !== 'simple')
-    throw refusal('NotImplemented', 'collation is not supported')
-  for (const option of ['unique', 'sparse'] as const) {
-    if (given.has(option) && typeof given.get(option) !== 'boolean') {
-      throw refusal(
-        'TypeMismatch',
-        `The field '${option}' has value that is not convertible to bool`,
-      )
-    }
-  }
-  if (given.has('partialFilterExpression')) {
-    if (!isDoc(given.get('partialFilterExpression'))) {
-      throw refusal('TypeMismatch', "The field 'partialFilterExpression' must be an object")
-    }
-    if (given.get('sparse') === true)
-      throw refusal(
-        'CannotCreateIndex',
-        'cannot mix "partialFilterExpression" and "sparse" options',
-      )
-  }
-  if (isIdKey(fields)) checkIdIndex(given)
-  const expiry = given.get('expireAfterSeconds')
-  if (expiry === undefined) return
-  const seconds = toNumber(expiry)
+  const isSimple = !isDoc(collation) || collation.get('locale') === 'simple'
+  need(isSimple, 'collation is not supported', 'NotImplemented')
+  for (const option of ['unique', 'sparse'])
+    need(
+      ['boolean', 'undefined'].includes(typeof given.get(option)),
+      `The field '${option}' has value that is not convertible to bool`,
+      'TypeMismatch',
+    )
+  if (!given.has('partialFilterExpression')) return
+  need(
+    isDoc(given.get('partialFilterExpression')),
+    "The field 'partialFilterExpression' must be an object",
+    'TypeMismatch',
+  )
+  need(given.get('sparse') !== true, 'cannot mix "partialFilterExpression" and "sparse" options')
+}
+
+function expiryOf(given: unknown, fields: readonly string[]): number | undefined {
+  if (given === undefined) return undefined
+  const seconds = toNumber(given)
   if (seconds === undefined)
     throw refusal(
       'CannotCreateIndex',
-      `TTL index 'expireAfterSeconds' option must be numeric, but received a type of '${typeOf(expiry)}'`,
+      `TTL index 'expireAfterSeconds' option must be numeric, but received a type of '${typeOf(given)}'`,
     )
-  if (!(seconds >= 0 && seconds <= 2147483647)) {
-    throw refusal(
-      'CannotCreateIndex',
-      "TTL index 'expireAfterSeconds' option must be within an acceptable range, try a different value than " +
-        String(seconds),
-    )
-  }
-  if (fields.length > 1)
-    throw refusal(
-      'CannotCreateIndex',
-      'TTL indexes are single-field indexes, compound indexes do not support TTL',
-    )
-}
-
-function checkIdIndex(given: Doc): void {
-  for (const option of [
-    'sparse',
-    'partialFilterExpression',
-    'expireAfterSeconds',
-    'unique',
-  ] as const) {
-    if (given.has(option) && given.get(option) !== false) {
-      throw refusal(
-        'InvalidIndexSpecificationOption',
-        `The field '${option}' is not valid for an _id index specification.`,
-      )
-    }
-  }
+  need(
+    seconds >= 0 && seconds <= 2147483647,
+    `TTL index 'expireAfterSeconds' option must be within an acceptable range, try a different value than ${seconds}`,
+  )
+  need(
+    fields.length === 1,
+    'TTL indexes are single-field indexes, compound indexes do not support TTL',
+  )
+  return seconds
 }

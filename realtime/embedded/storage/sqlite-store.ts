@@ -9,10 +9,10 @@
 // If COMMIT or the mark fails, nothing is acknowledged any more: the server has to be restarted.
 import { backup, DatabaseSync, type StatementSync } from 'node:sqlite'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { Checkpoints, wipeFile } from './checkpoints.ts'
-import { checksumOf, damage } from './checksum.ts'
+import { crc32 } from 'node:zlib'
+import { Checkpoints } from './checkpoints.ts'
 import { refusal } from '../errors.ts'
-import { checkDataFiles, dataFile, FORMAT, isDamage, Mark } from './data-files.ts'
+import { checkDataFiles, dataFile, FORMAT, isDamage, Mark, unlessInUse } from './data-files.ts'
 import { DiskSpace } from './disk-space.ts'
 
 const schema = `
@@ -29,6 +29,9 @@ const schema = `
   CREATE INDEX IF NOT EXISTS sessions_by_age ON sessions (at);
 `
 
+/** How many statements are kept prepared. Each table has some of its own. */
+const MAX_STATEMENTS = 1000
+
 /** A value as SQLite stores it. */
 export type Cell = null | number | bigint | string | Uint8Array
 
@@ -44,13 +47,15 @@ export class SqliteStore {
   readonly #checkpoints: Checkpoints
   readonly #statements = new Map<string, StatementSync>()
   #waiting: (() => void)[] = []
-  readonly #beforeCommit: (() => void)[] = []
-  readonly #afterCommit: (() => void)[] = []
   #scheduled: NodeJS.Immediate | undefined
   readonly #onFault: (error: Error) => void
   #failed = false
   /** The position in the oplog that the next commit reaches. */
   position = 0
+  /** Called at the end of every transaction. */
+  beforeCommit = (): void => undefined
+  /** Called after every commit, before the callbacks of `onDurable`. */
+  afterCommit = (): void => undefined
 
   /**
    * Opens the data directory and creates it if necessary. Throws an error whose message is for
@@ -77,8 +82,7 @@ export class SqliteStore {
       if (this.#mayCheckpoint()) this.#checkpoints.run()
     } catch (error) {
       db?.close()
-      if (/locked|busy/i.test(String(error))) throw heldByAnother(dataDir)
-      throw error
+      throw unlessInUse(error, dataDir)
     }
   }
 
@@ -86,6 +90,7 @@ export class SqliteStore {
   #prepare(sql: string): StatementSync {
     let statement = this.#statements.get(sql)
     if (!statement) {
+      if (this.#statements.size >= MAX_STATEMENTS) this.#statements.clear()
       statement = this.#db.prepare(sql)
       statement.setReturnArrays(true)
       this.#statements.set(sql, statement)
@@ -98,11 +103,11 @@ export class SqliteStore {
     if (!this.#space.allowsGrowth) throw diskIsFull()
   }
 
-  /** Runs a writing statement in the shared transaction. */
-  run(sql: string, ...cells: Cell[]): void {
+  /** Runs a writing statement in the shared transaction. Returns the id of an inserted row. */
+  run(sql: string, ...cells: Cell[]): number {
     this.#begin()
     this.#checkpoints.noteWrite(bytesOf(cells))
-    this.#guarded(() => this.#prepare(sql).run(...cells))
+    return this.#guarded(() => Number(this.#prepare(sql).run(...cells).lastInsertRowid))
   }
 
   /** The first row; undefined if there is none. */
@@ -144,27 +149,25 @@ export class SqliteStore {
 
   /** Bytes that were read with their checksum. Throws if they aren't what was written. */
   checked(bytes: Uint8Array, checksum: number | null, what: string): Uint8Array {
-    if (checksum !== null && checksumOf(bytes) === checksum) return bytes
+    if (checksum !== null && crc32(bytes) === checksum) return bytes
     throw damage(what, dataFile(this.#dataDir))
   }
 
-  /** Writes a copy of everything that is committed to a file, while others go on writing. */
-  async backup(file: string): Promise<void> {
-    while (!(await this.#copyTo(file))) await nextTurn()
-    wipeFile(file)
-  }
-
   /**
-   * False if the first step met the open transaction. Node repeats such a step, except the first
-   * one: there it gives up, with SQLite's code for "no error".
+   * Writes a copy of everything that is committed to a file, while others go on writing. Its unused
+   * bytes are those of the data file.
    */
-  async #copyTo(file: string): Promise<boolean> {
-    try {
-      await backup(this.#db, file, { rate: 200 })
-      return true
-    } catch (error) {
-      if (error instanceof Error && 'errcode' in error && error.errcode === 0) return false
-      throw error
+  async backup(file: string): Promise<void> {
+    for (;;) {
+      try {
+        await backup(this.#db, file, { rate: 200 })
+        return
+      } catch (error) {
+        // If the first step meets the open transaction, Node gives up with SQLite's code for "no
+        // error". It repeats later steps by itself.
+        if ((error as { errcode?: number }).errcode !== 0) throw error
+        await nextTurn()
+      }
     }
   }
 
@@ -179,17 +182,6 @@ export class SqliteStore {
   /** Empties the cache of pages, which fills again as they are read. */
   releaseMemory(): void {
     this.#db.exec('PRAGMA shrink_memory')
-  }
-
-  /** Wipes the unused bytes of data from an older server, which didn't wipe them. */
-  wipeAll(): void {
-    this.#checkpoints.wipeAll()
-  }
-
-  /** Forgets the prepared statements for a table that will be dropped or has been. */
-  forget(table: string): void {
-    for (const sql of this.#statements.keys())
-      if (sql.includes(`${table} `) || sql.endsWith(table)) this.#statements.delete(sql)
   }
 
   /** Runs `work` completely or not at all, within the shared transaction. */
@@ -229,16 +221,6 @@ export class SqliteStore {
     else callback()
   }
 
-  /** Registers a hook that runs at the end of every transaction. */
-  beforeCommit(hook: () => void): void {
-    this.#beforeCommit.push(hook)
-  }
-
-  /** Registers a hook that runs after every commit, before the callbacks of `onDurable`. */
-  afterCommit(hook: () => void): void {
-    this.#afterCommit.push(hook)
-  }
-
   #begin(): void {
     if (this.#failed) throw new Error('the storage has failed; restart the server')
     if (this.#scheduled) return
@@ -250,7 +232,7 @@ export class SqliteStore {
   #commit(): void {
     if (this.#failed) return
     try {
-      for (const hook of this.#beforeCommit) hook()
+      this.beforeCommit()
       this.#space.giveUpReserve()
       this.#prepare('COMMIT').run()
       this.#mark.write(this.position)
@@ -260,7 +242,7 @@ export class SqliteStore {
     this.#scheduled = undefined
     const waiting = this.#waiting
     this.#waiting = []
-    for (const hook of this.#afterCommit) hook()
+    this.afterCommit()
     for (const callback of waiting) callback()
     if (this.#checkpoints.isDue && !this.pending) this.#relieve()
   }
@@ -315,35 +297,38 @@ function bytesOf(cells: readonly Cell[]): number {
   return bytes
 }
 
+/** The error for stored data that aren't what was written. */
+function damage(what: string, path: string): Error {
+  return refusal(
+    'DataCorruptionDetected',
+    `${what} in ${path} is damaged: its checksum is wrong. Stop the server and run \`lockstep repair\`, or restore a backup.`,
+  )
+}
+
 const diskIsFull = () => refusal('OutOfDiskSpace', 'the disk is full')
 
 /** Creates the tables, or gives those of an older format what they lack. */
 function migrate(db: DatabaseSync): void {
-  const { user_version: format } = db.prepare('PRAGMA user_version').get() as {
-    user_version: number
-  }
-  if (format === FORMAT) return
-  db.function('checksum', (bytes) => (bytes === null ? null : checksumOf(bytes as Uint8Array)))
   const names = db
     .prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
     .all()
     .map(({ name }) => String(name))
-  const old = names.filter((name) => name.startsWith('documents_'))
-  const steps = old.map(
-    (table) =>
-      `ALTER TABLE ${table} ADD COLUMN crc INTEGER; UPDATE ${table} SET crc = checksum(doc);`,
-  )
-  if (names.includes('oplog'))
-    steps.push(
-      'ALTER TABLE oplog ADD COLUMN crc INTEGER; UPDATE oplog SET crc = checksum(body);',
-      'ALTER TABLE indexes ADD COLUMN ready INTEGER NOT NULL DEFAULT 1;',
-    )
-  db.exec(`BEGIN EXCLUSIVE; ${steps.join(' ')} ${schema} PRAGMA user_version = ${FORMAT}; COMMIT`)
-}
-
-/** The error for a data directory that a server is using. */
-export function heldByAnother(dataDir: string): Error {
-  return new Error(
-    `The data directory ${dataDir} is in use by another process. Stop that process first, or start with another data directory.`,
-  )
+  const { user_version: format } = db.prepare('PRAGMA user_version').get()!
+  if (format !== FORMAT) {
+    db.function('checksum', (bytes) => (bytes === null ? null : crc32(bytes as Uint8Array)))
+    const steps = names
+      .filter((name) => name.startsWith('documents_'))
+      .map(
+        (table) =>
+          `ALTER TABLE ${table} ADD COLUMN crc INTEGER; UPDATE ${table} SET crc = checksum(doc);`,
+      )
+    if (names.includes('oplog'))
+      steps.push(
+        'ALTER TABLE oplog ADD COLUMN crc INTEGER; UPDATE oplog SET crc = checksum(body);',
+        'ALTER TABLE indexes ADD COLUMN ready INTEGER NOT NULL DEFAULT 1;',
+      )
+    db.exec(`BEGIN EXCLUSIVE; ${steps.join(' ')} ${schema} PRAGMA user_version = ${FORMAT}; COMMIT`)
+  }
+  // An older server didn't wipe what it deleted. A file that is written anew has nothing of it.
+  if (names.includes('oplog') && !names.includes('erasures')) db.exec('VACUUM')
 }

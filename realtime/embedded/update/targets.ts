@@ -1,6 +1,6 @@
-// Finds the targets of an update path: through objects, by array index, and by `$` and `$[]`.
-// Documents and arrays never change: the path is made anew on the way back, and everything beside
-// it stays what it was.
+// Finds the target of an update path, through objects and, by index, through arrays. Documents and
+// arrays never change: the path is made anew on the way back, and everything beside it stays as it
+// was.
 import { Doc } from '../bson/doc.ts'
 import { isDoc } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
@@ -8,7 +8,7 @@ import type { ChangedPaths } from './changed-paths.ts'
 
 type Container = Doc | readonly unknown[]
 
-/** One value that an operator works on: a field of an object or an element of an array. */
+/** The value that an operator works on: a field of an object or an element of an array. */
 export interface UpdateTarget {
   /** The value as it is; undefined if it is missing. */
   readonly value: unknown
@@ -19,7 +19,7 @@ export interface UpdateTarget {
 export const removed = Symbol('removed')
 
 /**
- * Does the work of one operator on one target: returns the new value, the old one if nothing
+ * Does the work of one operator on its target: returns the new value, the old one if nothing
  * changes, `removed`, or an `Appended`.
  */
 export type TargetOperation = (target: UpdateTarget) => unknown
@@ -35,113 +35,80 @@ export class Appended {
   }
 }
 
-/** How an operator is applied at a path. */
-export interface PathContext {
-  /** What `$` stands for. */
-  readonly position: number | undefined
-  /** Whether missing objects on the way are created. If not, a missing path has no target. */
-  readonly create: boolean
-  /** Whether a path that leads through a value that isn't an object is simply missing. */
-  readonly lenient: boolean
-  readonly changes: ChangedPaths
-  /** Called with the path of each target. */
-  onTarget(path: string): void
+/** What an operator does at a path. */
+export interface Modification {
+  readonly path: string
+  readonly operation: TargetOperation
+  /** Whether a path that is missing stays missing. */
+  readonly existing?: boolean
+  /** Whether a path that can't be created is simply missing. */
+  readonly lenient?: boolean
+  readonly onInsertOnly?: boolean
 }
 
 const MAX_PADDING = 1_500_000
 
-/** The document with the operation done at every target of a path. */
-export function updateAt(
-  root: Doc,
-  path: string,
-  context: PathContext,
-  operation: TargetOperation,
-): Doc {
-  return new PathUpdate(path.split('.'), context, operation).descend(root, 0, [], false) as Doc
-}
-
-/** The way to the targets of one path. */
-class PathUpdate {
+/** A modification of one document. */
+export class PathUpdate {
   readonly #parts: readonly string[]
-  readonly #context: PathContext
-  readonly #operation: TargetOperation
+  readonly #modification: Modification
+  readonly #changes: ChangedPaths
 
-  constructor(parts: readonly string[], context: PathContext, operation: TargetOperation) {
-    this.#parts = parts
-    this.#context = context
-    this.#operation = operation
+  constructor(modification: Modification, changes: ChangedPaths) {
+    this.#parts = modification.path.split('.')
+    this.#modification = modification
+    this.#changes = changes
+  }
+
+  apply(doc: Doc): Doc {
+    return this.#descend(doc, 0, false) as Doc
   }
 
   /** `isNew`: the container is made for this update, which has been recorded. */
-  descend(given: Container, at: number, above: readonly string[], isNew: boolean): Container {
-    let container = given
-    for (const key of this.#keysOf(container, at, above)) {
-      const path = [...above, key]
-      const value = valueAt(container, key)
-      const isTarget = at === this.#parts.length - 1
-      const next = isTarget
-        ? this.#changed(value, path, Array.isArray(container), isNew)
-        : this.#below(value, at, path, isNew)
-      if (next === removed) container = (container as Doc).without(key)
-      else if (next !== value) container = withKey(container, key, next)
+  #descend(container: Container, at: number, isNew: boolean): Container {
+    const key = this.#parts[at]!
+    const { existing, lenient } = this.#modification
+    if (!(container instanceof Doc)) {
+      const isIndex = /^(0|[1-9]\d*)$/.test(key)
+      if (!isIndex && !lenient) throw notViable(key, this.#parts[at - 1]!, container)
+      if (!isIndex || (existing && Number(key) >= container.length)) return container
     }
-    return container
+    const value = container instanceof Doc ? container.get(key) : container[Number(key)]
+    const isTarget = at === this.#parts.length - 1
+    const next = isTarget
+      ? this.#changed(value, !(container instanceof Doc), isNew)
+      : this.#below(value, at, isNew)
+    if (next === removed) return (container as Doc).without(key)
+    return next === value ? container : withKey(container, key, next)
   }
 
-  #changed(value: unknown, parts: readonly string[], inArray: boolean, isNew: boolean): unknown {
-    const { changes, onTarget } = this.#context
-    const path = parts.join('.')
-    onTarget(path)
-    const next = this.#operation({ value, inArray })
+  #changed(value: unknown, inArray: boolean, isNew: boolean): unknown {
+    const { path, operation } = this.#modification
+    const next = operation({ value, inArray })
     if (next instanceof Appended) {
       for (let at = next.from; at < next.array.length; at++)
-        changes.record(`${path}.${at}`, 'insert')
+        this.#changes.record(`${path}.${at}`, 'insert')
       return next.array
     }
-    if (next === removed) changes.record(path, 'remove')
+    if (next === removed) this.#changes.record(path, 'remove')
     else if (next !== value && !isNew)
-      changes.record(path, value === undefined ? 'insert' : 'update')
+      this.#changes.record(path, value === undefined ? 'insert' : 'update')
     return next
   }
 
-  #below(value: unknown, at: number, path: readonly string[], isNew: boolean): unknown {
-    if (isDoc(value) || Array.isArray(value)) return this.descend(value, at + 1, path, isNew)
-    const following = this.#parts[at + 1]!
-    if (isPositional(following)) throw noArray(path, value)
+  #below(value: unknown, at: number, isNew: boolean): unknown {
+    const { existing, lenient } = this.#modification
+    if (isDoc(value) || Array.isArray(value)) return this.#descend(value, at + 1, isNew)
     if (value !== undefined) {
-      if (this.#context.lenient) return value
-      throw notViable(following, path.at(-1)!, value)
+      if (lenient) return value
+      throw notViable(this.#parts[at + 1]!, this.#parts[at]!, value)
     }
-    if (!this.#context.create) return undefined
-    const made = this.descend(Doc.empty, at + 1, path, true) as Doc
+    if (existing) return undefined
+    const made = this.#descend(Doc.empty, at + 1, true) as Doc
     if (made.size === 0) return undefined
-    if (!isNew) this.#context.changes.record(path.join('.'), 'insert')
+    if (!isNew) this.#changes.record(this.#parts.slice(0, at + 1).join('.'), 'insert')
     return made
   }
-
-  /** The fields or the indexes that a part of the path names. */
-  #keysOf(container: Container, at: number, above: readonly string[]): readonly string[] {
-    const part = this.#parts[at]!
-    const { position, create, lenient } = this.#context
-    if (container instanceof Doc) {
-      if (isPositional(part)) throw noArray(above, container)
-      return [part]
-    }
-    if (part === '$[]') return container.map((_, index) => String(index))
-    if (part === '$') {
-      if (position !== undefined) return [String(position)]
-      throw refusal('BadValue', 'The positional operator did not find the match needed.')
-    }
-    if (/^(0|[1-9]\d*)$/.test(part)) return create || Number(part) < container.length ? [part] : []
-    if (lenient) return []
-    throw notViable(part, above.at(-1)!, container)
-  }
-}
-
-const isPositional = (part: string): boolean => part === '$' || part.startsWith('$[')
-
-function valueAt(container: Container, key: string): unknown {
-  return container instanceof Doc ? container.get(key) : container[Number(key)]
 }
 
 /** An array is filled with null up to the index. */
@@ -154,15 +121,6 @@ function withKey(container: Container, key: string, value: unknown): Container {
   while (array.length < index) array.push(null)
   array[index] = value
   return array
-}
-
-function noArray(path: readonly string[], value: unknown): Error {
-  return refusal(
-    'BadValue',
-    value === undefined
-      ? `The path '${path.join('.')}' must exist in order to apply array updates.`
-      : `Cannot apply array updates to non-array element ${path.join('.')}`,
-  )
 }
 
 function notViable(field: string, parent: string, value: unknown): Error {

@@ -1,7 +1,7 @@
 // Parses an update (a replacement, operators, or a pipeline) once and applies it to any number of
 // documents. `_id` never changes, and no two operators change the same path.
 import { ObjectId } from 'bson'
-import { compileStages } from '../aggregate/document-stages.ts'
+import { compileUpdateStages } from '../aggregate/stages.ts'
 import { DeprecatedValue, Doc } from '../bson/doc.ts'
 import { encode, identical } from '../bson/encode.ts'
 import { sameValue } from '../bson/order.ts'
@@ -12,7 +12,6 @@ import type { Variables } from '../expression/expression.ts'
 import type { Filter } from '../query/filter.ts'
 import { ChangedPaths } from './changed-paths.ts'
 import { describeDifference } from './diff.ts'
-import { equalitiesOf } from './equalities.ts'
 import { parseModifiers } from './modifiers.ts'
 
 /**
@@ -26,11 +25,8 @@ export interface UpdatedDocument {
 }
 
 export interface ParsedUpdate {
-  /**
-   * Applies the update to a document; undefined if nothing changed. `position` is what `$` stands
-   * for.
-   */
-  apply(before: Doc, position: number | undefined): UpdatedDocument | undefined
+  /** Applies the update to a document; undefined if nothing changed. */
+  apply(before: Doc): UpdatedDocument | undefined
   /** Builds the document that an upsert inserts, starting from the equalities of the filter. */
   build(filter: Filter): UpdatedDocument
   /** Whether the update replaces the whole document, which `multi` doesn't allow. */
@@ -41,8 +37,7 @@ export interface ParsedUpdate {
 export const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 
 /** Parses the `u` of an update statement. */
-export function parseUpdate(u: unknown, arrayFilters: unknown, variables: Variables): ParsedUpdate {
-  if (arrayFilters !== undefined) throw refusal('NotImplemented', 'arrayFilters are not supported')
+export function parseUpdate(u: unknown, variables: Variables): ParsedUpdate {
   if (Array.isArray(u)) return pipelineUpdate(u, variables)
   if (!isDoc(u))
     throw refusal('FailedToParse', 'Update argument must be either an object or an array')
@@ -51,12 +46,7 @@ export function parseUpdate(u: unknown, arrayFilters: unknown, variables: Variab
 }
 
 function replacementUpdate(u: Doc): ParsedUpdate {
-  const unexpected = u.fields.find(({ name }) => name.startsWith('$'))?.name
-  if (unexpected)
-    throw refusal(
-      'DollarPrefixedFieldName',
-      `The dollar ($) prefixed field '${unexpected}' in '${unexpected}' is not allowed in the context of an update's replacement document. Consider using an aggregation pipeline with $replaceWith.`,
-    )
+  refuseDollars(u, 'a replacement')
   return {
     replacement: true,
     apply(before) {
@@ -78,18 +68,39 @@ function modifierUpdate(u: Doc, variables: Variables): ParsedUpdate {
   const modifiers = parseModifiers(u, variables)
   return {
     replacement: false,
-    apply(before, position) {
+    apply(before) {
       const changes = new ChangedPaths()
-      const after = modifiers.apply(before, changes, { position, inserting: false })
+      const after = modifiers(before, changes, false)
       if (after === before || changes.isEmpty) return undefined
       const bytes = checkedBytes(after, before.get('_id'))
       return { doc: after, bytes, description: changes.describe(after) }
     },
     build(filter) {
-      const context = { position: undefined, inserting: true }
-      return upsertedDocument(modifiers.apply(seedOf(filter), new ChangedPaths(), context), filter)
+      return upsertedDocument(modifiers(seedOf(filter), new ChangedPaths(), true), filter)
     },
   }
+}
+
+/** The paths that a filter pins to one value, in the order of the filter. */
+function equalitiesOf(filter: Filter): Map<string, unknown> {
+  const found = new Map<string, unknown>()
+  const visit = (node: Filter): void => {
+    if (node.kind === 'and') return node.filters.forEach(visit)
+    if (node.kind === 'or' && node.filters.length === 1) return visit(node.filters[0]!)
+    if (node.kind === 'in' && node.values.length === 1 && node.patterns.length === 0)
+      return add(node.path, node.values[0])
+    if (node.kind === 'compare' && node.op === 'eq') add(node.path, node.value)
+  }
+  const add = (path: string, value: unknown): void => {
+    if (found.has(path)) throw notSingle(path)
+    found.set(path, value)
+  }
+  visit(filter)
+  return found
+}
+
+function notSingle(path: string): Error {
+  return refusal('NotSingleValueField', `cannot infer fields to set, '${path}' is matched twice`)
 }
 
 /** The document that an upsert starts from: the equalities of the filter, with `_id` first. */
@@ -103,14 +114,9 @@ function seedOf(filter: Filter): Doc {
 function withPath(doc: Doc, path: readonly string[], value: unknown): Doc {
   const [name, ...rest] = path as [string, ...string[]]
   if (rest.length === 0) return doc.with(name, value)
-  const present = doc.get(name)
-  if (present !== undefined && !isDoc(present)) {
-    throw refusal(
-      'NotSingleValueField',
-      `cannot infer query fields to set, path '${path.join('.')}' is matched twice`,
-    )
-  }
-  return doc.with(name, withPath(present ?? Doc.empty, rest, value))
+  const present = doc.get(name) ?? Doc.empty
+  if (!isDoc(present)) throw notSingle(path.join('.'))
+  return doc.with(name, withPath(present, rest, value))
 }
 
 function upsertedDocument(given: Doc, filter: Filter): UpdatedDocument {
@@ -120,7 +126,7 @@ function upsertedDocument(given: Doc, filter: Filter): UpdatedDocument {
 }
 
 function pipelineUpdate(stages: readonly unknown[], variables: Variables): ParsedUpdate {
-  const transform = compileStages(stages, variables)
+  const transform = compileUpdateStages(stages, variables)
   return {
     replacement: false,
     apply(before) {
@@ -142,19 +148,12 @@ function pipelineUpdate(stages: readonly unknown[], variables: Variables): Parse
  */
 function checkedBytes(doc: Doc, id: unknown, isSame = identical): Uint8Array {
   const own = doc.get('_id')
-  if (own === undefined || !isSame(own, id)) {
-    throw refusal(
-      'ImmutableField',
-      "Performing an update on the path '_id' would modify the immutable field '_id'",
-    )
-  }
+  if (own === undefined || !isSame(own, id))
+    throw refusal('ImmutableField', "an update would modify the immutable field '_id'")
   checkId(own)
   const bytes = encode(withIdFirst(doc, () => id))
   if (bytes.length <= MAX_DOCUMENT_BYTES) return bytes
-  throw locationRefusal(
-    17419,
-    `Resulting document after update is larger than ${MAX_DOCUMENT_BYTES}`,
-  )
+  throw locationRefusal(17419, `Resulting document is larger than ${MAX_DOCUMENT_BYTES}`)
 }
 
 /** Refuses values that can't be an `_id`. */
@@ -163,10 +162,11 @@ export function checkId(id: unknown): void {
   if (id === undefined || id === DeprecatedValue.undefined)
     throw refusal('BadValue', "can't use an undefined value for _id")
   if (typeOf(id) === 'regex') throw refusal('BadValue', "can't use a regex for _id")
-  const unexpected = isDoc(id) && id.fields.find(({ name }) => name.startsWith('$'))?.name
-  if (unexpected)
-    throw refusal(
-      'DollarPrefixedFieldName',
-      `The dollar ($) prefixed field '${unexpected}' in '_id.${unexpected}' is not valid for storage.`,
-    )
+  if (isDoc(id)) refuseDollars(id, '_id')
+}
+
+function refuseDollars(doc: Doc, where: string): void {
+  const found = doc.fields.find(({ name }) => name.startsWith('$'))
+  if (found)
+    throw refusal('DollarPrefixedFieldName', `The field '${found.name}' is not allowed in ${where}`)
 }

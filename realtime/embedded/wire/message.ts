@@ -18,7 +18,6 @@ const OP_QUERY = 2004
 const OP_MSG = 2013
 const CHECKSUM_PRESENT = 1
 const MORE_TO_COME = 2
-const EXHAUST_ALLOWED = 1 << 16
 
 /** The size of the largest frame that is accepted: 48 MB. */
 export const MAX_MESSAGE_BYTES = 48_000_000
@@ -35,8 +34,6 @@ export interface WireMessage {
   readonly problem: ServerError | undefined
   /** The client expects no reply. */
   readonly unacknowledged: boolean
-  /** The client accepts any number of replies to this one request. */
-  readonly exhaust: boolean
   /** The command came as a legacy OP_QUERY and needs a reply of that kind. */
   readonly legacy: boolean
 }
@@ -57,15 +54,13 @@ function parseOpMsg(frame: Buffer, requestId: number): WireMessage {
   const sequences = new Map<string, Doc[]>()
   const checked = new CheckedDocuments()
   let body: Buffer | undefined
-  let at = 20
-  while (at < end) {
+  for (let at = 20; at < end;) {
     const kind = frame[at++]
-    const size = frame.readInt32LE(at)
-    if (size < 5 || at + size > end) throw new Error('a section does not fit its message')
-    if (kind === 0) body = frame.subarray(at, at + size)
-    else if (kind === 1) parseSequence(frame.subarray(at + 4, at + size), sequences, checked)
+    const section = sized(frame.subarray(0, end), at)
+    if (kind === 0) body = section
+    else if (kind === 1) parseSequence(section.subarray(4), sequences, checked)
     else throw new Error(`unknown section kind ${kind}`)
-    at += size
+    at += section.length
   }
   if (!body) throw new Error('a message without a body')
   const command = checked.read(body)
@@ -78,9 +73,15 @@ function parseOpMsg(frame: Buffer, requestId: number): WireMessage {
     sequences,
     problem: checked.problem,
     unacknowledged: (flags & MORE_TO_COME) !== 0,
-    exhaust: (flags & EXHAUST_ALLOWED) !== 0,
     legacy: false,
   }
+}
+
+/** The part of a message that begins with its own size. */
+function sized(bytes: Buffer, at: number): Buffer {
+  const size = bytes.readInt32LE(at)
+  if (size < 5 || at + size > bytes.length) throw new Error('a part does not fit its message')
+  return bytes.subarray(at, at + size)
 }
 
 /** Reads documents of a message. One that is nested too deeply is left out. */
@@ -107,11 +108,9 @@ function parseSequence(
   const nameEnd = section.indexOf(0)
   const documents: Doc[] = []
   for (let at = nameEnd + 1; at < section.length;) {
-    const size = section.readInt32LE(at)
-    if (size < 5 || at + size > section.length)
-      throw new Error('a document does not fit its sequence')
-    documents.push(checked.read(section.subarray(at, at + size)))
-    at += size
+    const document = sized(section, at)
+    documents.push(checked.read(document))
+    at += document.length
   }
   sequences.set(section.toString('utf8', 0, nameEnd), documents)
 }
@@ -130,35 +129,11 @@ function parseOpQuery(frame: Buffer, requestId: number): WireMessage {
     sequences: new Map(),
     problem: checked.problem,
     unacknowledged: false,
-    exhaust: false,
     legacy: true,
   }
 }
 
 let nextId = 1
-
-/** Builds the frame of a reply. `more` says that another reply to the same request follows. */
-export function composeReply(
-  responseTo: number,
-  body: readonly Uint8Array[],
-  legacy: boolean,
-  more: boolean,
-): { frame: Buffer; id: number } {
-  const head = Buffer.alloc(legacy ? 36 : 21)
-  const id = nextId++ | 0
-  const size = body.reduce((sum, part) => sum + part.length, head.length)
-  head.writeInt32LE(size, 0)
-  head.writeInt32LE(id, 4)
-  head.writeInt32LE(responseTo, 8)
-  head.writeInt32LE(legacy ? OP_REPLY : OP_MSG, 12)
-  if (legacy) {
-    head.writeInt32LE(8, 16)
-    head.writeInt32LE(1, 32)
-  } else {
-    head.writeUInt32LE(more ? MORE_TO_COME : 0, 16)
-  }
-  return { frame: Buffer.concat([head, ...body], size), id }
-}
 
 /** The cursor of a reply. Its documents stay bytes. */
 export interface CursorBatch {
@@ -167,15 +142,26 @@ export interface CursorBatch {
   readonly rest: Plain
 }
 
-/**
- * Encodes a reply, with the cursor first, without decoding the cursor's documents. Returns the
- * parts of its bytes.
- */
-export function encodeReply(body: Plain, cursor?: CursorBatch): readonly Uint8Array[] {
-  if (!cursor) return [encode(body)]
-  const inner = framed([
-    ...embeddedArray(cursor.batchName, cursor.documents.parts),
-    fieldsIn(cursor.rest),
-  ])
+/** The frame of a reply. A cursor comes first in it, with documents that aren't decoded. */
+export function composeReply(
+  { requestId, legacy }: WireMessage,
+  body: Plain,
+  cursor?: CursorBatch,
+): Buffer {
+  const head = Buffer.alloc(legacy ? 36 : 21)
+  const parts = [head, ...(cursor ? withCursor(body, cursor) : [encode(body)])]
+  head.writeInt32LE(parts.reduce((sum, part) => sum + part.length, 0))
+  head.writeInt32LE(nextId++ | 0, 4)
+  head.writeInt32LE(requestId, 8)
+  head.writeInt32LE(legacy ? OP_REPLY : OP_MSG, 12)
+  if (legacy) {
+    head.writeInt32LE(8, 16)
+    head.writeInt32LE(1, 32)
+  }
+  return Buffer.concat(parts)
+}
+
+function withCursor(body: Plain, { batchName, documents, rest }: CursorBatch): Uint8Array[] {
+  const inner = framed([...embeddedArray(batchName, documents.parts), fieldsIn(rest)])
   return framed([...embeddedDocument('cursor', inner), fieldsIn(body)])
 }
