@@ -1,7 +1,7 @@
 // Parses MongoDB's query language into a tree, which the matcher compiles and the planner reads.
 // Whatever it doesn't know it refuses, so that no operator is ever ignored.
 import { BSONRegExp } from 'bson'
-import { DeprecatedValue, type Doc } from '../bson/doc.ts'
+import type { Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { isDoc, typeOf, type TypeName } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
@@ -146,16 +146,12 @@ function not(filter: Filter): Filter {
 function parseComparison(path: string, op: Comparison, operand: unknown): Filter {
   if (typeOf(operand) === 'regex' && op !== 'eq')
     throw refusal('BadValue', `Can't have RegEx as arg to predicate over field '${path}'.`)
-  if (operand === DeprecatedValue.undefined)
-    throw refusal('BadValue', 'cannot compare to undefined')
   return { kind: 'compare', path, op, value: operand }
 }
 
 function parseIn(path: string, name: string, operand: unknown): Filter {
   if (!Array.isArray(operand)) throw refusal('BadValue', `${name} needs an array`)
   const values: unknown[] = operand
-  if (values.includes(DeprecatedValue.undefined))
-    throw refusal('BadValue', 'InMatchExpression equality cannot be undefined')
   if (values.some((value) => isOperatorDoc(value)))
     throw refusal('BadValue', `cannot nest $ under ${name}`)
   return {

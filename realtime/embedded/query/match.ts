@@ -8,7 +8,6 @@ import { isDoc, typeOf } from '../bson/type-of.ts'
 import { isNullish, isTrue } from '../expression/expression.ts'
 import type { Regex } from '../regex/regex.ts'
 import { ELEMENT, type Comparison, type Filter } from './filter.ts'
-import { textOf } from './operands.ts'
 import { someValue, type ValueTest } from './path.ts'
 
 /** Whether a value, normally a document, matches. */
@@ -91,8 +90,7 @@ function withIndexes(array: readonly unknown[]): Doc {
 /** A regular expression matches texts, and a stored regular expression that is the same. */
 function matchesText(regex: Regex): ValueTest {
   return (value) => {
-    const text = textOf(value)
-    if (text !== undefined) return regex.test(text)
+    if (typeof value === 'string') return regex.test(value)
     if (typeOf(value) !== 'regex') return false
     const { pattern, options } = value as BSONRegExp
     return pattern === regex.source && options === [...regex.options].sort().join('')

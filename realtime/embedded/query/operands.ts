@@ -1,6 +1,5 @@
 // Reads the operands of query operators that need checks: regular expressions and type names.
 import { BSONRegExp } from 'bson'
-import type { DeprecatedValue } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { typeCalled, typeOf, type TypeName } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
@@ -32,15 +31,6 @@ function patternOf(operand: unknown): [string, string] {
   if (operand instanceof BSONRegExp) return [operand.pattern, operand.options]
   if (typeof operand === 'string') return [operand, '']
   throw refusal('BadValue', '$regex has to be a string')
-}
-
-/**
- * The text that a regular expression is tested on; undefined for values other than strings and
- * symbols.
- */
-export function textOf(value: unknown): string | undefined {
-  if (typeof value === 'string') return value
-  return typeOf(value) === 'symbol' ? (value as DeprecatedValue).text : undefined
 }
 
 /** The types that the operand of `$type` names: an alias, a number, or an array of them. */
