@@ -1,7 +1,7 @@
 // Reads the operands of query operators that need checks: regular expressions and type names.
 import { BSONRegExp } from 'bson'
 import { toNumber } from '../bson/numbers.ts'
-import { typeCalled, typeOf, type TypeName } from '../bson/type-of.ts'
+import { typeCalled, type TypeName } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { pace } from '../pace.ts'
 import { Regex } from '../regex/regex.ts'
