@@ -10,8 +10,7 @@ import { isDoc, typeOf } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import type { Variables } from '../expression/expression.ts'
 import type { Filter } from '../query/filter.ts'
-import { ChangedPaths } from './changed-paths.ts'
-import { describeDifference } from './diff.ts'
+import { Changes } from './changes.ts'
 import { parseModifiers } from './modifiers.ts'
 
 /**
@@ -69,14 +68,14 @@ function modifierUpdate(u: Doc, variables: Variables): ParsedUpdate {
   return {
     replacement: false,
     apply(before) {
-      const changes = new ChangedPaths()
+      const changes = new Changes()
       const after = modifiers(before, changes, false)
       if (after === before || changes.isEmpty) return undefined
       const bytes = checkedBytes(after, before.get('_id'))
       return { doc: after, bytes, description: changes.describe(after) }
     },
     build(filter) {
-      return upsertedDocument(modifiers(seedOf(filter), new ChangedPaths(), true), filter)
+      return upsertedDocument(modifiers(seedOf(filter), new Changes(), true), filter)
     },
   }
 }
@@ -134,7 +133,7 @@ function pipelineUpdate(stages: readonly unknown[], variables: Variables): Parse
       const after = withIdFirst(transform(before), () => id)
       const bytes = checkedBytes(after, id, sameValue)
       if (Buffer.compare(bytes, encode(before)) === 0) return undefined
-      return { doc: after, bytes, description: describeDifference(before, after) }
+      return { doc: after, bytes, description: Changes.between(before, after)?.describe(after) }
     },
     build(filter) {
       return upsertedDocument(transform(seedOf(filter)), filter)
