@@ -7,9 +7,8 @@ import { toNumber } from '../bson/numbers.ts'
 import { isDoc } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import type { Variables } from '../expression/expression.ts'
-import { parseFilter } from '../query/filter.ts'
+import { compileFilter, parseFilter } from '../query/filter.ts'
 import { collected, mapped, sliced, type Flow } from '../query/flow.ts'
-import { compileFilter } from '../query/match.ts'
 import {
   compileAssignments,
   compileProjection,

@@ -86,8 +86,8 @@ function equalitiesOf(filter: Filter): Map<string, unknown> {
   const visit = (node: Filter): void => {
     if (node.kind === 'and') return node.filters.forEach(visit)
     if (node.kind === 'or' && node.filters.length === 1) return visit(node.filters[0]!)
-    if (node.kind === 'in' && node.values.length === 1 && node.patterns.length === 0)
-      return add(node.path, node.values[0])
+    if (node.kind === 'in' && node.values.length === 1 && typeOf(node.values[0]) !== 'regex')
+      add(node.path, node.values[0])
     if (node.kind === 'compare' && node.op === 'eq') add(node.path, node.value)
   }
   const add = (path: string, value: unknown): void => {
