@@ -86,6 +86,11 @@ describe('what MongoDB 5.0 has and the engine doesn’t claim', () => {
     [168, find({ projection: { list: { $slice: 1 } } })],
     [168, find({ projection: { list: { $elemMatch: { $gt: 1 } } } })],
     [238, find({ filter: { list: 1 }, projection: { 'list.$': 1 } })],
+    [238, find({ filter: { price: 1 } })],
+    [238, find({ filter: { price: { $in: [1] } } })],
+    [238, find({ sort: { price: 1 } })],
+    [238, { createIndexes: 'items', indexes: [{ key: { price: 1 }, name: 'price' }] }],
+    [238, { distinct: 'items', key: 'price' }],
     [238, stage({ $project: { sum: { $add: ['$price', 1] } } })],
     [238, stage({ $group: { _id: null, sum: { $sum: '$price' } } })],
     ...['$addToSet', '$avg', '$count', '$first', '$last', '$mergeObjects', '$push'].map(

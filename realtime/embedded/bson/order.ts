@@ -1,10 +1,11 @@
 // MongoDB's total order of BSON values as bytes: two values compare as their keys do byte by byte.
 // Indexes, sorts and comparisons all use this one encoding, so an index scan and a collection scan
 // can never disagree.
-import type { Binary, BSONRegExp, Decimal128, Double, Int32, Long, ObjectId, Timestamp } from 'bson'
+import type { Binary, BSONRegExp, Double, Int32, Long, ObjectId, Timestamp } from 'bson'
 import { ByteWriter } from './byte-writer.ts'
+import { refusal } from '../errors.ts'
 import { FarDate, type DeprecatedValue, type Doc } from './doc.ts'
-import { decimalKey, longKey, numberKey } from './number-key.ts'
+import { longKey, numberKey } from './number-key.ts'
 import { bsonTypes, typeOf, type TypeName } from './type-of.ts'
 
 /** Stands in an index for an empty array, which MongoDB sorts below null. */
@@ -15,7 +16,7 @@ export const emptyArray = Symbol('empty array')
  * only values of the same bracket.
  */
 export function bracketOf(value: unknown): number {
-  return bsonTypes[value === emptyArray ? 'undefined' : typeOf(value)][1]
+  return bsonTypes[typeOf(value)][1]
 }
 
 const key = new ByteWriter()
@@ -35,7 +36,7 @@ function writeText(text: string): void {
 }
 
 function writeValue(value: unknown): void {
-  const type = value === emptyArray ? 'undefined' : typeOf(value)
+  const type = typeOf(value)
   key.byte(bsonTypes[type][1])
   writePayload(type, value)
 }
@@ -48,7 +49,7 @@ function writePayload(type: TypeName, value: unknown): void {
     case 'long':
       return key.raw(longKey(typeof value === 'bigint' ? value : (value as Long).toBigInt()))
     case 'decimal':
-      return key.raw(decimalKey(value as Decimal128))
+      throw refusal('NotImplemented', 'the order of decimals is not supported')
     case 'string':
       return writeText(value as string)
     case 'symbol':

@@ -73,7 +73,7 @@ const classTypes = new Map<unknown, TypeName>([
   [Array, 'array'],
 ])
 
-/** The BSON type of a decoded value. */
+/** The BSON type of a decoded value. The only symbol is that of an empty array in an index. */
 export function typeOf(value: unknown): TypeName {
   switch (typeof value) {
     case 'string':
@@ -86,6 +86,8 @@ export function typeOf(value: unknown): TypeName {
       return 'missing'
     case 'bigint':
       return 'long'
+    case 'symbol':
+      return 'undefined'
     default:
   }
   if (value === null) return 'null'

@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
-import { crc32 } from 'node:zlib'
 import { Doc } from '../bson/doc.ts'
 import { DatabaseEngine } from '../engine.ts'
 import { pace } from '../pace.ts'
@@ -42,7 +41,7 @@ export async function repairData(dataDir: string): Promise<Repair> {
     let documents: number
     try {
       documents = await copyDocuments(source, engine, lost)
-      copyHistory(source, engine, markOf(dataDir, lost), lost)
+      beginHistory(source, engine, markOf(dataDir, lost), lost)
     } finally {
       engine.close()
       source.close()
@@ -88,7 +87,6 @@ async function copyDocuments(
         engine.catalog.finishIndex(engine.catalog.addIndex(collection, spec))
     for (const { row, bytes } of storedRows(source, stored)) {
       if (bytes) {
-        collection.nextRow = row
         try {
           engine.writer.atomically(() =>
             engine.documents.insert(collection, Doc.read(bytes), bytes),
@@ -106,33 +104,25 @@ async function copyDocuments(
   return documents
 }
 
-/** Copies the oplog and the outcomes of retryable writes. */
-function copyHistory(
+/** Lets change streams start anew, at a time beyond all that clients may have seen. */
+function beginHistory(
   source: DatabaseSync,
   { store, oplog }: DatabaseEngine,
   mark: number,
   lost: string[],
 ): void {
-  let last = 0
-  store.run('DELETE FROM oplog')
-  try {
-    for (const entry of source.prepare('SELECT * FROM oplog ORDER BY ts').iterate()) {
-      if (entry.body !== null && crc32(entry.body as Uint8Array) !== entry.crc) {
-        lost.push(`an entry of the oplog: change streams that haven't seen it can't resume`)
-        store.run('DELETE FROM oplog')
-        continue
-      }
-      store.run('INSERT INTO oplog VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)', ...Object.values(entry))
-      last = Number(entry.ts)
-    }
-    for (const session of source.prepare('SELECT * FROM sessions').iterate())
-      store.run('INSERT INTO sessions VALUES (?, ?, ?, ?)', ...Object.values(session))
-  } catch (error) {
-    if (!isDamage(error)) throw error
-    lost.push('the rest of the oplog: change streams may have to start anew')
-  }
+  const last = lastTime(source)
   if (last < mark) lost.push('the last acknowledged writes, which are missing at the end')
-  // New positions must be beyond all that clients may have seen.
+  store.run('DELETE FROM oplog')
   oplog.clock.advanceTo(Math.max(last, mark))
   oplog.append('n')
+}
+
+function lastTime(source: DatabaseSync): number {
+  try {
+    return Number(source.prepare('SELECT max(ts) AS ts FROM oplog').get()?.ts ?? 0)
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    return 0
+  }
 }

@@ -61,7 +61,8 @@ export function sortKeyOf(doc: Doc, pattern: SortPattern): string {
     const least = keys.reduce((a, b) => (Buffer.compare(b.bytes, a.bytes) < 0 ? b : a))
     return least.bytes.toString('latin1')
   } catch (error) {
-    if (!(error instanceof ServerError)) throw error
+    if (!(error instanceof ServerError) || error.codeName !== 'CannotIndexParallelArrays')
+      throw error
     throw refusal('BadValue', 'cannot sort with keys that are parallel arrays')
   }
 }
