@@ -1,5 +1,5 @@
-// Parses MongoDB's query language into a tree, which the planner reads, and compiles the tree into a
-// function. Whatever it doesn't know it refuses, so that no operator is ever ignored.
+// Parses the query language of MongoDB into a tree, which the planner reads, and compiles the tree
+// into a function. Whatever it doesn't know, it refuses, so that no operator is ever ignored.
 import { BSONRegExp } from 'bson'
 import { DeprecatedValue, Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
@@ -165,11 +165,13 @@ function not(filter: Filter): Filter {
   return { kind: 'not', filter }
 }
 
+/** The condition that there is a value at a path. */
 export function exists(path: string): Filter {
   return { kind: 'exists', path, test: (value) => value !== undefined, expands: false }
 }
 
-function compare(path: string, op: Comparison, value: unknown): Filter {
+/** A comparison of the values at a path. */
+export function compare(path: string, op: Comparison, value: unknown): Filter {
   if (typeOf(value) === 'regex' && op !== 'eq') throw bad(`Can't have RegEx as arg to $${op}`)
   if (value === DeprecatedValue.undefined) throw bad('cannot compare to undefined')
   return { kind: 'compare', path, op, value, test: comparison(op, value), expands: true }
