@@ -5,35 +5,13 @@ import { join } from 'node:path'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig, type Plugin } from 'vite'
-import { texts } from './tools/vite-texts.ts'
+import { chunks } from './tools/vite/chunks.ts'
+import { lean } from './tools/vite/lean.ts'
+import { texts } from './tools/vite/texts.ts'
 
 const target = process.env.LOCKSTEP_SERVER ?? 'http://127.0.0.1:3000'
 const apiPaths =
   '^/(auth|users|conversations|agents|agent-runs|topics|healthz|readyz|metrics|openapi\\.json)(/|\\?|$)'
-
-/** The page has its own small transport (services/web-socket.ts), so the client's stays out. */
-const noSocketIo: Plugin = {
-  name: 'no-socket-io',
-  apply: 'build',
-  load: (id) =>
-    id.endsWith('/clients/typescript/src/socket-io.ts')
-      ? 'export const connectBySocketIo = undefined'
-      : undefined,
-}
-
-/**
- * Vite's code that loads what a module imports along with it. Nothing is listed for it here
- * (`resolveDependencies`), so loading the module is all that is left of it.
- */
-const plainImports: Plugin = {
-  name: 'plain-imports',
-  enforce: 'pre',
-  apply: 'build',
-  load: (id) =>
-    id.endsWith('vite/preload-helper.js')
-      ? 'export const __vitePreload = (load) => load()'
-      : undefined,
-}
 
 /**
  * Each text file also as .br and .gz, so that the server sends it compressed without doing it each
@@ -66,22 +44,6 @@ const onlyWoff2: Plugin = {
       : undefined,
 }
 
-/** What every visit of a signed-in user begins with. */
-const firstPages = /\/ui\/src\/(main\.ts|pages\/Shell\.svelte)$/
-
-/** Whether one of these files imports the module, directly or not, without waiting for a need. */
-function isNeededFirst(
-  id: string,
-  infoOf: (id: string) => { importers: readonly string[] } | null,
-): boolean {
-  const seen = new Set<string>([id])
-  for (const module of seen) {
-    if (firstPages.test(module)) return true
-    for (const importer of infoOf(module)?.importers ?? []) seen.add(importer)
-  }
-  return false
-}
-
 export default defineConfig({
   root: 'ui',
   // The server writes the path under which it serves the page into it.
@@ -89,8 +51,7 @@ export default defineConfig({
   plugins: [
     texts(),
     svelte({ configFile: '../svelte.config.js' }),
-    noSocketIo,
-    plainImports,
+    ...lean,
     onlyWoff2,
     compressed(),
   ],
@@ -113,21 +74,7 @@ export default defineConfig({
       resolveDependencies: (_file, dependencies, { hostType }) =>
         hostType === 'html' ? dependencies : [],
     },
-    // What the first pages share is one file: small files compress badly and cost a request each.
-    rolldownOptions: {
-      output: {
-        codeSplitting: {
-          groups: [
-            {
-              name: (id, context) =>
-                isNeededFirst(id, (of) => context.getModuleInfo(of)) ? 'shared' : null,
-              test: /\/ui\/src\/(?!lib\/components\/markdown)/,
-              minShareCount: 2,
-            },
-          ],
-        },
-      },
-    },
+    rolldownOptions: { output: { codeSplitting: { groups: chunks } } },
   },
   // The worker loads grammars when it needs them.
   worker: { format: 'es' },

@@ -12,6 +12,6 @@ export const firstPaths = {
   listSessions: { method: 'GET', path: '/users/me/sessions' },
   listConversations: { method: 'GET', path: '/conversations' },
   getConversation: { method: 'GET', path: '/conversations/{id}' },
-  listRecords: { method: 'GET', path: '/records/{kind}' },
-  getRecord: { method: 'GET', path: '/records/{kind}/{id}' },
+  listAgents: { method: 'GET', path: '/agents' },
+  listRuns: { method: 'GET', path: '/agent-runs' },
 } as const satisfies Record<string, Place>

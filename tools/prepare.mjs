@@ -23,6 +23,7 @@ const uiSources = [
   'protocol',
   'clients',
   'realtime/imports',
+  'tools/vite',
   'vite.config.ts',
   'svelte.config.js',
   'tsconfig.json',

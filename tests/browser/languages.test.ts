@@ -3,7 +3,7 @@
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { reasons } from '../../realtime/agents/provider.ts'
-import { toPseudo } from '../../tools/vite-texts.ts'
+import { toPseudo } from '../../tools/vite/texts.ts'
 import arabic from '../../ui/texts/ar.json' with { type: 'json' }
 import english from '../../ui/texts/en.json' with { type: 'json' }
 import { signUp } from '../harness/person.ts'

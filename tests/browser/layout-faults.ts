@@ -18,7 +18,7 @@ export const layoutFaults = (page: Page): Promise<string[]> =>
         const text = element.getAttribute('aria-label') ?? element.textContent ?? ''
         const of =
           element.className && typeof element.className === 'string' ? element.className : ''
-        const kind = `${element.localName}${of && `.${of.replace(/ ?svelte-\w+/g, '')}`}`
+        const kind = `${element.localName}${of && `.${of.replace(/ ?\bs-\w{5}\b/g, '')}`}`
         return `${kind} “${text.trim().replace(/\s+/g, ' ').slice(0, 40)}”`
       }
       const isShown = (element: Element): boolean =>

@@ -119,6 +119,26 @@ test('answers that come late, in another order or not at all leave the list filt
   await shows('Invoice wording')
 })
 
+test('a search whose code does not arrive says what to do, and the list is there again', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  await fillAccount(alice)
+  const page = await windows.open(shared.node.url, '/healthz', {
+    person: alice,
+    alsoExpected: /ERR_FAILED/,
+  })
+  await page.route(/\/assets\/conversation-search.*\.js/, (route) => route.abort())
+  await page.goto(`${shared.node.url}/app`)
+  const field = page.getByRole('searchbox')
+  await waitForVisible(listedConversation(page, 'Invoice wording'))
+  await waitForVisible(page.getByText('Live on all devices').first())
+  await field.fill('cliff')
+  await waitForVisible(page.getByText('Reload to continue.'))
+  await waitForHidden(listedConversation(page, 'Invoice wording'))
+  await field.press('Escape')
+  await waitForVisible(listedConversation(page, 'Invoice wording'))
+  await page.unroute(/\/assets\/conversation-search/)
+})
+
 test('whoever types into a field while a page is still loading goes on typing there', async () => {
   const alice = await signUp(shared.node, 'alice')
   await fillAccount(alice)

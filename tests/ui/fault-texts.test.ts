@@ -9,7 +9,7 @@ import { explainFault, faultField } from '../../ui/src/lib/fault-texts.ts'
 import { showLanguage } from '../../ui/src/lib/texts.ts'
 import arabic from '../../ui/texts/ar.json' with { type: 'json' }
 import english from '../../ui/texts/en.json' with { type: 'json' }
-import { compileCatalogue } from '../../tools/vite-texts.ts'
+import { compileCatalogue } from '../../tools/vite/texts.ts'
 
 beforeAll(showEnglish)
 

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { parse, type Token } from '@messageformat/parser'
 import { describe, expect, test } from 'vitest'
 import { reasons } from '../../realtime/agents/provider.ts'
-import { compileCatalogue } from '../../tools/vite-texts.ts'
+import { compileCatalogue } from '../../tools/vite/texts.ts'
 import {
   languageFor,
   languages,
@@ -12,6 +12,7 @@ import {
   shownLanguage,
   t,
 } from '../../ui/src/lib/texts.ts'
+import { formatIn } from '../../ui/src/lib/format-message.ts'
 
 type Catalogue = Record<string, Record<string, string>>
 const folder = new URL('../../ui/texts/', import.meta.url)
@@ -46,6 +47,15 @@ function pluralsOf(message: string): string[][] {
       : [],
   )
 }
+/** Whether a message has what the page can't format, such as `{at, date}`. */
+const hasOtherType = (tokens: readonly Token[]): boolean =>
+  tokens.some((token) =>
+    'cases' in token
+      ? token.type === 'selectordinal' ||
+        token.pluralOffset !== undefined ||
+        token.cases.some(({ tokens }) => hasOtherType(tokens))
+      : token.type === 'function',
+  )
 
 test('each language that can be chosen has a catalogue, and each catalogue is a language', () => {
   const files = readdirSync(folder).map((file) => file.replace('.json', ''))
@@ -72,6 +82,11 @@ describe.each(languages.map(({ tag }) => tag))('the catalogue %s', (language) =>
     for (const [key, message] of messages)
       for (const cases of pluralsOf(message))
         expect([...cases].sort(), key).toEqual([...pluralCategories].sort())
+  })
+
+  test('has only values, plurals and choices', () => {
+    const others = [...messages].filter(([, message]) => hasOtherType(parse(message)))
+    expect(others).toEqual([])
   })
 
   test('is written in its script', () => {
@@ -120,10 +135,27 @@ test('in a text from right to left each value stands for itself, in plurals too'
     expect(compiled(tag).split(isolated).length - 1, tag).toBe(direction === 'rtl' ? 2 : 0)
 })
 
+test('a message shows its values, the plural of its language and the choice of a value', () => {
+  const say = (language: string, message: string, values: Record<string, string | number>) =>
+    formatIn(language)(
+      compileCatalogue({ section: { message } }, { language })['section.message']!,
+      values,
+    )
+  const chats = '{count, plural, =0 {No chats} one {# chat of {name}} other {# chats of {name}}}'
+  expect(say('en', chats, { count: 0, name: 'Ann' })).toBe('No chats')
+  expect(say('en', chats, { count: 1, name: 'Ann' })).toBe('1 chat of Ann')
+  expect(say('en', chats, { count: 1200, name: 'Ann' })).toBe('1,200 chats of Ann')
+  const few = '{count, plural, two {اثنان} few {قليل} other {كثير}}'
+  expect([2, 5, 100].map((count) => say('ar', few, { count }))).toEqual(['اثنان', 'قليل', 'كثير'])
+  const saved = '{isNew, select, yes {A new # of {name}} other {An old one}}'
+  expect(say('en', saved, { isNew: 'yes', name: 'Ann' })).toBe('A new # of Ann')
+  expect(say('en', saved, { isNew: 'no', name: 'Ann' })).toBe('An old one')
+})
+
 test('a language that is chosen while the later texts are loaded is shown, with those texts', async () => {
-  const load = (language: string, part: string): Promise<Record<string, string>> =>
+  const load = (language: string, part: string): Promise<Record<string, string[]>> =>
     Promise.resolve({
-      [part === 'start' ? 'common.appName' : 'agents.title']: `${part} texts in ${language}`,
+      [part === 'start' ? 'common.appName' : 'agents.title']: [`${part} texts in ${language}`],
     })
   await showLanguage('en', load)
   await Promise.all([showLanguage('ar', load), loadLaterTexts(load)])

@@ -1,10 +1,10 @@
 // Commands on databases and collections.
 import { Doc } from '../bson/doc.ts'
+import { encode } from '../bson/encode.ts'
 import { refusal } from '../errors.ts'
 import { isTrue } from '../expression/expression.ts'
-import { parseFilter } from '../query/filter.ts'
-import { compileFilter } from '../query/match.ts'
-import { documentSource } from '../query/select.ts'
+import { compileFilter, parseFilter } from '../query/filter.ts'
+import { sourceOf } from '../query/flow.ts'
 import type { Collection } from '../storage/catalog.ts'
 import {
   checkCollation,
@@ -60,8 +60,9 @@ export const listCollections: CommandDefinition = {
     const matches = compileFilter(parseFilter(optionalDoc(command, 'filter')))
     const nameOnly = isTrue(command.get('nameOnly'))
     const described = engine.catalog.list(db).map((collection) => describe(collection, nameOnly))
+    const found = described.filter((doc) => matches(doc))
     const batchSize = optionalCount(optionalDoc(command, 'cursor'), 'batchSize') ?? Infinity
-    const source = documentSource(described.filter((doc) => matches(doc)))
+    const source = sourceOf(found.map(encode))
     return openCursor(request, `${db}.$cmd.listCollections`, source, { batchSize })
   },
 }

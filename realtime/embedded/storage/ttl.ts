@@ -2,7 +2,7 @@
 // streams show.
 import { planQuery } from '../plan/planner.ts'
 import { Scanner, type StoredData } from '../plan/scanner.ts'
-import type { Filter } from '../query/filter.ts'
+import { compare } from '../query/filter.ts'
 import type { Catalog, Collection, Index } from './catalog.ts'
 import type { StoredRow } from './documents.ts'
 
@@ -39,8 +39,7 @@ function expireByIndex(
   index: Index,
   before: number,
 ): number {
-  const value = new Date(before)
-  const filter: Filter = { kind: 'compare', path: index.fields[0]!, op: 'lte', value }
+  const filter = compare(index.fields[0]!, 'lte', new Date(before))
   const plan = planQuery(collection, filter, undefined, index.name)
   const scanner = new Scanner(engine, collection, plan, MAX_DELETES_PER_SWEEP)
   const expired: StoredRow[] = []

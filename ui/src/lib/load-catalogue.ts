@@ -1,5 +1,5 @@
-// Loads a part of a language's catalogue; the build compiles it (tools/vite-texts.ts).
-import type { Messages } from '@lingui/core'
+// Loads a part of a language's catalogue; the build compiles it (tools/vite/texts.ts).
+import type { Messages } from './format-message.ts'
 import type { CataloguePart } from './texts.ts'
 
 type Addresses = Record<CataloguePart, Record<string, string>>

@@ -1,9 +1,9 @@
 // The texts of the page in the language that is shown. They are in one catalogue per language,
 // ui/texts/<language>.json, in ICU's message syntax. Only the catalogue of the shown language is
 // loaded: first what the first pages need, and the rest with the first of the other pages.
-import { setupI18n, type Messages } from '@lingui/core'
 import { createSubscriber } from 'svelte/reactivity'
 import type english from '../../texts/en.json'
+import { formatIn, type Format, type Messages, type Values } from './format-message.ts'
 
 type Catalogue = typeof english
 /** For example `thread.copy`: a section of the catalogue and a key in it. */
@@ -20,24 +20,29 @@ export const languages: readonly { tag: string; name: string; direction: 'ltr' |
 /** English with foreign letters, for tests: text that is in no catalogue keeps its own. */
 const pseudoLanguage = 'en-XA'
 
-const i18n = setupI18n()
-const track = createSubscriber((update) => i18n.on('change', update))
+let changed = () => {}
+const track = createSubscriber((update) => void (changed = update))
 const loaded = new Set<string>()
+const catalogues: Record<string, Messages> = {}
 let parts: CataloguePart[] = ['start']
+let shown = ''
+let messages: Messages = {}
+let format: Format
 /** The language that was asked for last. It is shown once its texts are loaded. */
-let wanted = i18n.locale
+let wanted = shown
 let lastRequest = 0
 
 /** The text for a key; reactive. Numbers in `values` decide about plurals. */
-export function t(key: TextKey, values?: Record<string, string | number>): string {
+export function t(key: TextKey, values?: Values): string {
   track()
-  return i18n._(key, values)
+  const message = messages[key]
+  return message ? format(message, values) : key
 }
 
 /** The tag of the language that is shown; reactive. */
 export function shownLanguage(): string {
   track()
-  return i18n.locale
+  return shown
 }
 
 /** The direction in which the shown language is written; reactive. */
@@ -65,8 +70,9 @@ async function loadParts(language: string, load: Load): Promise<void> {
     parts
       .filter((part) => !loaded.has(`${language} ${part}`))
       .map(async (part) => {
-        i18n.load(language, await load(language, part))
+        Object.assign((catalogues[language] ??= {}), await load(language, part))
         loaded.add(`${language} ${part}`)
+        changed()
       }),
   )
 }
@@ -80,11 +86,18 @@ export async function showLanguage(language: string, load: Load): Promise<void> 
   wanted = language
   try {
     await loadParts(language, load)
-    if (request === lastRequest) i18n.activate(language)
+    if (request === lastRequest) show(language)
   } catch (error) {
-    if (request === lastRequest) wanted = i18n.locale
+    if (request === lastRequest) wanted = shown
     throw error
   }
+}
+
+function show(language: string): void {
+  if (shown !== language) format = formatIn(language)
+  shown = language
+  messages = catalogues[language]!
+  changed()
 }
 
 /**

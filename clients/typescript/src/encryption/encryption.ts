@@ -23,9 +23,8 @@ import type {
 import { CommandQueue } from './command-queue.ts'
 import { DraftTexts } from './draft-texts.ts'
 import { encryptMessage } from './encrypted-message.ts'
-import { mustUnlock } from './encryption-faults.ts'
 import { KeyRing } from './key-ring.ts'
-import { hasTexts, withoutTexts } from './locked-texts.ts'
+import { hasTexts, mustUnlock, withoutTexts } from './locked-texts.ts'
 
 class Encryption implements EncryptionHooks, EncryptedConversations {
   readonly drafts: DraftTexts

@@ -9,9 +9,9 @@ import { Fault } from '@lockstep/protocol/errors'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Message } from '@lockstep/protocol/message'
 import type { UnlockResult } from '../views.ts'
+import { canEncrypt, cannotEncrypt } from './can-encrypt.ts'
 import { composed, readParts } from './encrypted-message.ts'
-import { canEncrypt, cannotEncrypt, mustUnlock } from './encryption-faults.ts'
-import { LOCKED_TITLE, withoutText } from './locked-texts.ts'
+import { LOCKED_TITLE, mustUnlock, withoutText } from './locked-texts.ts'
 import type { OpenedKey, TextField } from './passphrase-crypto.ts'
 
 /** A message as this device shows it. */

@@ -8,8 +8,7 @@ import { isId } from '@lockstep/protocol/ids'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
 import type { CreateEncryption, EncryptionDeps, EncryptionHooks } from '../encryption-hooks.ts'
 import type { OutboxItem } from '../views.ts'
-import { mustUnlock } from './encryption-faults.ts'
-import { hasTexts, withoutTexts } from './locked-texts.ts'
+import { hasTexts, mustUnlock, withoutTexts } from './locked-texts.ts'
 
 const nothing: readonly OutboxItem[] = []
 

@@ -3,7 +3,8 @@ import { account } from '../../stores/account.svelte.ts'
 import { connection } from '../../stores/connection.svelte.ts'
 import { drafts } from '../../stores/drafts.svelte.ts'
 import { t } from '../../texts.ts'
-import { confirmed, notify } from '../overlays/overlays.svelte.ts'
+import { notify } from '../overlays/overlays.svelte.ts'
+import { confirmed } from '../overlays/questions.ts'
 
 export async function signOut(): Promise<void> {
   await drafts.save()

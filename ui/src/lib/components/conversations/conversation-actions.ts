@@ -6,7 +6,8 @@ import { navigate, route } from '../../router.svelte.ts'
 import { commands, conversations } from '../../stores/conversations.svelte.ts'
 import { t } from '../../texts.ts'
 import { drafts } from '../../stores/drafts.svelte.ts'
-import { confirmed, notify, type MenuItem } from '../overlays/overlays.svelte.ts'
+import { notify, type MenuItem } from '../overlays/overlays.svelte.ts'
+import { confirmed } from '../overlays/questions.ts'
 import { shownTitle } from './shown-title.ts'
 
 const leaveIfOpen = (id: string): void => {

@@ -3,7 +3,7 @@
 import type { ListState, SummaryView } from '@lockstep/client'
 import type { Summary } from '@lockstep/protocol/conversations'
 import { commands, conversations } from '../../stores/conversations.svelte.ts'
-import type * as TextMatches from '../elements/text-matches.ts'
+import { fromFirstMatch, matchesEveryWord } from '../elements/text-matches.ts'
 import { stripMarkdown } from './strip-markdown.ts'
 
 /** The server is asked when nothing has been typed for this long. */
@@ -19,8 +19,6 @@ export class ConversationSearch {
   #request: AbortController | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
   #isLoadingMore = false
-  /** Loaded with the first search. Until then, only the server's results are shown. */
-  #matching = $state.raw<typeof TextMatches | undefined>()
   readonly #state: () => ListState
 
   constructor(state: () => ListState) {
@@ -38,10 +36,6 @@ export class ConversationSearch {
     this.#request?.abort()
     clearTimeout(this.#timer)
     if (query.trim() === '') return
-    import('../elements/text-matches.ts').then(
-      (module) => (this.#matching = module),
-      () => undefined, // the server's results need no code
-    )
     this.#timer = setTimeout(() => void this.#searchServer(query.trim()), requestDelayMs)
   }
 
@@ -86,8 +80,7 @@ export class ConversationSearch {
   excerptOf(conversation_id: string): string | undefined {
     const excerpt = this.#excerpts.get(conversation_id)
     if (excerpt === undefined) return undefined
-    const text = stripMarkdown(excerpt)
-    return this.#matching?.fromFirstMatch(text, this.query) ?? text
+    return fromFirstMatch(stripMarkdown(excerpt), this.query)
   }
 
   get isActive(): boolean {
@@ -113,12 +106,11 @@ export class ConversationSearch {
    * conversation that changed between two pages of results may be on both.
    */
   get items(): SummaryView[] {
-    const matching = this.#matching
     const held = conversations
       .list(this.#state())
       .items.filter(
         ({ title, preview, locked }) =>
-          !locked && matching?.matchesEveryWord(`${title}\n${preview}`, this.query),
+          !locked && matchesEveryWord(`${title}\n${preview}`, this.query),
       )
     if (!this.#results) return held
     const results = this.#results.map(

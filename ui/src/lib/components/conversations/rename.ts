@@ -2,7 +2,7 @@
 // conversation: nobody's name is replaced unseen.
 import { t } from '../../texts.ts'
 import { conversations } from '../../stores/conversations.svelte.ts'
-import { ask } from '../overlays/overlays.svelte.ts'
+import { ask } from '../overlays/questions.ts'
 import { renamings, sendRename, type Renaming } from './renamings.ts'
 
 /**

@@ -1,4 +1,4 @@
-// Why a text of an encrypted conversation can't be read or written here.
+// Whether conversations can be encrypted here.
 import { Fault } from '@lockstep/protocol/errors'
 
 /** Whether this page or program can encrypt. */
@@ -11,11 +11,5 @@ export function canEncrypt(): boolean {
 export const cannotEncrypt = (): Fault =>
   new Fault('invalid', {
     detail: 'This page can’t encrypt: open it over https, or at localhost',
-    reason: 'encrypted',
-  })
-
-export const mustUnlock = (): Fault =>
-  new Fault('invalid', {
-    detail: 'This conversation is encrypted: unlock it with its passphrase first',
     reason: 'encrypted',
   })
