@@ -100,7 +100,7 @@ export class Groups {
     for (const [at, { operand }] of fields.entries()) group.values[at]!.add(operand.of(doc))
   }
 
-  end(): Iterable<Doc> {
+  results(): Iterable<Doc> {
     return this.#groups.values().map(({ id, values }) => {
       const fields = this.#spec.fields.map(({ name }, at) => [name, values[at]!.result()] as const)
       return Doc.of([['_id', id], ...fields])

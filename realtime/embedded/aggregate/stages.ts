@@ -7,9 +7,8 @@ import { toNumber } from '../bson/numbers.ts'
 import { isDoc } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import type { Variables } from '../expression/expression.ts'
-import { pace, pause } from '../pace.ts'
-import { parseFilter } from '../query/filter.ts'
-import { compileFilter } from '../query/match.ts'
+import { compileFilter, parseFilter } from '../query/filter.ts'
+import { collected, mapped, sliced, type Flow } from '../query/flow.ts'
 import {
   compileAssignments,
   compileProjection,
@@ -19,11 +18,8 @@ import { parseSort, sortKeyOf, type SortPattern } from '../query/sort.ts'
 import { Sorter, type SortEntry } from '../query/sorter.ts'
 import { Groups, parseGroup } from './group.ts'
 
-/** The documents between two stages. A `pause` among them is passed on. */
-export type Flow = Iterable<Doc | typeof pause>
-
-/** Turns a stream of documents into another. */
-export type StreamStage = (documents: Flow) => Flow
+/** Turns a flow of documents into another. */
+export type StreamStage = (documents: Flow<Doc>) => Flow<Doc>
 
 /** What a stage makes of one document; undefined if it leaves the document out. */
 type Step = (doc: Doc) => Doc | undefined
@@ -105,16 +101,16 @@ export function compileUpdateStages(
 /** Compiles a stage of an aggregation. */
 export function compileStage(stage: Doc, variables: Variables, allowDiskUse: boolean): StreamStage {
   const step = compileStep(stage, variables)
-  if (step) return eachBy(step)
+  if (step) return (documents) => mapped(documents, step)
   const name = stage.firstName
   const operand = stage.get(name)
   switch (name) {
     case '$sort':
       return sorted(sortOf(operand), allowDiskUse)
     case '$skip':
-      return sliced(countOf(name, operand), Infinity)
+      return slice(countOf(name, operand), Infinity)
     case '$limit':
-      return sliced(0, countOf(name, operand))
+      return slice(0, countOf(name, operand))
     case '$group':
       return grouped(operand, variables)
     case '$count':
@@ -125,6 +121,11 @@ export function compileStage(stage: Doc, variables: Variables, allowDiskUse: boo
       throw unknownStage(name)
   }
 }
+
+const slice =
+  (skip: number, limit: number): StreamStage =>
+  (documents) =>
+    sliced(documents, skip, limit)
 
 function unknownStage(name: string): Error {
   return locationRefusal(40324, `Unrecognized or unsupported pipeline stage name: '${name}'`)
@@ -153,60 +154,28 @@ export function countOf(name: '$skip' | '$limit', operand: unknown): number {
   throw locationRefusal(code, `invalid argument to ${name} stage: ${String(operand)}`)
 }
 
-function eachBy(step: Step): StreamStage {
-  return function* (documents) {
-    for (const doc of documents) {
-      const next = doc === pause ? pause : step(doc)
-      if (next) yield next
-    }
-  }
-}
-
-/** A stage that takes all documents before it gives out the first one. */
-function collecting(start: () => { add(doc: Doc): void; end(): Iterable<Doc> }): StreamStage {
-  return function* (documents) {
-    const collector = start()
-    for (const doc of documents) {
-      if (doc === pause) yield pause
-      else collector.add(doc)
-    }
-    for (const doc of collector.end()) {
-      if (pace.isDue) yield pause
-      yield doc
-    }
-  }
-}
-
 function sorted(pattern: SortPattern, allowDiskUse: boolean): StreamStage {
-  return collecting(() => {
+  return (documents) => {
     const sorter = new Sorter<SortEntry & { doc: Doc }>(Infinity, allowDiskUse)
     let number = 0
-    return {
-      add(doc) {
-        const key = sortKeyOf(doc, pattern)
-        sorter.add({ key, number: number++, doc }, key.length + encode(doc).length)
-      },
-      *end() {
-        for (let entry = sorter.next(); entry; entry = sorter.next()) yield entry.doc
-      },
+    const add = (doc: Doc): void => {
+      const key = sortKeyOf(doc, pattern)
+      sorter.add({ key, number: number++, doc }, key.length + encode(doc).length)
     }
-  })
-}
-
-function sliced(skip: number, limit: number): StreamStage {
-  return function* (documents) {
-    let at = 0
-    for (const doc of documents) {
-      if (doc !== pause && at++ < skip) continue
-      yield doc
-      if (doc !== pause && at - skip >= limit) return
-    }
+    return collected(documents, add, () => sorter.sorted().map(({ doc }) => doc))
   }
 }
 
 function grouped(operand: unknown, variables: Variables): StreamStage {
   const spec = parseGroup(operand, variables)
-  return collecting(() => new Groups(spec))
+  return (documents) => {
+    const groups = new Groups(spec)
+    return collected(
+      documents,
+      (doc) => groups.add(doc),
+      () => groups.results(),
+    )
+  }
 }
 
 /** `$count` is a group of all documents without its `_id`, as in MongoDB. */
@@ -217,6 +186,5 @@ function counted(name: unknown, variables: Variables): StreamStage {
   if (name.includes('.')) throw locationRefusal(40160, "the count field cannot contain '.'")
   const one = Doc.of([['$sum', new Int32(1)]])
   const group = grouped(Doc.of(Object.entries({ _id: null, [name]: one })), variables)
-  const named = eachBy((doc) => doc.without('_id'))
-  return (documents) => named(group(documents))
+  return (documents) => mapped(group(documents), (doc) => doc.without('_id'))
 }

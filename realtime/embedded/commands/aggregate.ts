@@ -1,9 +1,16 @@
-// The command `aggregate`, which also opens change streams.
-import { parsePipeline, runPipeline } from '../aggregate/pipeline.ts'
+// The command `aggregate`, which also opens change streams. Documents pass from stage to stage one
+// by one; only a sort or a group holds all of them. The stages at the front that a find has too
+// ($match, $sort, $skip, $limit) become one selection, so that indexes serve them.
+import { compileStage, countOf, matchOf, sortOf, type StreamStage } from '../aggregate/stages.ts'
+import { Doc } from '../bson/doc.ts'
+import { encode } from '../bson/encode.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { isDoc } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { isTrue } from '../expression/expression.ts'
+import { parseFilter, type Filter } from '../query/filter.ts'
+import { mapped, sourceOf, type Flow } from '../query/flow.ts'
+import { select, type Selection } from '../query/select.ts'
 import {
   checkCollation,
   optionalCount,
@@ -38,11 +45,13 @@ export const aggregate: CommandDefinition = {
     }
     if (name === undefined)
       throw refusal('NotImplemented', 'an aggregation without a collection is not supported')
-    const allowDiskUse = isTrue(command.get('allowDiskUse'))
-    const pipeline = parsePipeline(stages, variablesOf(command), allowDiskUse)
+    const { selection, rest } = parsePipeline(command, stages)
     const collection = engine.catalog.find(db, name)
-    const output = runPipeline(pipeline, engine, collection, command.get('hint'))
-    return openCursor(request, ns, output, { batchSize })
+    const selected = collection && select(engine, collection, selection)
+    const found: Flow<Doc> = mapped(selected?.rows ?? [], ({ bytes }) => Doc.read(bytes))
+    const documents = rest.reduce((flow, stage) => stage(flow), found)
+    const source = sourceOf(mapped(documents, encode), selected?.pause)
+    return openCursor(request, ns, source, { batchSize })
   },
 }
 
@@ -50,4 +59,28 @@ function targetOf(target: unknown): string | undefined {
   if (typeof target === 'string') return target
   if (toNumber(target) === 1) return undefined
   throw refusal('FailedToParse', "The 'aggregate' field must specify a collection name or 1")
+}
+
+/** The selection that the front of a pipeline asks for, and the remaining stages. */
+function parsePipeline(
+  command: Doc,
+  stages: Doc[],
+): { selection: Selection; rest: readonly StreamStage[] } {
+  const variables = variablesOf(command)
+  const allowDiskUse = isTrue(command.get('allowDiskUse'))
+  const take = (name: string): unknown =>
+    stages[0]?.firstName === name ? stages.shift()!.get(name) : undefined
+  const filters: Filter[] = []
+  for (let match = take('$match'); match !== undefined; match = take('$match'))
+    filters.push(parseFilter(matchOf(match), variables))
+  const [sort, skip, limit] = [take('$sort'), take('$skip'), take('$limit')]
+  const selection = {
+    filter: filters.length === 1 ? filters[0]! : ({ kind: 'and', filters } as const),
+    sort: sort === undefined ? undefined : sortOf(sort),
+    skip: skip === undefined ? 0 : countOf('$skip', skip),
+    limit: limit === undefined ? 0 : countOf('$limit', limit),
+    hint: command.get('hint'),
+    allowDiskUse,
+  }
+  return { selection, rest: stages.map((stage) => compileStage(stage, variables, allowDiskUse)) }
 }

@@ -1,10 +1,10 @@
 // Commands on databases and collections.
 import { Doc } from '../bson/doc.ts'
+import { encode } from '../bson/encode.ts'
 import { refusal } from '../errors.ts'
 import { isTrue } from '../expression/expression.ts'
-import { parseFilter } from '../query/filter.ts'
-import { compileFilter } from '../query/match.ts'
-import { documentSource } from '../query/select.ts'
+import { compileFilter, parseFilter } from '../query/filter.ts'
+import { sourceOf } from '../query/flow.ts'
 import type { Collection } from '../storage/catalog.ts'
 import {
   checkCollation,
@@ -39,7 +39,7 @@ export const drop: CommandDefinition = {
     const collection = engine.catalog.find(db, collectionName(request))
     if (!collection) throw refusal('NamespaceNotFound', 'ns not found')
     const nIndexesWas = collection.indexes.length
-    engine.writer.drop(collection)
+    engine.documents.drop(collection)
     return { body: { nIndexesWas, ns: collection.ns } }
   },
 }
@@ -48,7 +48,7 @@ export const dropDatabase: CommandDefinition = {
   fields: '',
   run({ engine, db }) {
     const existed = engine.catalog.list(db).length > 0
-    engine.writer.dropDatabase(db)
+    engine.documents.dropDatabase(db)
     return { body: existed ? { dropped: db } : {} }
   },
 }
@@ -60,8 +60,9 @@ export const listCollections: CommandDefinition = {
     const matches = compileFilter(parseFilter(optionalDoc(command, 'filter')))
     const nameOnly = isTrue(command.get('nameOnly'))
     const described = engine.catalog.list(db).map((collection) => describe(collection, nameOnly))
+    const found = described.filter((doc) => matches(doc))
     const batchSize = optionalCount(optionalDoc(command, 'cursor'), 'batchSize') ?? Infinity
-    const source = documentSource(described.filter((doc) => matches(doc)))
+    const source = sourceOf(found.map(encode))
     return openCursor(request, `${db}.$cmd.listCollections`, source, { batchSize })
   },
 }

@@ -2,7 +2,7 @@
 import { Doc } from '../bson/doc.ts'
 import type { DatabaseEngine } from '../engine.ts'
 import { pace } from '../pace.ts'
-import { compileFilter } from '../query/match.ts'
+import { compileFilter } from '../query/filter.ts'
 import { eachRow, select, type Selection } from '../query/select.ts'
 import type { Collection } from '../storage/catalog.ts'
 

@@ -1,21 +1,16 @@
 // The commands that only read with a filter: `find`, `count`, `distinct`.
 import { Doc } from '../bson/doc.ts'
-import { valueBytes } from '../bson/encode.ts'
+import { encode, valueBytes } from '../bson/encode.ts'
 import { isDoc } from '../bson/type-of.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { keyOf } from '../bson/order.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { isTrue } from '../expression/expression.ts'
 import { parseFilter } from '../query/filter.ts'
+import { mapped, sourceOf } from '../query/flow.ts'
 import { someValue } from '../query/path.ts'
 import { compileProjection } from '../query/projection.ts'
-import {
-  documentSource,
-  eachRow,
-  projectedSource,
-  select,
-  type Selection,
-} from '../query/select.ts'
+import { eachRow, select, type Selection } from '../query/select.ts'
 import { parseSort } from '../query/sort.ts'
 import {
   checkCollation,
@@ -43,11 +38,13 @@ export const find: CommandDefinition = {
       ...selectionOf(command, 'filter'),
       allowDiskUse: isTrue(command.get('allowDiskUse')),
     }
-    const projection = spec.size > 0 ? compileProjection(spec, variablesOf(command)) : undefined
+    const project = spec.size > 0 ? compileProjection(spec, variablesOf(command)) : undefined
     const collection = engine.catalog.find(db, name)
-    const source = collection
-      ? projectedSource(select(engine, collection, selection), projection)
-      : documentSource([])
+    const selected = collection && select(engine, collection, selection)
+    const documents = mapped(selected?.rows ?? [], ({ bytes }) =>
+      project ? encode(project(Doc.read(bytes))) : bytes,
+    )
+    const source = sourceOf(documents, selected?.pause)
     return openCursor(request, `${db}.${name}`, source, {
       batchSize: optionalCount(command, 'batchSize') ?? 101,
       singleBatch: isTrue(command.get('singleBatch')),

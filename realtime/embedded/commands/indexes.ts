@@ -1,10 +1,10 @@
 // The commands `createIndexes`, `listIndexes` and `dropIndexes`.
-import { identical } from '../bson/encode.ts'
+import { encode, identical } from '../bson/encode.ts'
 import { isDoc } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
 import { pace } from '../pace.ts'
 import { samePattern } from '../plan/planner.ts'
-import { documentSource } from '../query/select.ts'
+import { sourceOf } from '../query/flow.ts'
 import type { Collection, Index } from '../storage/catalog.ts'
 import { parseIndexSpec, type IndexSpec } from '../storage/index-spec.ts'
 import {
@@ -100,7 +100,7 @@ export const listIndexes: CommandDefinition = {
     const { indexes, name } = existing(request)
     const batchSize = optionalCount(optionalDoc(command, 'cursor'), 'batchSize') ?? Infinity
     const finished = indexes.filter((index) => !isUnfinished(index))
-    const source = documentSource(finished.map((index) => index.source))
+    const source = sourceOf(finished.map((index) => encode(index.source)))
     return openCursor(request, `${db}.$cmd.listIndexes.${name}`, source, { batchSize })
   },
 }
@@ -120,7 +120,7 @@ export const dropIndexes: CommandDefinition = {
     const collection = existing(request)
     const nIndexesWas = collection.indexes.length
     const dropped = targets(collection, command.get('index'))
-    engine.writer.atomically(() =>
+    engine.documents.atomically(() =>
       dropped.forEach((index) => engine.catalog.dropIndex(collection, index)),
     )
     return { body: { nIndexesWas } }

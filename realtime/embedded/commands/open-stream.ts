@@ -70,7 +70,7 @@ function lookupOf({ engine }: CommandRequest, spec: Doc): ChangeStreamSpec['look
       return null
     const id = Doc.read(entry.key!).get('_id')
     const filter = parseFilter(Doc.of([['_id', Doc.of([['$eq', id]])]]))
-    const found = select(engine, collection, { filter, limit: 1 }).next()
+    const [found] = select(engine, collection, { filter, limit: 1 }).rows
     return found && found !== pause ? found.bytes : null
   }
 }

@@ -3,6 +3,7 @@
 import { MaxKey, MinKey } from 'bson'
 import { toNumber } from '../bson/numbers.ts'
 import { afterPrefix, bracketOf, inverted, keyOf } from '../bson/order.ts'
+import { typeOf } from '../bson/type-of.ts'
 import type { Filter } from '../query/filter.ts'
 
 /** The keys from `from` (inclusive) to `to` (exclusive). */
@@ -56,14 +57,14 @@ function isEmpty({ from, to }: Interval): boolean {
 }
 
 function boundsOfCondition(condition: Filter): FieldBounds | undefined {
-  if (condition.kind === 'in' && condition.patterns.length === 0) return pointsAt(condition.values)
+  if (condition.kind === 'in') return pointsAt(condition.values)
   if (condition.kind !== 'compare') return undefined
   if (condition.op === 'eq') return pointsAt([condition.value])
   return range(condition.op, condition.value)
 }
 
 function pointsAt(values: readonly unknown[]): FieldBounds | undefined {
-  if (values.some((value) => Array.isArray(value))) return undefined
+  if (values.some((value) => Array.isArray(value) || typeOf(value) === 'regex')) return undefined
   const keys = values.map((value) => keyOf(value)).sort((a, b) => Buffer.compare(a, b))
   const distinct = keys.filter((key, at) => at === 0 || !key.equals(keys[at - 1]!))
   return {

@@ -7,7 +7,7 @@ import { toNumber } from '../bson/numbers.ts'
 import { sameValue } from '../bson/order.ts'
 import { isDoc } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
-import type { Filter } from '../query/filter.ts'
+import { exists, type Filter } from '../query/filter.ts'
 import type { SortPattern } from '../query/sort.ts'
 import type { Collection, Index } from '../storage/catalog.ts'
 import { boundsOf, descendingIntervals, everything, prefixed, type Interval } from './bounds.ts'
@@ -107,7 +107,7 @@ function isUsable(index: Index, conditions: readonly Filter[]): boolean {
   if (index.builtTo !== Infinity) return false
   if (index.paths.some((path) => path.some((part) => /^\d+$/.test(part)))) return false
   const isMet = (needed: Filter): boolean => conditions.some((given) => implies(given, needed))
-  if (index.sparse && !index.fields.some((path) => isMet({ kind: 'exists', path }))) return false
+  if (index.sparse && !index.fields.some((path) => isMet(exists(path)))) return false
   return index.partial === undefined || conditionsOf(index.partial.filter).every(isMet)
 }
 

@@ -1,114 +1,133 @@
-// Parses MongoDB's query language into a tree, which the matcher compiles and the planner reads.
-// Whatever it doesn't know it refuses, so that no operator is ever ignored.
+// Parses the query language of MongoDB into a tree, which the planner reads, and compiles the tree
+// into a function. Whatever it doesn't know, it refuses, so that no operator is ever ignored.
 import { BSONRegExp } from 'bson'
-import { DeprecatedValue, type Doc } from '../bson/doc.ts'
+import { Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { isDoc, typeOf, type TypeName } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
 import { compileExpression } from '../expression/compile.ts'
 import { isTrue, type Expression, type Variables } from '../expression/expression.ts'
-import type { Regex } from '../regex/regex.ts'
-import { toRegex, typeNames } from './operands.ts'
+import { someValue, type ValueTest } from './path.ts'
+import {
+  comparison,
+  matchesText,
+  membership,
+  toRegex,
+  typeNames,
+  type Comparison,
+} from './value-tests.ts'
 
-export type Comparison = 'eq' | 'gt' | 'gte' | 'lt' | 'lte'
+/** What the planner knows of a condition on one path. */
+type Meaning =
+  | { kind: 'compare'; op: Comparison; value: unknown }
+  | { kind: 'in'; values: unknown[] }
+  | { kind: 'exists' | 'other' }
+  | { kind: 'type'; types: ReadonlySet<TypeName> }
 
-/** The path of a condition on an array element itself. No field has this name. */
-export const ELEMENT = '\0'
+/** A condition on the values at a path. With `expands`, an array there is looked into. */
+type Condition = Meaning & { path: string; test: ValueTest; expands: boolean }
 
 /** A parsed filter. */
 export type Filter =
   | { kind: 'and' | 'or' | 'nor'; filters: Filter[] }
   | { kind: 'not'; filter: Filter }
-  | { kind: 'compare'; path: string; op: Comparison; value: unknown }
-  | { kind: 'in'; path: string; values: unknown[]; patterns: Regex[] }
-  | { kind: 'exists'; path: string }
-  | { kind: 'type'; path: string; types: ReadonlySet<TypeName> }
-  | { kind: 'regex'; path: string; pattern: Regex }
-  | { kind: 'size'; path: string; size: number }
-  | { kind: 'elemMatch'; path: string; filter: Filter; objects: boolean }
   | { kind: 'expr'; expression: Expression }
-  | { kind: 'never' }
+  | Condition
+
+/** Whether a value, normally a document, matches. */
+export type Matcher = (value: unknown) => boolean
+
+export function compileFilter(filter: Filter): Matcher {
+  switch (filter.kind) {
+    case 'and': {
+      const all = filter.filters.map(compileFilter)
+      return all.length === 1 ? all[0]! : (value) => all.every((matches) => matches(value))
+    }
+    case 'or':
+    case 'nor': {
+      const any = filter.filters.map(compileFilter)
+      const expected = filter.kind === 'or'
+      return (value) => any.some((matches) => matches(value)) === expected
+    }
+    case 'not': {
+      const inner = compileFilter(filter.filter)
+      return (value) => !inner(value)
+    }
+    case 'expr':
+      return (value) => isTrue(filter.expression.of(value as Doc))
+    default: {
+      const path = filter.path === ELEMENT ? [] : filter.path.split('.')
+      return (value) => someValue(value, path, filter.expands, filter.test)
+    }
+  }
+}
+
+/** The path of a condition on an array element itself. No field has this name. */
+const ELEMENT = '\0'
 
 /** Parses a filter document. `variables` are the values of `$$name` in `$expr`. */
 export function parseFilter(query: Doc, variables: Variables = new Map()): Filter {
-  const filters: Filter[] = []
-  for (const { name, value: operand } of query.fields) {
-    const parsed = name.startsWith('$')
-      ? parseTopLevel(name, operand, variables)
-      : parseField(name, operand, variables)
-    if (parsed) filters.push(parsed)
-  }
+  return allOf(
+    query.fields
+      .filter(({ name }) => name !== '$comment')
+      .map(({ name, value }) =>
+        name.startsWith('$')
+          ? parseTopLevel(name, value, variables)
+          : parseField(name, value, variables),
+      ),
+  )
+}
+
+function allOf(filters: Filter[]): Filter {
   return filters.length === 1 ? filters[0]! : { kind: 'and', filters }
 }
 
-function parseTopLevel(name: string, operand: unknown, variables: Variables): Filter | undefined {
-  switch (name) {
-    case '$and':
-    case '$or':
-    case '$nor':
-      return parseLogical(name, operand, variables)
-    case '$expr':
-      return { kind: 'expr', expression: compileExpression(operand, variables) }
-    case '$comment':
-      return undefined
-    default:
-      throw refusal('BadValue', `unknown top level operator: ${name}`)
-  }
-}
-
-function parseLogical(
-  name: '$and' | '$or' | '$nor',
-  operand: unknown,
-  variables: Variables,
-): Filter {
-  if (!Array.isArray(operand)) throw refusal('BadValue', `${name} must be an array`)
-  if (operand.length === 0) throw refusal('BadValue', '$and/$or/$nor must be a nonempty array')
-  const filters = operand.map((entry) => {
-    if (!isDoc(entry)) throw refusal('BadValue', '$or/$and/$nor entries need to be full objects')
+function parseTopLevel(name: string, operand: unknown, variables: Variables): Filter {
+  if (name === '$expr') return { kind: 'expr', expression: compileExpression(operand, variables) }
+  if (name !== '$and' && name !== '$or' && name !== '$nor')
+    throw bad(`unknown top level operator: ${name}`)
+  if (!Array.isArray(operand) || operand.length === 0) throw bad(`${name} must be a nonempty array`)
+  const filters = operand.map((entry: unknown) => {
+    if (!isDoc(entry)) throw bad('$or/$and/$nor entries need to be full objects')
     return parseFilter(entry, variables)
   })
   return { kind: name.slice(1) as 'and' | 'or' | 'nor', filters }
 }
 
+const bad = (message: string): Error => refusal('BadValue', message)
+
 /**
- * Whether an operand consists of operators (`{$gt: 1}`) instead of being a value to compare with.
+ * Whether an operand consists of operators (`{$gt: 1}`) instead of being a value to compare with,
+ * such as a DBRef, whose fields have the names of operators.
  */
 export function isOperatorDoc(operand: unknown): operand is Doc {
-  return isDoc(operand) && operand.firstName.startsWith('$') && !isReference(operand)
-}
-
-/** Whether a document is a DBRef, whose fields have the names of operators. */
-function isReference(doc: Doc): boolean {
-  return ['$ref', '$id'].includes(doc.firstName) && doc.has('$ref') && doc.has('$id')
+  if (!isDoc(operand) || !operand.firstName.startsWith('$')) return false
+  const isFirst = ['$ref', '$id'].includes(operand.firstName)
+  return !(isFirst && operand.has('$ref') && operand.has('$id'))
 }
 
 function parseField(path: string, operand: unknown, variables: Variables): Filter {
-  if (typeOf(operand) === 'regex') return { kind: 'regex', path, pattern: toRegex(operand) }
-  if (!isOperatorDoc(operand)) return parseComparison(path, 'eq', operand)
-  return parseOperators(path, operand, variables)
+  return isOperatorDoc(operand) ? parseOperators(path, operand, variables) : equal(path, operand)
+}
+
+function equal(path: string, operand: unknown): Filter {
+  return typeOf(operand) === 'regex' ? matching(path, operand) : compare(path, 'eq', operand)
 }
 
 /** Parses the operators `{$op: operand, …}` of one path. */
 function parseOperators(path: string, given: Doc, variables: Variables): Filter {
-  const filters: Filter[] = []
-  for (const { name, value: operand } of given.fields) {
-    if (name === '$options') {
-      if (!given.has('$regex')) throw refusal('BadValue', '$options needs a $regex')
-    } else if (name === '$regex') {
-      filters.push({ kind: 'regex', path, pattern: regexOf(given) })
-    } else if (Object.hasOwn(operators, name)) {
-      filters.push(operators[name]!(path, operand, variables))
-    } else {
-      throw refusal('BadValue', `unknown operator: ${name}`)
-    }
-  }
-  return filters.length === 1 ? filters[0]! : { kind: 'and', filters }
-}
-
-/** The regular expression of `{$regex, $options}`, in either order. */
-function regexOf(given: Doc): Regex {
-  const first = given.fields.find(({ name }) => name === '$options' || name === '$regex')
-  return toRegex(given.get('$regex'), given.get('$options'), first?.name === '$options')
+  const names = given.fields.map(({ name }) => name)
+  if (names.includes('$options') && !names.includes('$regex')) throw bad('$options needs a $regex')
+  const areFirst = names.indexOf('$options') < names.indexOf('$regex')
+  return allOf(
+    given.fields
+      .filter(({ name }) => name !== '$options')
+      .map(({ name, value }) => {
+        if (name === '$regex') return matching(path, value, given.get('$options'), areFirst)
+        if (Object.hasOwn(operators, name)) return operators[name]!(path, value, variables)
+        throw bad(`unknown operator: ${name}`)
+      }),
+  )
 }
 
 type OperatorParser = (path: string, operand: unknown, variables: Variables) => Filter
@@ -116,7 +135,7 @@ type OperatorParser = (path: string, operand: unknown, variables: Variables) => 
 const comparing =
   (op: Comparison): OperatorParser =>
   (path, operand) =>
-    parseComparison(path, op, operand)
+    compare(path, op, operand)
 
 const operators: Readonly<Record<string, OperatorParser>> = {
   $eq: comparing('eq'),
@@ -125,15 +144,18 @@ const operators: Readonly<Record<string, OperatorParser>> = {
   $lt: comparing('lt'),
   $lte: comparing('lte'),
   $ne: (path, operand) => {
-    if (typeOf(operand) === 'regex') throw refusal('BadValue', "Can't have regex as arg to $ne.")
-    return not(parseComparison(path, 'eq', operand))
+    if (typeOf(operand) === 'regex') throw bad("Can't have regex as arg to $ne.")
+    return not(compare(path, 'eq', operand))
   },
-  $in: (path, operand) => parseIn(path, '$in', operand),
-  $nin: (path, operand) => not(parseIn(path, '$nin', operand)),
+  $in: isIn,
+  $nin: (path, operand) => not(isIn(path, operand)),
   $not: parseNot,
-  $exists: (path, operand) =>
-    isTrue(operand) ? { kind: 'exists', path } : not({ kind: 'exists', path }),
-  $type: (path, operand) => ({ kind: 'type', path, types: typeNames(operand) }),
+  $exists: (path, operand) => (isTrue(operand) ? exists(path) : not(exists(path))),
+  $type: (path, operand) => {
+    const types = typeNames(operand)
+    const test: ValueTest = (value) => value !== undefined && types.has(typeOf(value))
+    return { kind: 'type', path, types, test, expands: true }
+  },
   $size: parseSize,
   $all: parseAll,
   $elemMatch: parseElemMatch,
@@ -143,93 +165,88 @@ function not(filter: Filter): Filter {
   return { kind: 'not', filter }
 }
 
-function parseComparison(path: string, op: Comparison, operand: unknown): Filter {
-  if (typeOf(operand) === 'regex' && op !== 'eq')
-    throw refusal('BadValue', `Can't have RegEx as arg to predicate over field '${path}'.`)
-  if (operand === DeprecatedValue.undefined)
-    throw refusal('BadValue', 'cannot compare to undefined')
-  return { kind: 'compare', path, op, value: operand }
+/** The condition that there is a value at a path. */
+export function exists(path: string): Filter {
+  return { kind: 'exists', path, test: (value) => value !== undefined, expands: false }
 }
 
-function parseIn(path: string, name: string, operand: unknown): Filter {
-  if (!Array.isArray(operand)) throw refusal('BadValue', `${name} needs an array`)
+/** A comparison of the values at a path. */
+export function compare(path: string, op: Comparison, value: unknown): Filter {
+  if (typeOf(value) === 'regex' && op !== 'eq') throw bad(`Can't have RegEx as arg to $${op}`)
+  return { kind: 'compare', path, op, value, test: comparison(op, value), expands: true }
+}
+
+/** A condition that `operand` is a regular expression for. */
+function matching(path: string, ...operand: Parameters<typeof toRegex>): Filter {
+  return { kind: 'other', path, test: matchesText(toRegex(...operand)), expands: true }
+}
+
+function isIn(path: string, operand: unknown): Filter {
+  if (!Array.isArray(operand)) throw bad('$in and $nin need an array')
   const values: unknown[] = operand
-  if (values.includes(DeprecatedValue.undefined))
-    throw refusal('BadValue', 'InMatchExpression equality cannot be undefined')
-  if (values.some((value) => isOperatorDoc(value)))
-    throw refusal('BadValue', `cannot nest $ under ${name}`)
-  return {
-    kind: 'in',
-    path,
-    values: values.filter((value) => typeOf(value) !== 'regex'),
-    patterns: values.filter((value) => typeOf(value) === 'regex').map((value) => toRegex(value)),
-  }
+  if (values.some(isOperatorDoc)) throw bad('cannot nest $ under $in')
+  return { kind: 'in', path, values, test: membership(values), expands: true }
 }
 
 function parseNot(path: string, operand: unknown, variables: Variables): Filter {
-  if (operand instanceof BSONRegExp) return not({ kind: 'regex', path, pattern: toRegex(operand) })
-  if (!isDoc(operand)) throw refusal('BadValue', '$not needs a regex or a document')
-  if (operand.size === 0) throw refusal('BadValue', '$not cannot be empty')
-  const { firstName } = operand
-  if (!isOperatorDoc(operand)) throw refusal('BadValue', `unknown operator: ${firstName}`)
-  return not(parseOperators(path, operand, variables))
+  if (operand instanceof BSONRegExp) return not(matching(path, operand))
+  if (!isDoc(operand) || operand.size === 0) throw bad('$not needs a regex or a document')
+  const name = operand.firstName
+  if (isOperatorDoc(operand)) return not(parseOperators(path, operand, variables))
+  throw bad(`unknown operator: ${name}`)
 }
 
 function parseSize(path: string, operand: unknown): Filter {
-  const size = toNumber(operand)
-  if (size === undefined || !Number.isInteger(size))
-    throw refusal('BadValue', 'Failed to parse $size. Expected an integer')
-  if (size < 0) throw refusal('BadValue', 'Failed to parse $size. Expected a non-negative number')
-  return { kind: 'size', path, size }
+  const size = toNumber(operand) ?? NaN
+  if (!Number.isInteger(size) || size < 0) throw bad('$size needs a whole number from 0 on')
+  const test: ValueTest = (value) => Array.isArray(value) && value.length === size
+  return { kind: 'other', path, test, expands: false }
 }
 
 function parseAll(path: string, operand: unknown, variables: Variables): Filter {
-  if (!Array.isArray(operand)) throw refusal('BadValue', '$all needs an array')
-  if (operand.length === 0) return { kind: 'never' }
+  if (!Array.isArray(operand)) throw bad('$all needs an array')
+  if (operand.length === 0) return isIn(path, [])
   const isElemMatch = (entry: unknown): boolean => isDoc(entry) && entry.firstName === '$elemMatch'
   if (isElemMatch(operand[0]) && !operand.every(isElemMatch))
-    throw refusal('BadValue', '$all/$elemMatch has to be consistent')
+    throw bad('$all/$elemMatch has to be consistent')
   const filters = operand.map((entry: unknown): Filter => {
-    if (typeOf(entry) === 'regex') return { kind: 'regex', path, pattern: toRegex(entry) }
-    if (!isOperatorDoc(entry)) return parseComparison(path, 'eq', entry)
-    if (!isElemMatch(operand[0])) throw refusal('BadValue', 'no $ expressions in $all')
+    if (!isOperatorDoc(entry)) return equal(path, entry)
+    if (!isElemMatch(operand[0])) throw bad('no $ expressions in $all')
     return parseElemMatch(path, entry.get('$elemMatch'), variables)
   })
-  return filters.length === 1 ? filters[0]! : { kind: 'and', filters }
+  return allOf(filters)
 }
 
-const logicalOperators = new Set(['$and', '$or', '$nor', '$where'])
-
 function parseElemMatch(path: string, operand: unknown, variables: Variables): Filter {
-  if (!isDoc(operand)) throw refusal('BadValue', '$elemMatch needs an Object')
+  if (!isDoc(operand)) throw bad('$elemMatch needs an Object')
   const first = operand.firstName
-  const objects = !first.startsWith('$') || logicalOperators.has(first)
-  const filter = objects
+  const isOfObjects = !first.startsWith('$') || ['$and', '$or', '$nor', '$where'].includes(first)
+  const filter = isOfObjects
     ? parseFilter(operand, variables)
     : parseOperators(ELEMENT, operand, variables)
-  if (hasExpression(filter))
-    throw refusal('BadValue', '$expr can only be applied to the top-level document')
-  return { kind: 'elemMatch', path, filter, objects }
+  if (hasExpression(filter)) throw bad('$expr can only be applied to the top-level document')
+  const matches = compileFilter(filter)
+  const isMatch: ValueTest = (element) => {
+    if (!isOfObjects || isDoc(element)) return matches(element)
+    return Array.isArray(element) && matches(withIndexes(element))
+  }
+  const test: ValueTest = (value) => Array.isArray(value) && value.some(isMatch)
+  return { kind: 'other', path, test, expands: false }
+}
+
+/** An array as the object of its elements, whose names are the indexes. */
+function withIndexes(array: readonly unknown[]): Doc {
+  return Doc.of(array.map((value, index) => [String(index), value] as const))
 }
 
 /** Whether a filter contains an `$expr`, which some places don't allow. */
 function hasExpression(filter: Filter): boolean {
-  switch (filter.kind) {
-    case 'and':
-    case 'or':
-    case 'nor':
-      return filter.filters.some(hasExpression)
-    case 'not':
-    case 'elemMatch':
-      return hasExpression(filter.filter)
-    default:
-      return filter.kind === 'expr'
-  }
+  if (filter.kind === 'not') return hasExpression(filter.filter)
+  return 'filters' in filter ? filter.filters.some(hasExpression) : filter.kind === 'expr'
 }
 
 /** Refuses `$expr` where MongoDB doesn't allow it. */
 export function refuseExpression(filter: Filter): Filter {
-  if (hasExpression(filter))
-    throw refusal('QueryFeatureNotAllowed', '$expr is not allowed in this context')
-  return filter
+  if (!hasExpression(filter)) return filter
+  throw refusal('QueryFeatureNotAllowed', '$expr is not allowed in this context')
 }

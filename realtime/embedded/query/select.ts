@@ -1,15 +1,13 @@
 // Finds the rows that a filter, sort, skip and limit select. All reads and writes get from a query
 // to documents this way.
 import { Doc } from '../bson/doc.ts'
-import { encode } from '../bson/encode.ts'
-import type { DocumentSource } from '../cursors/cursors.ts'
 import { pace, pause } from '../pace.ts'
 import { planQuery } from '../plan/planner.ts'
-import { Scanner, type StoredData, type StoredRow } from '../plan/scanner.ts'
+import { Scanner, type StoredData } from '../plan/scanner.ts'
 import type { Collection } from '../storage/catalog.ts'
-import type { Filter } from './filter.ts'
-import { compileFilter } from './match.ts'
-import type { DocumentTransform } from './projection.ts'
+import type { StoredRow } from '../storage/documents.ts'
+import { compileFilter, type Filter } from './filter.ts'
+import { collected, sliced, type Flow } from './flow.ts'
 import { sortKeyOf, type SortPattern } from './sort.ts'
 import { Sorter } from './sorter.ts'
 
@@ -27,7 +25,8 @@ export interface Selection {
 
 /** Selected rows in the order that was asked for. They are found as they are taken. */
 export interface SelectedRows {
-  next(): StoredRow | undefined | typeof pause
+  readonly rows: Flow<StoredRow>
+  /** Announces that the data may change before the next row is taken. */
   pause(): void
 }
 
@@ -39,132 +38,56 @@ const BYTES_PER_ROW = 8 * 1024
 export function select(
   data: StoredData,
   collection: Collection,
-  selection: Selection,
+  { filter, sort, skip = 0, limit, hint, allowDiskUse }: Selection,
 ): SelectedRows {
-  const { sort, skip = 0 } = selection
-  const limit = selection.limit || Infinity
-  const queryPlan = planQuery(collection, selection.filter, sort, selection.hint)
-  const scanner = new Scanner(
-    data,
-    collection,
-    queryPlan,
-    queryPlan.sorted ? limit + skip : Infinity,
-  )
-  const matching = matchingRows(scanner, selection)
-  if (queryPlan.sorted) return sliced(matching, skip, limit)
-  const sorted = sortedRows(matching, data, collection, selection, skip + limit)
-  return sliced(sorted, skip, limit)
+  const end = skip + (limit || Infinity)
+  const queryPlan = planQuery(collection, filter, sort, hint)
+  const scanner = new Scanner(data, collection, queryPlan, queryPlan.sorted ? end : Infinity)
+  const matching = matchingRows(scanner, filter)
+  const sorter = new Sorter(end, allowDiskUse === true)
+  const rows = queryPlan.sorted
+    ? matching
+    : collected(
+        matching,
+        // Only the keys stay in memory; the documents are read again.
+        ({ row, bytes }) => {
+          const key = sortKeyOf(Doc.read(bytes), sort!)
+          sorter.add({ key, number: row }, bytes.length + key.length)
+        },
+        function* () {
+          for (const { number: row } of sorter.sorted()) {
+            const bytes = data.documents.find(collection, row)
+            if (bytes) yield { row, bytes }
+          }
+        },
+      )
+  return { rows: sliced(rows, skip, end - skip), pause: () => scanner.pause() }
 }
 
-function matchingRows(scanner: Scanner, { filter }: Selection): SelectedRows {
+function* matchingRows(scanner: Scanner, filter: Filter): Flow<StoredRow> {
   const matches = compileFilter(filter)
   const all = filter.kind === 'and' && filter.filters.length === 0
   let examined = 0
-  return {
-    pause: () => scanner.pause(),
-    next() {
-      for (;;) {
-        if (examined >= ROWS_PER_CHECK) {
-          examined = 0
-          if (pace.isDue) return pause
-        }
-        const found = scanner.next()
-        if (!found) return undefined
-        examined += 1 + found.bytes.length / BYTES_PER_ROW
-        if (all || matches(Doc.read(found.bytes))) return found
-      }
-    },
-  }
-}
-
-function sliced(rows: SelectedRows, skip: number, limit: number): SelectedRows {
-  let [skipped, taken] = [0, 0]
-  return {
-    pause: () => rows.pause(),
-    next() {
-      while (skipped < skip) {
-        const row = rows.next()
-        if (!row || row === pause) return row
-        skipped++
-      }
-      if (taken >= limit) return undefined
-      const row = rows.next()
-      if (row && row !== pause) taken++
-      return row
-    },
-  }
-}
-
-function sortedRows(
-  rows: SelectedRows,
-  { documents }: StoredData,
-  collection: Collection,
-  { sort, allowDiskUse }: Selection,
-  limit: number,
-): SelectedRows {
-  const sorter = new Sorter(limit, allowDiskUse === true)
-  let isCollected = false
-  let taken = 0
-  const collect = (): typeof pause | undefined => {
-    for (let found = rows.next(); found; found = rows.next()) {
-      if (found === pause) return pause
-      const key = sortKeyOf(Doc.read(found.bytes), sort!)
-      const entry = { key, number: found.row }
-      sorter.add(entry, found.bytes.length + key.length)
-    }
-    isCollected = true
-    return undefined
-  }
-  return {
-    pause: () => rows.pause(),
-    next() {
-      if (!isCollected && collect()) return pause
-      if (++taken % ROWS_PER_CHECK === 0 && pace.isDue) return pause
-      for (let entry = sorter.next(); entry; entry = sorter.next()) {
-        const bytes = documents.find(collection, entry.number)
-        if (bytes) return { row: entry.number, bytes }
-      }
-      return undefined
-    },
+  for (let found = scanner.next(); found; found = scanner.next()) {
+    examined += 1 + found.bytes.length / BYTES_PER_ROW
+    if (all || matches(Doc.read(found.bytes))) yield found
+    if (examined < ROWS_PER_CHECK) continue
+    examined = 0
+    if (pace.isDue) yield pause
   }
 }
 
 /** Visits all rows, in portions between which others have a turn. */
-export async function eachRow(rows: SelectedRows, visit: (row: StoredRow) => void): Promise<void> {
-  for (let row = rows.next(); row; row = rows.next()) {
-    if (row !== pause) {
+export async function eachRow(
+  { rows, pause: onPause }: SelectedRows,
+  visit: (row: StoredRow) => void,
+): Promise<void> {
+  for (const row of rows) {
+    if (row === pause) {
+      onPause()
+      await pace.rest()
+    } else {
       visit(row)
-      continue
     }
-    rows.pause()
-    await pace.rest()
-  }
-}
-
-/** The documents of a selection, projected if there is a projection. */
-export function projectedSource(
-  rows: SelectedRows,
-  projection: DocumentTransform | undefined,
-): DocumentSource {
-  return {
-    pause: () => rows.pause(),
-    next() {
-      const found = rows.next()
-      if (!found || found === pause) return found
-      if (!projection) return found.bytes
-      return encode(projection(Doc.read(found.bytes)))
-    },
-  }
-}
-
-/** A source over documents that exist already. */
-export function documentSource(documents: readonly Doc[]): DocumentSource {
-  let at = 0
-  return {
-    pause: () => undefined,
-    next() {
-      const doc = documents[at++]
-      return doc && encode(doc)
-    },
   }
 }

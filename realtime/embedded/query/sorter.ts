@@ -23,8 +23,6 @@ export class Sorter<T extends SortEntry> {
   readonly #runs: T[][] = []
   #run: { entry: T; size: number }[] = []
   #bytes = 0
-  /** The runs that have entries left, as a heap by their next entry. */
-  #heap: { entries: T[]; at: number }[] | undefined
 
   /** Only the first `limit` entries are wanted. */
   constructor(limit: number, allowDiskUse: boolean) {
@@ -56,37 +54,26 @@ export class Sorter<T extends SortEntry> {
     for (const { size } of this.#run.splice(this.#limit)) this.#bytes -= size
   }
 
-  /** The next entry in order; undefined at the end. Nothing can be added any more. */
-  next(): T | undefined {
-    if (!this.#heap) {
-      this.#closeRun(false)
-      this.#heap = this.#runs
-        .filter((entries) => entries.length > 0)
-        .map((entries) => ({ entries, at: 0 }))
-      for (let at = this.#heap.length >> 1; at >= 0; at--) this.#sink(at)
-    }
-    const [first] = this.#heap
-    if (!first) return undefined
-    const entry = first.entries[first.at++]!
-    if (first.at >= first.entries.length) {
-      const last = this.#heap.pop()!
-      if (this.#heap.length > 0) this.#heap[0] = last
-    }
-    this.#sink(0)
-    return entry
+  /** The entries in order. Nothing can be added any more. */
+  sorted(): Generator<T> {
+    this.#closeRun(false)
+    return merged(this.#runs)
   }
+}
 
-  #sink(start: number): void {
-    const heap = this.#heap!
-    const isBefore = (a: number, b: number): boolean =>
-      compareEntries(heap[a]!.entries[heap[a]!.at]!, heap[b]!.entries[heap[b]!.at]!) < 0
-    for (let at = start; ;) {
-      let least = at
-      for (const child of [2 * at + 1, 2 * at + 2])
-        if (child < heap.length && isBefore(child, least)) least = child
-      if (least === at) return
-      ;[heap[at], heap[least]] = [heap[least]!, heap[at]!]
-      at = least
-    }
+/** Merges sorted runs. */
+function* merged<T extends SortEntry>(runs: readonly T[][]): Generator<T> {
+  if (runs.length < 2) return yield* runs[0] ?? []
+  const middle = runs.length >> 1
+  const [left, right] = [merged(runs.slice(0, middle)), merged(runs.slice(middle))]
+  let [a, b] = [left.next(), right.next()]
+  for (;;) {
+    if (!a.done && (b.done || compareEntries(a.value, b.value) < 0)) {
+      yield a.value
+      a = left.next()
+    } else if (!b.done) {
+      yield b.value
+      b = right.next()
+    } else return
   }
 }

@@ -4,8 +4,7 @@ import { Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { isDoc, typeOf } from '../bson/type-of.ts'
 import { refusal, type CodeName } from '../errors.ts'
-import { parseFilter, type Filter } from '../query/filter.ts'
-import { compileFilter, type Matcher } from '../query/match.ts'
+import { compileFilter, parseFilter, type Filter, type Matcher } from '../query/filter.ts'
 
 /**
  * A parsed index definition. `source` is the definition that is stored and that `listIndexes`

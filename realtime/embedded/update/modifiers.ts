@@ -4,12 +4,12 @@ import type { Doc } from '../bson/doc.ts'
 import { isDoc, typeOf } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
 import type { Variables } from '../expression/expression.ts'
-import type { ChangedPaths } from './changed-paths.ts'
+import type { Changes } from './changes.ts'
 import { updateOperators } from './operators.ts'
 import { PathUpdate, type Modification } from './targets.ts'
 
 /** Applies the operators of one update. `inserting`: an upsert inserts the document. */
-export type Modifiers = (doc: Doc, changes: ChangedPaths, inserting: boolean) => Doc
+export type Modifiers = (doc: Doc, changes: Changes, inserting: boolean) => Doc
 
 /** Parses `{$op: {path: operand, …}, …}`. */
 export function parseModifiers(u: Doc, variables: Variables): Modifiers {

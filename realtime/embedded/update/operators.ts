@@ -8,8 +8,7 @@ import { compareValues, sameValue } from '../bson/order.ts'
 import { isDoc, typeOf } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
 import type { Variables } from '../expression/expression.ts'
-import { isOperatorDoc, parseFilter, refuseExpression } from '../query/filter.ts'
-import { compileFilter } from '../query/match.ts'
+import { compileFilter, isOperatorDoc, parseFilter, refuseExpression } from '../query/filter.ts'
 import { Appended, removed, type Modification, type TargetOperation } from './targets.ts'
 
 type OperatorParser = (

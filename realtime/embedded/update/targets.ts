@@ -4,7 +4,7 @@
 import { Doc } from '../bson/doc.ts'
 import { isDoc } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
-import type { ChangedPaths } from './changed-paths.ts'
+import type { Changes } from './changes.ts'
 
 type Container = Doc | readonly unknown[]
 
@@ -52,9 +52,9 @@ const MAX_PADDING = 1_500_000
 export class PathUpdate {
   readonly #parts: readonly string[]
   readonly #modification: Modification
-  readonly #changes: ChangedPaths
+  readonly #changes: Changes
 
-  constructor(modification: Modification, changes: ChangedPaths) {
+  constructor(modification: Modification, changes: Changes) {
     this.#parts = modification.path.split('.')
     this.#modification = modification
     this.#changes = changes
@@ -83,16 +83,15 @@ export class PathUpdate {
   }
 
   #changed(value: unknown, inArray: boolean, isNew: boolean): unknown {
-    const { path, operation } = this.#modification
-    const next = operation({ value, inArray })
+    const next = this.#modification.operation({ value, inArray })
     if (next instanceof Appended) {
       for (let at = next.from; at < next.array.length; at++)
-        this.#changes.record(`${path}.${at}`, 'insert')
+        this.#changes.record([...this.#parts, String(at)], 'insert')
       return next.array
     }
-    if (next === removed) this.#changes.record(path, 'remove')
+    if (next === removed) this.#changes.record(this.#parts, 'remove')
     else if (next !== value && !isNew)
-      this.#changes.record(path, value === undefined ? 'insert' : 'update')
+      this.#changes.record(this.#parts, value === undefined ? 'insert' : 'update')
     return next
   }
 
@@ -106,7 +105,7 @@ export class PathUpdate {
     if (existing) return undefined
     const made = this.#descend(Doc.empty, at + 1, true) as Doc
     if (made.size === 0) return undefined
-    if (!isNew) this.#changes.record(this.#parts.slice(0, at + 1).join('.'), 'insert')
+    if (!isNew) this.#changes.record(this.#parts.slice(0, at + 1), 'insert')
     return made
   }
 }

@@ -2,7 +2,7 @@
 // documents. `_id` never changes, and no two operators change the same path.
 import { ObjectId } from 'bson'
 import { compileUpdateStages } from '../aggregate/stages.ts'
-import { DeprecatedValue, Doc } from '../bson/doc.ts'
+import { Doc } from '../bson/doc.ts'
 import { encode, identical } from '../bson/encode.ts'
 import { sameValue } from '../bson/order.ts'
 import { stamped, withIdFirst } from '../bson/stamp.ts'
@@ -10,8 +10,7 @@ import { isDoc, typeOf } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import type { Variables } from '../expression/expression.ts'
 import type { Filter } from '../query/filter.ts'
-import { ChangedPaths } from './changed-paths.ts'
-import { describeDifference } from './diff.ts'
+import { Changes } from './changes.ts'
 import { parseModifiers } from './modifiers.ts'
 
 /**
@@ -69,14 +68,14 @@ function modifierUpdate(u: Doc, variables: Variables): ParsedUpdate {
   return {
     replacement: false,
     apply(before) {
-      const changes = new ChangedPaths()
+      const changes = new Changes()
       const after = modifiers(before, changes, false)
       if (after === before || changes.isEmpty) return undefined
       const bytes = checkedBytes(after, before.get('_id'))
       return { doc: after, bytes, description: changes.describe(after) }
     },
     build(filter) {
-      return upsertedDocument(modifiers(seedOf(filter), new ChangedPaths(), true), filter)
+      return upsertedDocument(modifiers(seedOf(filter), new Changes(), true), filter)
     },
   }
 }
@@ -87,8 +86,8 @@ function equalitiesOf(filter: Filter): Map<string, unknown> {
   const visit = (node: Filter): void => {
     if (node.kind === 'and') return node.filters.forEach(visit)
     if (node.kind === 'or' && node.filters.length === 1) return visit(node.filters[0]!)
-    if (node.kind === 'in' && node.values.length === 1 && node.patterns.length === 0)
-      return add(node.path, node.values[0])
+    if (node.kind === 'in' && node.values.length === 1 && typeOf(node.values[0]) !== 'regex')
+      add(node.path, node.values[0])
     if (node.kind === 'compare' && node.op === 'eq') add(node.path, node.value)
   }
   const add = (path: string, value: unknown): void => {
@@ -134,7 +133,7 @@ function pipelineUpdate(stages: readonly unknown[], variables: Variables): Parse
       const after = withIdFirst(transform(before), () => id)
       const bytes = checkedBytes(after, id, sameValue)
       if (Buffer.compare(bytes, encode(before)) === 0) return undefined
-      return { doc: after, bytes, description: describeDifference(before, after) }
+      return { doc: after, bytes, description: Changes.between(before, after)?.describe(after) }
     },
     build(filter) {
       return upsertedDocument(transform(seedOf(filter)), filter)
@@ -159,8 +158,7 @@ function checkedBytes(doc: Doc, id: unknown, isSame = identical): Uint8Array {
 /** Refuses values that can't be an `_id`. */
 export function checkId(id: unknown): void {
   if (Array.isArray(id)) throw refusal('BadValue', "can't use an array for _id")
-  if (id === undefined || id === DeprecatedValue.undefined)
-    throw refusal('BadValue', "can't use an undefined value for _id")
+  if (id === undefined) throw refusal('BadValue', "can't use an undefined value for _id")
   if (typeOf(id) === 'regex') throw refusal('BadValue', "can't use a regex for _id")
   if (isDoc(id)) refuseDollars(id, '_id')
 }

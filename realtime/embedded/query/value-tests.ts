@@ -1,0 +1,118 @@
+// What query operators ask of one value. Comparisons stay within MongoDB's type brackets: `$gt: 5`
+// never matches a string, null matches a missing field, and NaN equals only itself.
+import { BSONRegExp, MaxKey, MinKey } from 'bson'
+import { toNumber } from '../bson/numbers.ts'
+import { bracketOf, compareValues, keyOf } from '../bson/order.ts'
+import { typeCalled, typeOf, type TypeName } from '../bson/type-of.ts'
+import { locationRefusal, refusal } from '../errors.ts'
+import { isNullish } from '../expression/expression.ts'
+import { pace } from '../pace.ts'
+import { Regex } from '../regex/regex.ts'
+import type { ValueTest } from './path.ts'
+
+export type Comparison = 'eq' | 'gt' | 'gte' | 'lt' | 'lte'
+
+/** Whether an order of two values is what a comparison asks for. */
+const holds: Record<Comparison, (order: number) => boolean> = {
+  eq: (order) => order === 0,
+  gt: (order) => order > 0,
+  gte: (order) => order >= 0,
+  lt: (order) => order < 0,
+  lte: (order) => order <= 0,
+}
+
+/** The test of a comparison operator with its operand. */
+export function comparison(op: Comparison, operand: unknown): ValueTest {
+  if (operand === null)
+    return op === 'gt' || op === 'lt' ? () => false : (value) => isNullish(value)
+  if (op !== 'eq' && (operand instanceof MinKey || operand instanceof MaxKey))
+    return extreme(op, operand)
+  const bracket = bracketOf(operand)
+  const isRight = holds[op]
+  const isText = typeof operand === 'string'
+  const isNumber = bracket === bracketOf(1)
+  const isOperandNaN = Number.isNaN(toNumber(operand))
+  return (value) => {
+    if (value === operand) return isRight(0)
+    if (isText && typeof value === 'string') return isRight(compareValues(value, operand))
+    if (value === undefined || bracketOf(value) !== bracket) return false
+    // NaN has no order: it equals itself.
+    if (isNumber && (isOperandNaN || Number.isNaN(toNumber(value))))
+      return isOperandNaN && Number.isNaN(toNumber(value)) && isRight(0)
+    return isRight(compareValues(value, operand))
+  }
+}
+
+/** As operands, MinKey is below and MaxKey above values of every other type. */
+function extreme(op: Comparison, operand: MinKey | MaxKey): ValueTest {
+  const isBeyond = operand instanceof MaxKey ? op === 'lt' || op === 'lte' : op.startsWith('gt')
+  return (value) => (bracketOf(value) === bracketOf(operand) ? holds[op](0) : isBeyond)
+}
+
+/** Whether a value is one of those, or matches one of the regular expressions among them. */
+export function membership(operands: readonly unknown[]): ValueTest {
+  const [regexes, values] = [true, false].map((isRegex) =>
+    operands.filter((operand) => (typeOf(operand) === 'regex') === isRegex),
+  ) as [unknown[], unknown[]]
+  const identity = (value: unknown): string => keyOf(value).toString('latin1')
+  const [texts, others] = [true, false].map((isText) =>
+    values.filter((value) => (typeof value === 'string') === isText),
+  ) as [unknown[], unknown[]]
+  const [textSet, otherSet] = [new Set(texts), new Set(others.map(identity))]
+  const nullToo = values.includes(null)
+  const patterns = regexes.map((regex) => matchesText(toRegex(regex)))
+  return (value) => {
+    if (isNullish(value)) return nullToo
+    const isText = typeof value === 'string'
+    if (isText ? textSet.has(value) : otherSet.size > 0 && otherSet.has(identity(value)))
+      return true
+    return patterns.some((matches) => matches(value))
+  }
+}
+
+/** A regular expression matches texts, and a stored regular expression that is the same. */
+export function matchesText(regex: Regex): ValueTest {
+  return (value) => {
+    if (typeof value === 'string') return regex.test(value)
+    if (!(value instanceof BSONRegExp)) return false
+    const options = [...regex.options].sort().join('')
+    return value.pattern === regex.source && value.options === options
+  }
+}
+
+/**
+ * The operand of `$regex` as a regular expression. `$options` may come before or after it; a
+ * refusal of options in both of them has another code then.
+ */
+export function toRegex(operand: unknown, givenOptions?: unknown, areFirst = false): Regex {
+  if (givenOptions !== undefined && typeof givenOptions !== 'string')
+    throw refusal('BadValue', '$options has to be a string')
+  if (typeof operand !== 'string' && !(operand instanceof BSONRegExp))
+    throw refusal('BadValue', '$regex has to be a string')
+  const [source, own] =
+    typeof operand === 'string' ? [operand, ''] : [operand.pattern, operand.options]
+  const isTwice = areFirst ? Boolean(givenOptions) : givenOptions !== undefined
+  if (own !== '' && isTwice)
+    throw locationRefusal(areFirst ? 51074 : 51075, 'options set in both $regex and $options')
+  const options = givenOptions || own
+  const invalid = /[^imsx]/.exec(options)
+  if (invalid) throw locationRefusal(51108, `invalid flag in regex options: ${invalid[0]}`)
+  if (source.includes('\0')) throw refusal('BadValue', '$regex cannot contain a null byte')
+  return new Regex(source, options, () => void pace.isDue)
+}
+
+/** The types that the operand of `$type` names: an alias, a number, or an array of them. */
+export function typeNames(operand: unknown): ReadonlySet<TypeName> {
+  const entries: unknown[] = Array.isArray(operand) ? operand : [operand]
+  if (entries.length === 0) throw refusal('FailedToParse', '$type must match at least one type')
+  return new Set(entries.flatMap(namedTypes))
+}
+
+function namedTypes(entry: unknown): TypeName[] {
+  if (entry === 'number') return ['int', 'long', 'double', 'decimal']
+  const alias = typeof entry === 'string' ? entry : toNumber(entry)
+  if (alias === undefined) throw refusal('TypeMismatch', 'type must be a number or a string')
+  const type = typeCalled(alias)
+  if (type) return [type]
+  throw refusal('BadValue', `Unknown type name alias or numerical type code: ${alias}`)
+}
