@@ -10,7 +10,6 @@ import type { ServerSettings } from './settings.ts'
 import { Catalog, type Collection } from './storage/catalog.ts'
 import { backupFile } from './storage/data-files.ts'
 import { DiscardedTables } from './storage/discarded-tables.ts'
-import { DocumentWriter } from './storage/document-writer.ts'
 import { Documents } from './storage/documents.ts'
 import { Erasures } from './storage/erasures.ts'
 import { SqliteStore } from './storage/sqlite-store.ts'
@@ -30,7 +29,6 @@ export class DatabaseEngine {
   readonly oplog: Oplog
   readonly catalog: Catalog
   readonly documents: Documents
-  readonly writer: DocumentWriter
   readonly retryableWrites: RetryableWrites
   readonly cursors = new Cursors()
   readonly startedAt = Date.now()
@@ -59,8 +57,7 @@ export class DatabaseEngine {
       this.#continueLater(() => this.#remove()),
     )
     this.catalog = new Catalog(this.store, this.#discarded)
-    this.documents = new Documents(this.store, this.catalog)
-    this.writer = new DocumentWriter(this.catalog, this.documents, this.oplog)
+    this.documents = new Documents(this.store, this.catalog, this.oplog)
     this.retryableWrites = new RetryableWrites(this.store)
     this.#erasures = new Erasures(this.store, this.oplog)
     const memory = new Memory(() => this.store.releaseMemory())

@@ -1,6 +1,8 @@
 // MongoDB's errors by name and code. Every refusal leaves the server with the code and the name
 // that a mongod gives, so that a driver reacts to it exactly as it would to the real server.
-import type { Plain } from './bson/encode.ts'
+
+/** Fields of a reply. */
+type Fields = Readonly<Record<string, unknown>>
 
 /** The codes that are sent under MongoDB's name for them. */
 const codes = {
@@ -64,9 +66,9 @@ export type CodeName = keyof typeof codes
 export class ServerError extends Error {
   readonly code: number
   readonly codeName: string
-  readonly extra: Plain
+  readonly extra: Fields
 
-  constructor(codeName: string, code: number, message: string, extra: Plain = {}) {
+  constructor(codeName: string, code: number, message: string, extra: Fields = {}) {
     super(message)
     this.code = code
     this.codeName = codeName
@@ -75,7 +77,7 @@ export class ServerError extends Error {
 }
 
 /** Builds the error of that name; the caller throws it. */
-export function refusal(codeName: CodeName, message: string, extra: Plain = {}): ServerError {
+export function refusal(codeName: CodeName, message: string, extra: Fields = {}): ServerError {
   return new ServerError(codeName, codes[codeName], message, extra)
 }
 

@@ -1,10 +1,11 @@
 // The table of the README says what the engine claims. The code has nothing more and nothing less.
 import { readFileSync } from 'node:fs'
-import { Decimal128 } from 'bson'
+import { BSONSymbol, Code, Decimal128 } from 'bson'
 import type { Document } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { accumulators } from '../../realtime/embedded/aggregate/group.ts'
 import { stageNames } from '../../realtime/embedded/aggregate/stages.ts'
+import { checkBson } from '../../realtime/embedded/bson/check.ts'
 import { commands } from '../../realtime/embedded/commands/registry.ts'
 import { operators } from '../../realtime/embedded/expression/operators.ts'
 import { Regex } from '../../realtime/embedded/regex/regex.ts'
@@ -54,6 +55,18 @@ test.each([
   expect(() => new Regex(source, '')).toThrow(expect.objectContaining({ code: 238 }))
 })
 
+test.each([
+  ['undefined', 0x06, []],
+  ['a DBPointer', 0x0c, [1, 0, 0, 0, 0, ...Array(12).fill(1)]],
+  ['code', 0x0d, [1, 0, 0, 0, 0]],
+  ['a symbol', 0x0e, [1, 0, 0, 0, 0]],
+  ['code with a scope', 0x0f, [14, 0, 0, 0, 1, 0, 0, 0, 0, 5, 0, 0, 0, 0]],
+  ['a date beyond JavaScript’s', 0x09, [0, 0, 0, 0, 0, 0, 0, 0x7f]],
+])('%s is refused as a value', (_, type, value: number[]) => {
+  const bytes = Buffer.from([value.length + 8, 0, 0, 0, type, 0x61, 0, ...value, 0])
+  expect(() => checkBson(bytes)).toThrow(expect.objectContaining({ code: 238 }))
+})
+
 test('a large pattern isn’t matched against a text that could take it seconds', () => {
   const regex = new Regex('(?:a?){1000}b', '')
   expect(regex.test('ab')).toBe(true)
@@ -86,6 +99,8 @@ describe('what MongoDB 5.0 has and the engine doesn’t claim', () => {
     [168, find({ projection: { list: { $slice: 1 } } })],
     [168, find({ projection: { list: { $elemMatch: { $gt: 1 } } } })],
     [238, find({ filter: { list: 1 }, projection: { 'list.$': 1 } })],
+    [238, { insert: 'items', documents: [{ code: new Code('') }] }],
+    [238, { insert: 'items', documents: [{ symbol: new BSONSymbol('') }] }],
     [238, find({ filter: { price: 1 } })],
     [238, find({ filter: { price: { $in: [1] } } })],
     [238, find({ sort: { price: 1 } })],

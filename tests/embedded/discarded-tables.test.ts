@@ -19,7 +19,7 @@ function open(dataDir: string): DatabaseEngine & Disposable {
 
 function fill(engine: DatabaseEngine, name: string): void {
   const collection = engine.collection('test', name)
-  for (let n = 0; n < COUNT; n++) engine.writer.insert(collection, Doc.of([['_id', n]]))
+  for (let n = 0; n < COUNT; n++) engine.documents.insert(collection, Doc.of([['_id', n]]))
 }
 
 const tablesOf = ({ store }: DatabaseEngine): string[] =>
@@ -41,7 +41,7 @@ test('a dropped collection is gone at once, and its tables go in portions', asyn
   fill(engine, 'kept')
   const kept = tablesOf(engine)
   fill(engine, 'dropped')
-  engine.writer.drop(engine.catalog.find('test', 'dropped')!)
+  engine.documents.drop(engine.catalog.find('test', 'dropped')!)
   expect(engine.catalog.find('test', 'dropped')).toBeUndefined()
   expect(removeAll(engine)).toBeGreaterThan(10)
   expect(tablesOf(engine)).toEqual(kept)
@@ -53,14 +53,14 @@ test('the engine removes them by itself, also those that a stop left', async () 
   {
     using engine = open(directory.path)
     fill(engine, 'dropped')
-    engine.writer.drop(engine.catalog.find('test', 'dropped')!)
+    engine.documents.drop(engine.catalog.find('test', 'dropped')!)
   }
   {
     using engine = open(directory.path)
     expect(tablesOf(engine)).toHaveLength(2)
     await eventually(() => tablesOf(engine).length === 0)
     fill(engine, 'again')
-    engine.writer.drop(engine.catalog.find('test', 'again')!)
+    engine.documents.drop(engine.catalog.find('test', 'again')!)
     await eventually(() => tablesOf(engine).length === 0)
   }
 })
@@ -72,7 +72,7 @@ test('a drop that is undone loses nothing', async () => {
   const collection = engine.catalog.find('test', 'kept')!
   const undone = new Error('undone')
   expect(() =>
-    engine.writer.atomically(() => {
+    engine.documents.atomically(() => {
       engine.catalog.dropIndex(collection, collection.indexes[0]!)
       throw undone
     }),

@@ -12,7 +12,7 @@ import {
   ObjectId,
   Timestamp,
 } from 'bson'
-import { DeprecatedValue, dateOf, Doc } from '../../realtime/embedded/bson/doc.ts'
+import { Doc } from '../../realtime/embedded/bson/doc.ts'
 
 /** Stands for a value of this type that the server chose. */
 export class Made {
@@ -31,7 +31,7 @@ const scalars: Record<string, (value: never) => unknown> = {
   $numberDouble: (text: string) => new Double(Number(text)),
   $numberDecimal: (text: string) => Decimal128.fromString(text),
   $oid: (text: string) => ObjectId.createFromHexString(text),
-  $date: (value: Json) => dateOf(BigInt((value as { $numberLong: string }).$numberLong)),
+  $date: (value: Json) => new Date(Number((value as { $numberLong: string }).$numberLong)),
   $timestamp: ({ t, i }: { t: number; i: number }) => new Timestamp({ t, i }),
   $regularExpression: ({ pattern, options }: { pattern: string; options: string }) =>
     new BSONRegExp(pattern, options),
@@ -39,7 +39,6 @@ const scalars: Record<string, (value: never) => unknown> = {
     new Binary(Buffer.from(base64, 'base64'), parseInt(subType, 16)),
   $minKey: () => new MinKey(),
   $maxKey: () => new MaxKey(),
-  $undefined: () => DeprecatedValue.undefined,
   $made: (type: string) => new Made(type),
   $pairs: (pairs: [string, unknown][]) =>
     Doc.of(pairs.map(([name, value]) => [name, fromJson(value)] as const)),

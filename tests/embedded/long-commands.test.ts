@@ -155,7 +155,7 @@ test.each([1, -1] as const)(
       throw error
     })
     const collection = engine.collection('test', 'items')
-    for (let n = 0; n < 100; n++) engine.writer.insert(collection, Doc.of([['_id', n]]))
+    for (let n = 0; n < 100; n++) engine.documents.insert(collection, Doc.of([['_id', n]]))
     const filter = parseFilter(Doc.of([['_id', Doc.of([['$gte', 0]])]]))
     const sort = parseSort(Doc.of([['_id', direction]]))
     const scanner = new Scanner(engine, collection, planQuery(collection, filter, sort), 10)

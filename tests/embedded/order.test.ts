@@ -3,7 +3,7 @@
 import { Binary, BSONRegExp, Double, Int32, Long, MaxKey, MinKey, ObjectId, Timestamp } from 'bson'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { DeprecatedValue, Doc } from '../../realtime/embedded/bson/doc.ts'
+import { Doc } from '../../realtime/embedded/bson/doc.ts'
 import { compareValues, compoundKey, keyOf } from '../../realtime/embedded/bson/order.ts'
 import { inForm } from '../harness/long-form.ts'
 
@@ -60,7 +60,6 @@ const ascending: unknown[] = [
   new Timestamp({ t: 2, i: 1 }),
   new BSONRegExp('a', ''),
   new BSONRegExp('b', ''),
-  new DeprecatedValue(0x0d, Buffer.from('\x02\0\0\0x\0')),
   new MaxKey(),
 ]
 

@@ -37,7 +37,7 @@ function fill(dataDir: string, bytes: number): void {
   const text = 'x'.repeat(5_000)
   // The oplog has the other half.
   for (let n = 0; n < bytes / 2 / text.length; n++)
-    engine.writer.insert(
+    engine.documents.insert(
       items,
       Doc.from([Field.of('n', n), Field.of('group', n % 10), Field.of('text', text)]),
     )

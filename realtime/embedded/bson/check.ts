@@ -1,32 +1,27 @@
 // Checks bytes from outside once, so that all other code can read them without checks.
-import { hasLength, sizeOfValue } from './doc.ts'
-
-/** What is wrong with bytes that should be BSON. `depth`: they are nested too deeply. */
-export class BsonError extends Error {
-  readonly reason: 'malformed' | 'depth'
-
-  constructor(reason: 'malformed' | 'depth', message: string) {
-    super(message)
-    this.reason = reason
-  }
-}
+import { refusal } from '../errors.ts'
+import { hasLength, sizeOfValue, unsupportedType } from './doc.ts'
 
 /** How deeply a command may be nested. A stored document has a smaller limit. */
 const MAX_DEPTH = 200
+/** The milliseconds of JavaScript's last date. */
+const LAST_DATE = 8_640_000_000_000_000n
+const deprecatedTypes = new Set([0x06, 0x0c, 0x0d, 0x0e, 0x0f])
 
-/** Throws a `BsonError` unless the bytes are one whole document. Returns its depth. */
+/**
+ * Throws unless the bytes are one whole document, and refuses nesting and values that the engine
+ * doesn't support. Returns the depth of the document.
+ */
 export function checkBson(bytes: Uint8Array): number {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   return checkDocument(buffer, 0, bytes.length, 1)
 }
 
-function malformed(): BsonError {
-  return new BsonError('malformed', 'not a BSON document')
-}
+const malformed = (): Error => new Error('not a BSON document')
 
 function checkDocument(bytes: Buffer, from: number, limit: number, depth: number): number {
   if (depth > MAX_DEPTH)
-    throw new BsonError('depth', `BSONObj exceeded maximum nested object depth: ${MAX_DEPTH}`)
+    throw refusal('Overflow', `BSONObj exceeded maximum nested object depth: ${MAX_DEPTH}`)
   if (limit - from < 5) throw malformed()
   const end = from + bytes.readInt32LE(from) - 1
   if (end !== limit - 1 || bytes[end] !== 0) throw malformed()
@@ -38,18 +33,13 @@ function checkDocument(bytes: Buffer, from: number, limit: number, depth: number
     const size = checkedSize(bytes, type, at, end)
     if (type === 0x03 || type === 0x04)
       deepest = Math.max(deepest, checkDocument(bytes, at, at + size, depth + 1))
-    if (type === 0x0f) {
-      const scopeAt = at + 8 + bytes.readInt32LE(at + 4)
-      deepest = Math.max(deepest, checkDocument(bytes, scopeAt, at + size, depth + 1))
-    }
     start = at + size
   }
   return deepest
 }
 
-const hasText = new Set([0x02, 0x0c, 0x0d, 0x0e])
-
 function checkedSize(bytes: Buffer, type: number, at: number, end: number): number {
+  if (deprecatedTypes.has(type)) throw unsupportedType(type)
   let size: number
   try {
     if (hasLength(type) && (at + 4 > end || bytes.readInt32LE(at) < 0)) throw malformed()
@@ -59,17 +49,14 @@ function checkedSize(bytes: Buffer, type: number, at: number, end: number): numb
     throw malformed()
   }
   if (size < 0 || at + size > end) throw malformed()
-  if (hasText.has(type)) checkText(bytes, at, end)
-  if (type === 0x0f) {
-    if (size < 14) throw malformed()
-    checkText(bytes, at + 4, at + size - 5)
-  }
+  // A text has its length before it and a NUL after it.
+  if (type === 0x02 && (size < 5 || bytes[at + size - 1] !== 0)) throw malformed()
   if (type === 0x08 && bytes[at]! > 1) throw malformed()
+  if (type === 0x09) checkDate(bytes.readBigInt64LE(at))
   return size
 }
 
-/** A text has its length before it and a NUL after it. */
-function checkText(bytes: Buffer, at: number, end: number): void {
-  const length = bytes.readInt32LE(at)
-  if (length < 1 || at + 4 + length > end || bytes[at + 3 + length] !== 0) throw malformed()
+function checkDate(ms: bigint): void {
+  if (ms > LAST_DATE || ms < -LAST_DATE)
+    throw refusal('NotImplemented', "a date beyond JavaScript's is not supported")
 }

@@ -13,42 +13,11 @@ import {
   ObjectId,
   Timestamp,
 } from 'bson'
+import { refusal, type ServerError } from '../errors.ts'
 
-/** A value of a deprecated type, which is kept as it came. */
-export class DeprecatedValue {
-  readonly type: number
-  readonly payload: Uint8Array
-
-  /** BSON's `undefined`, which is a value. A missing field is JavaScript's undefined. */
-  static readonly undefined = new DeprecatedValue(0x06, new Uint8Array())
-
-  constructor(type: number, payload: Uint8Array) {
-    this.type = type
-    this.payload = payload
-  }
-
-  /** The text of a symbol or of code. */
-  get text(): string {
-    return readText(asBuffer(this.payload), 0)
-  }
-}
-
-/** A date beyond those of JavaScript, whose `getTime` is NaN. */
-export class FarDate extends Date {
-  readonly ms: bigint
-
-  constructor(ms: bigint) {
-    super(NaN)
-    this.ms = ms
-  }
-}
-
-const JS_DATE_LIMIT = 8_640_000_000_000_000n
-
-/** A date from any 64-bit number of milliseconds since 1970. */
-export function dateOf(ms: bigint): Date {
-  const inRange = ms <= JS_DATE_LIMIT && ms >= -JS_DATE_LIMIT
-  return inRange ? new Date(Number(ms)) : new FarDate(ms)
+/** The error for a deprecated type: undefined, a symbol, code, a DBPointer. */
+export function unsupportedType(type: number): ServerError {
+  return refusal('NotImplemented', `the BSON type ${type} is not supported`)
 }
 
 /** One field of a document. Its value is decoded when it is first asked for. */
@@ -274,7 +243,7 @@ function readValue(bytes: Buffer, type: number, at: number): unknown {
     case 0x08:
       return bytes[at] !== 0
     case 0x09:
-      return dateOf(bytes.readBigInt64LE(at))
+      return new Date(Number(bytes.readBigInt64LE(at)))
     case 0x0a:
       return null
     case 0x10:
@@ -292,13 +261,11 @@ function readValue(bytes: Buffer, type: number, at: number): unknown {
         .split('\0')
       return new BSONRegExp(pattern!, options)
     }
-    case 0x06:
-      return DeprecatedValue.undefined
     case 0xff:
       return new MinKey()
     case 0x7f:
       return new MaxKey()
     default:
-      return new DeprecatedValue(type, bytes.subarray(at, at + sizeOfValue(bytes, type, at)))
+      throw unsupportedType(type)
   }
 }

@@ -1,7 +1,7 @@
 // Turns values into bytes. A document that was read is copied as it came, and so is a field.
 import { serialize, type Binary, type Long, type ObjectId } from 'bson'
 import { ByteWriter } from './byte-writer.ts'
-import { DeprecatedValue, Doc, FarDate } from './doc.ts'
+import { Doc } from './doc.ts'
 import { typeOf } from './type-of.ts'
 
 /** A document that the server makes, such as a reply. Its names never look like integers. */
@@ -91,7 +91,7 @@ function writeValue(value: unknown): number {
       out.byte(value === true ? 1 : 0)
       return 0x08
     case 'date':
-      out.int64(value instanceof FarDate ? value.ms : BigInt((value as Date).getTime()))
+      out.int64(BigInt((value as Date).getTime()))
       return 0x09
     case 'null':
     case 'missing':
@@ -108,10 +108,6 @@ function writeValue(value: unknown): number {
 }
 
 function writeRareValue(value: unknown): number {
-  if (value instanceof DeprecatedValue) {
-    out.raw(value.payload)
-    return value.type
-  }
   if (typeOf(value) === 'binData') {
     const bytes = value instanceof Uint8Array ? value : (value as Binary).value()
     out.int32(bytes.length)

@@ -4,7 +4,7 @@
 import type { Binary, BSONRegExp, Double, Int32, Long, ObjectId, Timestamp } from 'bson'
 import { ByteWriter } from './byte-writer.ts'
 import { refusal } from '../errors.ts'
-import { FarDate, type DeprecatedValue, type Doc } from './doc.ts'
+import type { Doc } from './doc.ts'
 import { longKey, numberKey } from './number-key.ts'
 import { bsonTypes, typeOf, type TypeName } from './type-of.ts'
 
@@ -52,12 +52,6 @@ function writePayload(type: TypeName, value: unknown): void {
       throw refusal('NotImplemented', 'the order of decimals is not supported')
     case 'string':
       return writeText(value as string)
-    case 'symbol':
-    case 'javascript':
-      return writeText((value as DeprecatedValue).text)
-    case 'javascriptWithScope':
-    case 'dbPointer':
-      return key.raw((value as DeprecatedValue).payload)
     case 'object':
       return writeObject(value as Doc)
     case 'array':
@@ -69,7 +63,7 @@ function writePayload(type: TypeName, value: unknown): void {
     case 'bool':
       return key.byte(value === true ? 1 : 0)
     case 'date':
-      return key.ordered(msOf(value as Date) ^ (1n << 63n))
+      return key.ordered(BigInt((value as Date).getTime()) ^ (1n << 63n))
     case 'timestamp':
       return key.ordered((value as Timestamp).toBigInt())
     case 'regex':
@@ -77,11 +71,6 @@ function writePayload(type: TypeName, value: unknown): void {
       return writeText((value as BSONRegExp).options)
     default:
   }
-}
-
-/** The milliseconds of a date since 1970. */
-export function msOf(date: Date): bigint {
-  return date instanceof FarDate ? date.ms : BigInt(date.getTime())
 }
 
 function writeObject(value: Doc): void {

@@ -12,7 +12,7 @@ import {
   Timestamp,
   UUID,
 } from 'bson'
-import { DeprecatedValue, Doc, FarDate } from './doc.ts'
+import { Doc } from './doc.ts'
 
 /**
  * The types as `$type` spells them: their numbers, and the first bytes of the keys of their values.
@@ -69,7 +69,6 @@ const classTypes = new Map<unknown, TypeName>([
   [MaxKey, 'maxKey'],
   [Doc, 'object'],
   [Date, 'date'],
-  [FarDate, 'date'],
   [Array, 'array'],
 ])
 
@@ -91,7 +90,6 @@ export function typeOf(value: unknown): TypeName {
     default:
   }
   if (value === null) return 'null'
-  if (value instanceof DeprecatedValue) return typeCalled(value.type)!
   return classTypes.get((value as object).constructor) ?? 'object'
 }
 

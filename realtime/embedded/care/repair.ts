@@ -88,8 +88,8 @@ async function copyDocuments(
     for (const { row, bytes } of storedRows(source, stored)) {
       if (bytes) {
         try {
-          engine.writer.atomically(() =>
-            engine.documents.insert(collection, Doc.read(bytes), bytes),
+          engine.documents.atomically(() =>
+            engine.documents.insertStored(collection, Doc.read(bytes), bytes),
           )
           documents++
         } catch (error) {
@@ -114,7 +114,7 @@ function beginHistory(
   const last = lastTime(source)
   if (last < mark) lost.push('the last acknowledged writes, which are missing at the end')
   store.run('DELETE FROM oplog')
-  oplog.clock.advanceTo(Math.max(last, mark))
+  oplog.advanceTo(Math.max(last, mark))
   oplog.append('n')
 }
 

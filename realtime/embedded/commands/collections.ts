@@ -39,7 +39,7 @@ export const drop: CommandDefinition = {
     const collection = engine.catalog.find(db, collectionName(request))
     if (!collection) throw refusal('NamespaceNotFound', 'ns not found')
     const nIndexesWas = collection.indexes.length
-    engine.writer.drop(collection)
+    engine.documents.drop(collection)
     return { body: { nIndexesWas, ns: collection.ns } }
   },
 }
@@ -48,7 +48,7 @@ export const dropDatabase: CommandDefinition = {
   fields: '',
   run({ engine, db }) {
     const existed = engine.catalog.list(db).length > 0
-    engine.writer.dropDatabase(db)
+    engine.documents.dropDatabase(db)
     return { body: existed ? { dropped: db } : {} }
   },
 }

@@ -40,7 +40,7 @@ export const remove: CommandDefinition = {
       let n = 0
       const selection = { filter, limit, hint: statement.get('hint') }
       await eachMatch(engine, collection, selection, (row, doc) => {
-        engine.writer.delete(collection!, row, doc.encoded!)
+        engine.documents.delete(collection!, row, doc.encoded!)
         n++
       })
       return { n }

@@ -30,7 +30,7 @@ function answering(
  */
 export const hello = answering(ANY_FIELDS, ({ engine, name }) => {
   const me = engine.address
-  const last = { ts: toTimestamp(engine.oplog.clock.now), t: Long.ONE }
+  const last = { ts: toTimestamp(engine.oplog.now), t: Long.ONE }
   const now = new Date()
   return {
     ...(name === 'hello' ? { isWritablePrimary: true } : { ismaster: true }),

@@ -86,7 +86,7 @@ function completed(request: CommandRequest, reply: CommandReply): CommandReply {
 }
 
 function addClusterTime(engine: DatabaseEngine, body: Record<string, unknown>): void {
-  const time = toTimestamp(engine.oplog.clock.now)
+  const time = toTimestamp(engine.oplog.now)
   body.$clusterTime = {
     clusterTime: time,
     signature: { hash: new Binary(Buffer.alloc(20)), keyId: Long.ZERO },

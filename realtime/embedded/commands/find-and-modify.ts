@@ -57,15 +57,16 @@ async function modify(request: CommandRequest, removes: boolean): Promise<Plain>
     const collection = engine.catalog.find(db, collectionName(request))
     const outcomes: Plain[] = []
     // An outcome that can't be shown must not have been written either.
-    const conclude = (work: () => Plain): unknown => outcomes.push(engine.writer.atomically(work))
+    const conclude = (work: () => Plain): unknown =>
+      outcomes.push(engine.documents.atomically(work))
     const found = await eachMatch(engine, collection, selection, (row, before) =>
       conclude(() => {
         if (!change) {
-          engine.writer.delete(collection!, row, before.encoded!)
+          engine.documents.delete(collection!, row, before.encoded!)
           return { lastErrorObject: { n: 1 }, value: project(before) }
         }
         const updated = change.apply(before)
-        if (updated) engine.writer.update(collection!, row, before, updated)
+        if (updated) engine.documents.update(collection!, row, before, updated)
         const value = project(returnsNew && updated ? updated.doc : before)
         return { lastErrorObject: { n: 1, updatedExisting: true }, value }
       }),

@@ -120,7 +120,7 @@ export const dropIndexes: CommandDefinition = {
     const collection = existing(request)
     const nIndexesWas = collection.indexes.length
     const dropped = targets(collection, command.get('index'))
-    engine.writer.atomically(() =>
+    engine.documents.atomically(() =>
       dropped.forEach((index) => engine.catalog.dropIndex(collection, index)),
     )
     return { body: { nIndexesWas } }

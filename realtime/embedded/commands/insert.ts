@@ -11,7 +11,7 @@ export const insert: CommandDefinition = {
     const { engine, db } = request
     engine.store.requireSpace()
     return runStatements(request, givenDocs(request, 'documents'), (doc) => {
-      engine.writer.insert(engine.collection(db, name), doc)
+      engine.documents.insert(engine.collection(db, name), doc)
       return { n: 1 }
     })
   },

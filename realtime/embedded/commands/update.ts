@@ -54,7 +54,7 @@ export const update: CommandDefinition = {
         n++
         const updated = change.apply(before)
         if (!updated) return
-        engine.writer.update(collection!, row, before, updated)
+        engine.documents.update(collection!, row, before, updated)
         nModified++
       })
       if (found > 0 || !upserts) return { n, nModified }
@@ -73,6 +73,6 @@ export function filterOf(query: Doc, variables: Variables, upserts: boolean): Fi
 export function insertBuilt(request: CommandRequest, filter: Filter, change: ParsedUpdate): Doc {
   const { engine, db } = request
   const doc = change.build(filter)
-  engine.writer.insert(engine.collection(db, collectionName(request)), doc)
+  engine.documents.insert(engine.collection(db, collectionName(request)), doc)
   return doc
 }

@@ -1,5 +1,5 @@
 // What an aggregation expression is once it is compiled, and the values of paths.
-import { DeprecatedValue, type Doc } from '../bson/doc.ts'
+import type { Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { isDoc } from '../bson/type-of.ts'
 
@@ -48,12 +48,12 @@ export function computed(
   return composed(parts, (root, bound) => compute(parts.map((part) => part.of(root, bound))))
 }
 
-/** Whether a value is null, undefined or missing. */
+/** Whether a value is null or missing. */
 export function isNullish(value: unknown): boolean {
-  return value === undefined || value === null || value === DeprecatedValue.undefined
+  return value === undefined || value === null
 }
 
-/** Every value counts as true except false, null, undefined, missing and numeric zero. */
+/** Every value counts as true except false, null, missing and numeric zero. */
 export function isTrue(value: unknown): boolean {
   return !isNullish(value) && value !== false && toNumber(value) !== 0
 }

@@ -1,9 +1,9 @@
 // The operators of expressions that the engine claims. Ints, longs and doubles are kept apart;
 // arithmetic on decimals is refused.
 import { Int32 } from 'bson'
-import { dateOf, Doc } from '../bson/doc.ts'
+import { Doc } from '../bson/doc.ts'
 import { isNumeric, toBigInt, toNumber } from '../bson/numbers.ts'
-import { compareValues, msOf } from '../bson/order.ts'
+import { compareValues } from '../bson/order.ts'
 import { Sum } from '../bson/sum.ts'
 import { isDoc, typeOf } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
@@ -89,8 +89,12 @@ function laterBy(date: Date, by: unknown): Date {
   const number = toNumber(by)!
   if (Number.isFinite(number)) {
     const rounded = Math.sign(number) * Math.round(Math.abs(number))
-    const result = msOf(date) + (typeOf(by) === 'double' ? BigInt(rounded) : toBigInt(by))
-    if (result === BigInt.asIntN(64, result)) return dateOf(result)
+    const added = typeOf(by) === 'double' ? BigInt(rounded) : toBigInt(by)
+    const ms = BigInt(date.getTime()) + added
+    const result = new Date(Number(ms))
+    if (!Number.isNaN(result.getTime())) return result
+    if (ms === BigInt.asIntN(64, ms))
+      throw refusal('NotImplemented', "a date beyond JavaScript's is not supported")
   }
   throw refusal('Overflow', 'date overflow')
 }

@@ -6,7 +6,7 @@ import { encode, identical, type Plain } from '../bson/encode.ts'
 import type { ChangeStreamSource } from '../cursors/cursors.ts'
 import { refusal } from '../errors.ts'
 import type { ClusterTime } from './clock.ts'
-import { decodeEvent, eventOf, invalidateEvent } from './events.ts'
+import { decodeEvent, eventOf, invalidateEvent, isEvent } from './events.ts'
 import type { Oplog, OplogEntry } from './oplog.ts'
 import { tokenOf, type ResumeToken } from './token.ts'
 
@@ -59,7 +59,7 @@ export class ChangeStream implements ChangeStreamSource {
     this.#spec = spec
     const { start } = spec
     this.#position =
-      start === undefined ? oplog.clock.now : 'time' in start ? start.time - 1 : start.token.time
+      start === undefined ? oplog.now : 'time' in start ? start.time - 1 : start.token.time
     this.#token = tokenOf(this.#position, 'mark')
     if (start === undefined) return
     this.#checkHistory('time' in start ? start.time : this.#position)
@@ -156,26 +156,16 @@ export class ChangeStream implements ChangeStreamSource {
   }
 
   #covers(entry: OplogEntry): boolean {
-    if (entry.op === 'n') return false
+    if (!isEvent(entry)) return false
     const { db, coll } = this.#spec.scope
     if (db === undefined) return !internalDatabases.has(entry.db)
-    if (entry.db !== db) return this.#isTarget(entry)
-    return coll === undefined || entry.coll === coll || this.#isTarget(entry)
+    return entry.db === db && (coll === undefined || entry.coll === coll)
   }
 
-  /** A stream on the target of a rename shows the rename too. */
-  #isTarget(entry: OplogEntry): boolean {
-    if (entry.op !== 'rename' || !entry.body) return false
-    const { db, coll } = this.#spec.scope
-    const to = decodeEvent(entry.body)
-    return to.get('db') === db && to.get('coll') === coll
-  }
-
-  #invalidates(entry: OplogEntry): boolean {
+  #invalidates({ op }: OplogEntry): boolean {
     const { db, coll } = this.#spec.scope
     if (db === undefined) return false
-    if (coll === undefined) return entry.op === 'dropDatabase'
-    return entry.op === 'drop' || entry.op === 'rename' || entry.op === 'dropDatabase'
+    return op === 'dropDatabase' || (op === 'drop' && coll !== undefined)
   }
 
   /** Forgets the entries that were read ahead. */

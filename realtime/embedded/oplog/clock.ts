@@ -7,32 +7,9 @@ const INCREMENTS_PER_SECOND = 2 ** 20
 /** A position in the oplog. Positions have the order of MongoDB's timestamps. */
 export type ClusterTime = number
 
-/** Issues strictly increasing cluster times. */
-export class ClusterClock {
-  #latest: ClusterTime
-
-  constructor(latest: ClusterTime) {
-    this.#latest = latest
-  }
-
-  /** Issues the next time. */
-  tick(): ClusterTime {
-    this.#latest = Math.max(
-      this.#latest + 1,
-      Math.floor(Date.now() / 1000) * INCREMENTS_PER_SECOND + 1,
-    )
-    return this.#latest
-  }
-
-  /** Makes all further times later than this one. */
-  advanceTo(time: ClusterTime): void {
-    this.#latest = Math.max(this.#latest, time)
-  }
-
-  /** The time that was issued last. */
-  get now(): ClusterTime {
-    return this.#latest
-  }
+/** The first time after `latest` that isn't before the machine's clock. */
+export function timeAfter(latest: ClusterTime): ClusterTime {
+  return Math.max(latest + 1, Math.floor(Date.now() / 1000) * INCREMENTS_PER_SECOND + 1)
 }
 
 /** A cluster time as BSON. */

@@ -3,18 +3,20 @@
 import { Doc } from '../bson/doc.ts'
 import { encode, type Plain } from '../bson/encode.ts'
 import { toTimestamp } from './clock.ts'
-import type { OplogEntry, OplogOperation } from './oplog.ts'
+import type { OplogEntry } from './oplog.ts'
 import { tokenOf } from './token.ts'
 
-const operationTypes: Record<Exclude<OplogOperation, 'n'>, string> = {
+const operationTypes: Readonly<Record<string, string>> = {
   i: 'insert',
   u: 'update',
   r: 'replace',
   d: 'delete',
   drop: 'drop',
   dropDatabase: 'dropDatabase',
-  rename: 'rename',
 }
+
+/** Whether streams show the entry. Older versions wrote entries of other kinds. */
+export const isEvent = ({ op }: OplogEntry): boolean => Object.hasOwn(operationTypes, op)
 
 const encoded = new WeakMap<OplogEntry, Uint8Array>()
 const decoded = new WeakMap<Uint8Array, Doc>()
@@ -51,10 +53,9 @@ function build(entry: OplogEntry, lookedUp: Uint8Array | null | undefined): Uint
   const { op, db, coll, key, body } = entry
   const full = op === 'i' || op === 'r' ? body : lookedUp
   return encode({
-    ...commonFields(entry, operationTypes[op as Exclude<OplogOperation, 'n'>]),
+    ...commonFields(entry, operationTypes[op]!),
     fullDocument: full && Doc.read(full),
     ns: coll === '' ? { db } : { db, coll },
-    to: op === 'rename' ? Doc.read(body!) : undefined,
     documentKey: key ? Doc.read(key) : undefined,
     updateDescription: op === 'u' ? Doc.read(body!) : undefined,
   })

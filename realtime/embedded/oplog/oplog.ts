@@ -3,17 +3,16 @@
 import { crc32 } from 'node:zlib'
 import type { Binary } from 'bson'
 import type { SqliteStore } from '../storage/sqlite-store.ts'
-import { ClusterClock, type ClusterTime } from './clock.ts'
+import { timeAfter, type ClusterTime } from './clock.ts'
 
 /**
  * The kind of change: insert, update, replace, delete, a change of a whole collection or database,
  * or `n`, a no-op that only lets the cluster time advance.
  */
-export type OplogOperation = 'i' | 'u' | 'r' | 'd' | 'drop' | 'dropDatabase' | 'rename' | 'n'
+export type OplogOperation = 'i' | 'u' | 'r' | 'd' | 'drop' | 'dropDatabase' | 'n'
 
 /**
- * One change as it is stored. `body` is BSON: the document (i, r), the update description (u) or
- * the target (rename).
+ * One change as it is stored. `body` is BSON: the document (i, r) or the update description (u).
  */
 export interface OplogEntry {
   readonly time: ClusterTime
@@ -51,7 +50,7 @@ type EntryRow = [
 
 /** The oplog of one data directory. Its newest entries are also kept in memory. */
 export class Oplog {
-  readonly clock: ClusterClock
+  #now: ClusterTime
   readonly #store: SqliteStore
   readonly #retention: Retention
   #totalBytes: number
@@ -66,22 +65,32 @@ export class Oplog {
     this.#store = store
     this.#retention = retention
     const last = store.row<[number, number]>('SELECT ts, total FROM oplog ORDER BY ts DESC LIMIT 1')
-    this.clock = new ClusterClock(last?.[0] ?? 0)
+    this.#now = last?.[0] ?? 0
     this.#totalBytes = last?.[1] ?? 0
     // A new log begins with a no-op, so that the time of its own beginning is known.
     if (!last)
       store.run(
         "INSERT INTO oplog VALUES (?, ?, 0, 'n', '', '', NULL, NULL, NULL, NULL)",
-        this.clock.tick(),
+        (this.#now = timeAfter(0)),
         Date.now(),
       )
-    this.#durable = this.#tailStart = this.clock.now
-    store.position = this.clock.now
+    this.#durable = this.#tailStart = this.#now
+    store.position = this.#now
     // Every commit moves the mark of what is acknowledged.
     store.beforeCommit = () => {
       if (this.#uncommitted.length === 0) this.append('n')
     }
     store.afterCommit = () => this.#publish()
+  }
+
+  /** The time that was issued last. */
+  get now(): ClusterTime {
+    return this.#now
+  }
+
+  /** Makes all further times later than this one. */
+  advanceTo(time: ClusterTime): void {
+    this.#now = Math.max(this.#now, time)
   }
 
   /** Adds a change to the open transaction. */
@@ -94,7 +103,7 @@ export class Oplog {
     body: Uint8Array | null = null,
   ): void {
     const entry: OplogEntry = {
-      time: this.clock.tick(),
+      time: (this.#now = timeAfter(this.#now)),
       op,
       db,
       coll,

@@ -3,16 +3,9 @@
 // by a cursor nor confuse it.
 import { refusal } from '../errors.ts'
 import type { Collection, Index } from '../storage/catalog.ts'
-import type { Documents, StoredDocument } from '../storage/documents.ts'
-import type { SqliteStore } from '../storage/sqlite-store.ts'
+import type { Documents, StoredRow } from '../storage/documents.ts'
 import type { Interval } from './bounds.ts'
 import type { IndexScan, QueryPlan } from './planner.ts'
-
-/** A stored document and the number of its row. */
-export interface StoredRow {
-  readonly row: number
-  readonly bytes: Uint8Array
-}
 
 /**
  * The most rows in the first chunk. If none of them matches, another read costs less than documents
@@ -20,12 +13,11 @@ export interface StoredRow {
  */
 const FIRST_CHUNK_ROWS = 16
 const MAX_CHUNK_ROWS = 256
-/** A chunk ends when it is larger than this, and grows only while it is smaller. */
+/** Chunks grow only while they are smaller than this. */
 const MAX_CHUNK_BYTES = 1024 * 1024
 
 /** Where documents are read from. */
 export interface StoredData {
-  readonly store: SqliteStore
   readonly documents: Documents
 }
 
@@ -38,13 +30,11 @@ interface Range extends Interval {
 /** Where reading goes on: in one of the ranges, after a key and a row if there are such. */
 interface Position {
   readonly range: number
-  readonly key?: Uint8Array | undefined
-  readonly row?: number | undefined
+  readonly key?: Uint8Array | null
+  readonly row?: number
 }
 
 type FoundRow = StoredRow & Position
-type KeyedDocument = [key: Uint8Array | null, ...StoredDocument]
-type Chunk = { rows: KeyedDocument[]; ended: boolean }
 
 /** Yields the documents of a plan in order, each once. */
 export class Scanner {
@@ -109,12 +99,7 @@ export class Scanner {
     const { range } = this.#readPosition
     const limit = this.#chunkRows
     const { rows, ended } = this.#rows(this.#ranges[range], limit)
-    this.#buffer = rows.map(([key, ...stored]) => ({
-      row: stored[0],
-      bytes: this.#data.documents.read(this.#collection, stored),
-      key: key ?? undefined,
-      range,
-    }))
+    this.#buffer = rows.map((found) => ({ ...found, range }))
     this.#grow(this.#buffer)
     const last = ended && rows.length < limit ? undefined : this.#buffer.at(-1)
     this.#readPosition = last ?? { range: range + 1 }
@@ -127,15 +112,15 @@ export class Scanner {
     this.#chunkRows = Math.max(1, Math.min(Math.floor(this.#chunkRows * factor), MAX_CHUNK_ROWS))
   }
 
-  #rows(range: Range | undefined, limit: number): Chunk {
+  #rows(range: Range | undefined, limit: number): ReturnType<Documents['rows']> {
     const { table } = this.#collection
     const { key, row } = this.#readPosition
-    const { store } = this.#data
+    const { documents } = this.#data
     const reverse = range?.reverse ?? this.#plan.reverseNatural
     const [after, order] = reverse ? ['<', 'DESC'] : ['>', 'ASC']
     if (!range)
-      return store.rowsWithin<KeyedDocument>(
-        MAX_CHUNK_BYTES,
+      return documents.rows(
+        this.#collection,
         `SELECT NULL, row, crc, doc FROM ${table} WHERE row ${after} ? ORDER BY row ${order} LIMIT ?`,
         row ?? (reverse ? Number.MAX_SAFE_INTEGER : -1),
         limit,
@@ -143,8 +128,8 @@ export class Scanner {
     const [first, end] = reverse ? [range.to, range.from] : [range.from, range.to]
     // The position is the only bound on its side: with the range's own bound beside it, SQLite may
     // begin there, and would pass all that was read before.
-    return store.rowsWithin<KeyedDocument>(
-      MAX_CHUNK_BYTES,
+    return documents.rows(
+      this.#collection,
       `SELECT k.key, k.row, d.crc, d.doc FROM ${range.index.table} k CROSS JOIN ${table} d ON d.row = k.row
        WHERE (k.key, k.row) ${after} (?, ?) AND k.key ${reverse ? '>=' : '<'} ?
        ORDER BY k.key ${order}, k.row ${order} LIMIT ?`,

@@ -1,7 +1,7 @@
 // Parses the query language of MongoDB into a tree, which the planner reads, and compiles the tree
 // into a function. Whatever it doesn't know, it refuses, so that no operator is ever ignored.
 import { BSONRegExp } from 'bson'
-import { DeprecatedValue, Doc } from '../bson/doc.ts'
+import { Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { isDoc, typeOf, type TypeName } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
@@ -173,7 +173,6 @@ export function exists(path: string): Filter {
 /** A comparison of the values at a path. */
 export function compare(path: string, op: Comparison, value: unknown): Filter {
   if (typeOf(value) === 'regex' && op !== 'eq') throw bad(`Can't have RegEx as arg to $${op}`)
-  if (value === DeprecatedValue.undefined) throw bad('cannot compare to undefined')
   return { kind: 'compare', path, op, value, test: comparison(op, value), expands: true }
 }
 
@@ -185,7 +184,6 @@ function matching(path: string, ...operand: Parameters<typeof toRegex>): Filter 
 function isIn(path: string, operand: unknown): Filter {
   if (!Array.isArray(operand)) throw bad('$in and $nin need an array')
   const values: unknown[] = operand
-  if (values.includes(DeprecatedValue.undefined)) throw bad('$in cannot compare to undefined')
   if (values.some(isOperatorDoc)) throw bad('cannot nest $ under $in')
   return { kind: 'in', path, values, test: membership(values), expands: true }
 }

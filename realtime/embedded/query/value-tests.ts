@@ -1,7 +1,6 @@
 // What query operators ask of one value. Comparisons stay within MongoDB's type brackets: `$gt: 5`
 // never matches a string, null matches a missing field, and NaN equals only itself.
 import { BSONRegExp, MaxKey, MinKey } from 'bson'
-import type { DeprecatedValue } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { bracketOf, compareValues, keyOf } from '../bson/order.ts'
 import { typeCalled, typeOf, type TypeName } from '../bson/type-of.ts'
@@ -75,7 +74,6 @@ export function membership(operands: readonly unknown[]): ValueTest {
 export function matchesText(regex: Regex): ValueTest {
   return (value) => {
     if (typeof value === 'string') return regex.test(value)
-    if (typeOf(value) === 'symbol') return regex.test((value as DeprecatedValue).text)
     if (!(value instanceof BSONRegExp)) return false
     const options = [...regex.options].sort().join('')
     return value.pattern === regex.source && value.options === options

@@ -1,38 +1,126 @@
-// Writes documents together with their index keys. Everything that can refuse a write (uniqueness,
-// parallel arrays) is checked before the first row changes.
+// All changes of data go through this file. A document, its index keys and its oplog entry change
+// together or not at all. Everything that can refuse a write (uniqueness, parallel arrays) is
+// checked before the first row changes.
 import { crc32 } from 'node:zlib'
-import { deserialize, EJSON } from 'bson'
+import { deserialize, EJSON, ObjectId } from 'bson'
+import { checkBson } from '../bson/check.ts'
 import { Doc } from '../bson/doc.ts'
 import { encode } from '../bson/encode.ts'
+import { stamped, withIdFirst } from '../bson/stamp.ts'
 import { refusal } from '../errors.ts'
+import type { Oplog, OplogOperation } from '../oplog/oplog.ts'
 import { pace } from '../pace.ts'
+import { checkId, MAX_DOCUMENT_BYTES, type UpdatedDocument } from '../update/update.ts'
 import type { Catalog, Collection, Index } from './catalog.ts'
 import { keySetOf, type IndexKey, type KeySet } from './index-keys.ts'
-import type { SqliteStore } from './sqlite-store.ts'
+import type { Cell, SqliteStore } from './sqlite-store.ts'
 
-/** A stored document: its row, its checksum, its bytes. */
-export type StoredDocument = [row: number, checksum: number | null, bytes: Uint8Array]
+/** A stored document and the number of its row. */
+export interface StoredRow {
+  readonly row: number
+  readonly bytes: Uint8Array
+}
 
 /** The indexes that have keys of a row: an index that is being built has those of some rows. */
 function indexesOf(collection: Collection, row: number): Index[] {
   return collection.indexes.filter(({ builtTo }) => row <= builtTo)
 }
 
+/** How deeply a stored document may be nested. */
+const MAX_STORED_DEPTH = 180
+
 /** How much of a collection is read at once: a portion may have documents of 16 MB. */
 const CHUNK_BYTES = 1024 * 1024
 
-/** The documents of all collections. */
+/** The documents of all collections, and the changes of documents and collections. */
 export class Documents {
   readonly #store: SqliteStore
   readonly #catalog: Catalog
+  readonly #oplog: Oplog
 
-  constructor(store: SqliteStore, catalog: Catalog) {
+  constructor(store: SqliteStore, catalog: Catalog, oplog: Oplog) {
     this.#store = store
     this.#catalog = catalog
+    this.#oplog = oplog
   }
 
-  /** Inserts a document. If it throws a duplicate-key error, nothing has changed. */
-  insert(collection: Collection, doc: Doc, bytes: Uint8Array): void {
+  /** Runs `work` completely or not at all, including its oplog entries. */
+  atomically<T>(work: () => T): T {
+    return this.#oplog.atomically(work)
+  }
+
+  /**
+   * Inserts a document. One without `_id` gets one, and `_id` becomes the first field. An empty
+   * timestamp in it becomes the present time.
+   */
+  insert(collection: Collection, given: Doc): void {
+    const doc = stamped(withIdFirst(given, () => new ObjectId()))
+    const bytes = encode(doc)
+    if (bytes.length > MAX_DOCUMENT_BYTES) {
+      throw refusal(
+        'BSONObjectTooLarge',
+        `object to insert too large. size in bytes: ${bytes.length}, max size: ${MAX_DOCUMENT_BYTES}`,
+      )
+    }
+    const id = doc.get('_id')
+    checkId(id)
+    checkDepth(bytes)
+    this.atomically(() => {
+      this.insertStored(collection, doc, bytes)
+      this.#log('i', collection, id, bytes)
+    })
+  }
+
+  /** Stores an updated document. `before` is the document as it was. */
+  update(collection: Collection, row: number, before: Doc, updated: UpdatedDocument): void {
+    checkDepth(updated.bytes)
+    const id = updated.doc.get('_id')
+    this.atomically(() => {
+      this.#replace(collection, row, before, updated.doc, updated.bytes)
+      if (updated.description) this.#log('u', collection, id, encode(updated.description))
+      else this.#log('r', collection, id, updated.bytes)
+    })
+  }
+
+  delete(collection: Collection, row: number, bytes: Uint8Array): void {
+    const doc = Doc.read(bytes)
+    this.atomically(() => {
+      this.#delete(collection, row, doc)
+      this.#log('d', collection, doc.get('_id'), null)
+    })
+  }
+
+  drop(collection: Collection): void {
+    this.atomically(() => {
+      this.#catalog.drop(collection)
+      this.#oplog.append('drop', collection.db, collection.name, collection.uuid)
+    })
+  }
+
+  /** Drops the collections of a database one by one, and then the database. */
+  dropDatabase(db: string): void {
+    const collections = this.#catalog.list(db)
+    if (collections.length === 0) return
+    for (const collection of collections) this.drop(collection)
+    this.atomically(() => this.#oplog.append('dropDatabase', db))
+  }
+
+  #log(op: OplogOperation, collection: Collection, id: unknown, body: Uint8Array | null): void {
+    this.#oplog.append(
+      op,
+      collection.db,
+      collection.name,
+      collection.uuid,
+      encode({ _id: id }),
+      body,
+    )
+  }
+
+  /**
+   * Inserts a document as it is, without an entry in the oplog. If it throws a duplicate-key error,
+   * nothing has changed.
+   */
+  insertStored(collection: Collection, doc: Doc, bytes: Uint8Array): void {
     const row = collection.nextRow
     const keySets = indexesOf(collection, row).map(
       (index) => [index, keySetOf(index, doc)] as const,
@@ -49,7 +137,7 @@ export class Documents {
   }
 
   /** Replaces the document of a row. Only the keys that differ are written. */
-  replace(collection: Collection, row: number, before: Doc, after: Doc, bytes: Uint8Array): void {
+  #replace(collection: Collection, row: number, before: Doc, after: Doc, bytes: Uint8Array): void {
     const changes = indexesOf(collection, row).map((index) => {
       const [old, now] = [keySetOf(index, before), keySetOf(index, after)]
       return {
@@ -74,7 +162,7 @@ export class Documents {
   }
 
   /** Deletes a row and its keys. */
-  delete(collection: Collection, row: number, doc: Doc): void {
+  #delete(collection: Collection, row: number, doc: Doc): void {
     for (const index of indexesOf(collection, row)) {
       for (const key of keySetOf(index, doc).keys) {
         this.#store.run(`DELETE FROM ${index.table} WHERE key = ? AND row = ?`, key.bytes, row)
@@ -90,15 +178,14 @@ export class Documents {
   async build(collection: Collection, index: Index): Promise<void> {
     for (;;) {
       if (index.dropped) throw refusal('IndexNotFound', 'the index was dropped while it was built')
-      const { rows } = this.#store.rowsWithin<StoredDocument>(
-        CHUNK_BYTES,
-        `SELECT row, crc, doc FROM ${collection.table} WHERE row > ? ORDER BY row LIMIT 100`,
+      const { rows } = this.rows(
+        collection,
+        `SELECT NULL, row, crc, doc FROM ${collection.table} WHERE row > ? ORDER BY row LIMIT 100`,
         index.builtTo,
       )
       if (rows.length === 0) return
-      for (const stored of rows) {
-        const [row] = stored
-        const set = keySetOf(index, Doc.read(this.read(collection, stored)))
+      for (const { row, bytes } of rows) {
+        const set = keySetOf(index, Doc.read(bytes))
         this.#checkUnique(collection, index, set.keys, row)
         this.#addKeys(index, set, set.keys, row)
         index.builtTo = row
@@ -107,18 +194,33 @@ export class Documents {
     }
   }
 
-  /** The bytes of a stored document. Throws if they aren't what was written. */
-  read(collection: Collection, [, checksum, bytes]: StoredDocument): Uint8Array {
-    return this.#store.checked(bytes, checksum, `A document of ${collection.ns}`)
+  /**
+   * The rows of a statement that selects a key, the row, the checksum and the document: about a
+   * megabyte, and at least one. `ended`: there are no others. Throws if a document isn't what was
+   * written.
+   */
+  rows(
+    { ns }: Collection,
+    sql: string,
+    ...cells: Cell[]
+  ): { rows: (StoredRow & { key: Uint8Array | null })[]; ended: boolean } {
+    const { rows, ended } = this.#store.rowsWithin<
+      [Uint8Array | null, number, number | null, Uint8Array]
+    >(CHUNK_BYTES, sql, ...cells)
+    return {
+      rows: rows.map(([key, row, checksum, bytes]) => ({
+        key,
+        row,
+        bytes: this.#store.checked(bytes, checksum, `A document of ${ns}`),
+      })),
+      ended,
+    }
   }
 
   /** The document of a row; undefined if there is none any more. */
   find(collection: Collection, row: number): Uint8Array | undefined {
-    const found = this.#store.row<StoredDocument>(
-      `SELECT row, crc, doc FROM ${collection.table} WHERE row = ?`,
-      row,
-    )
-    return found && this.read(collection, found)
+    const sql = `SELECT NULL, row, crc, doc FROM ${collection.table} WHERE row = ?`
+    return this.rows(collection, sql, row).rows[0]?.bytes
   }
 
   /** The number of documents. They are counted in portions. */
@@ -161,6 +263,11 @@ export class Documents {
       if (taken) throw duplicateKey(collection, index, key)
     }
   }
+}
+
+function checkDepth(bytes: Uint8Array): void {
+  if (checkBson(bytes) > MAX_STORED_DEPTH)
+    throw refusal('Overflow', `Document exceeds maximum nesting depth of ${MAX_STORED_DEPTH}`)
 }
 
 function difference(keys: readonly IndexKey[], others: readonly IndexKey[]): IndexKey[] {

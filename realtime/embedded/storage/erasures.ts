@@ -31,7 +31,7 @@ export class Erasures {
   request(): void {
     // The first entry that remains. A stream that has seen everything before it can go on.
     this.#oplog.append('n')
-    this.#upTo = this.#oplog.clock.now
+    this.#upTo = this.#oplog.now
     this.#store.run('INSERT OR REPLACE INTO erasures VALUES (0, ?)', this.#upTo)
   }
 

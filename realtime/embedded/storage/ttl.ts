@@ -1,14 +1,14 @@
 // Removes the documents that TTL indexes have expired. These are ordinary deletes, which change
 // streams show.
 import { planQuery } from '../plan/planner.ts'
-import { Scanner, type StoredData, type StoredRow } from '../plan/scanner.ts'
+import { Scanner, type StoredData } from '../plan/scanner.ts'
 import { compare } from '../query/filter.ts'
 import type { Catalog, Collection, Index } from './catalog.ts'
-import type { DocumentWriter } from './document-writer.ts'
+import type { StoredRow } from './documents.ts'
 
 const MAX_DELETES_PER_SWEEP = 100
 
-type Expiring = StoredData & { readonly catalog: Catalog; readonly writer: DocumentWriter }
+type Expiring = StoredData & { readonly catalog: Catalog }
 
 /**
  * Deletes the documents that expired before `now`, a limited number per index. Returns whether
@@ -48,6 +48,6 @@ function expireByIndex(
     if (!found) break
     expired.push(found)
   }
-  for (const { row, bytes } of expired) engine.writer.delete(collection, row, bytes)
+  for (const { row, bytes } of expired) engine.documents.delete(collection, row, bytes)
   return expired.length
 }

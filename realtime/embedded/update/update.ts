@@ -2,7 +2,7 @@
 // documents. `_id` never changes, and no two operators change the same path.
 import { ObjectId } from 'bson'
 import { compileUpdateStages } from '../aggregate/stages.ts'
-import { DeprecatedValue, Doc } from '../bson/doc.ts'
+import { Doc } from '../bson/doc.ts'
 import { encode, identical } from '../bson/encode.ts'
 import { sameValue } from '../bson/order.ts'
 import { stamped, withIdFirst } from '../bson/stamp.ts'
@@ -150,8 +150,7 @@ function checkedBytes(doc: Doc, id: unknown, isSame = identical): Uint8Array {
 /** Refuses values that can't be an `_id`. */
 export function checkId(id: unknown): void {
   if (Array.isArray(id)) throw refusal('BadValue', "can't use an array for _id")
-  if (id === undefined || id === DeprecatedValue.undefined)
-    throw refusal('BadValue', "can't use an undefined value for _id")
+  if (id === undefined) throw refusal('BadValue', "can't use an undefined value for _id")
   if (typeOf(id) === 'regex') throw refusal('BadValue', "can't use a regex for _id")
   if (isDoc(id)) refuseDollars(id, '_id')
 }

@@ -1,6 +1,6 @@
 // Messages of the wire protocol. Nothing malformed gets past this file: a frame that can't be
 // parsed closes its connection, as in a mongod.
-import { BsonError, checkBson } from '../bson/check.ts'
+import { checkBson } from '../bson/check.ts'
 import { Doc } from '../bson/doc.ts'
 import {
   embeddedArray,
@@ -11,7 +11,7 @@ import {
   type Plain,
 } from '../bson/encode.ts'
 import type { EncodedDocuments } from '../cursors/encoded-documents.ts'
-import { refusal, type ServerError } from '../errors.ts'
+import { ServerError } from '../errors.ts'
 
 const OP_REPLY = 1
 const OP_QUERY = 2004
@@ -80,7 +80,7 @@ function sized(bytes: Buffer, at: number): Buffer {
   return bytes.subarray(at, at + size)
 }
 
-/** Reads documents of a message. One that is nested too deeply is left out. */
+/** Reads documents of a message. One that has to be refused is left out. */
 class CheckedDocuments {
   problem: ServerError | undefined
 
@@ -89,8 +89,8 @@ class CheckedDocuments {
       checkBson(bytes)
       return Doc.read(bytes)
     } catch (error) {
-      if (!(error instanceof BsonError) || error.reason === 'malformed') throw error
-      this.problem ??= refusal('Overflow', error.message)
+      if (!(error instanceof ServerError)) throw error
+      this.problem ??= error
       return Doc.empty
     }
   }
