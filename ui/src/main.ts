@@ -2,8 +2,9 @@
 import { mount } from 'svelte'
 import App from './App.svelte'
 import { watchFailedCommands } from './lib/components/connection/failed-commands.ts'
+import { loadMarkdown } from './lib/components/markdown/load-markdown.ts'
 import { loadCatalogue } from './lib/load-catalogue.ts'
-import { startRouter } from './lib/router.svelte.ts'
+import { match, route, startRouter } from './lib/router.svelte.ts'
 import { engine } from './lib/stores/engine.ts'
 import { languageFor, showLanguage } from './lib/texts.ts'
 import './styles/tokens.css'
@@ -41,5 +42,18 @@ async function show(target: HTMLElement): Promise<void> {
   }
   mount(App, { target })
 }
+/**
+ * Whoever opens a page of the app is signed in, as a rule. So its code comes while the server is
+ * asked who it is. What didn't come is asked for again where it is needed.
+ */
+function loadPage(): void {
+  const { path } = route
+  const isStart = path === '/app' || path === '/app/new'
+  if (!isStart && !match('/app/c/:id')) return
+  const page = isStart ? import('./lib/components/composer/NewChat.svelte') : loadMarkdown()
+  void Promise.all([import('./pages/Shell.svelte'), page]).catch(() => undefined)
+}
+
 const target = document.getElementById('app')
 if (target) void show(target)
+loadPage()
