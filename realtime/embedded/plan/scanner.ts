@@ -7,10 +7,7 @@ import type { Documents, StoredRow } from '../storage/documents.ts'
 import type { Interval } from './bounds.ts'
 import type { IndexScan, QueryPlan } from './planner.ts'
 
-/**
- * The most rows in the first chunk. If none of them matches, another read costs less than documents
- * of megabytes that are read for nothing.
- */
+/** The rows in the first chunk if nobody knows how many will be taken. */
 const FIRST_CHUNK_ROWS = 16
 const MAX_CHUNK_ROWS = 256
 /** Chunks grow only while they are smaller than this. */
@@ -50,12 +47,16 @@ export class Scanner {
   #bufferIndex = 0
   #chunkRows: number
 
-  /** `expected` is the number of rows that the caller will take if each of them matches. */
+  /**
+   * `expected` is the number of rows that the caller will take if each of them matches; Infinity if
+   * it isn't known.
+   */
   constructor(data: StoredData, collection: Collection, plan: QueryPlan, expected: number) {
     this.#data = data
     this.#collection = collection
     this.#plan = plan
-    this.#chunkRows = Math.max(1, Math.min(expected, FIRST_CHUNK_ROWS))
+    const first = expected === Infinity ? FIRST_CHUNK_ROWS : expected
+    this.#chunkRows = Math.max(1, Math.min(first, MAX_CHUNK_ROWS))
     const { scans } = plan
     this.#ranges = scans?.flatMap(rangesOf) ?? [undefined]
     const repeats = scans && (scans.length > 1 || scans[0]!.index.multikey.some(Boolean))
