@@ -5,7 +5,6 @@ import { compileUpdateStages } from '../aggregate/stages.ts'
 import { Doc } from '../bson/doc.ts'
 import { encode, identical } from '../bson/encode.ts'
 import { sameValue } from '../bson/order.ts'
-import { stamped, withIdFirst } from '../bson/stamp.ts'
 import { isDoc, typeOf } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import type { Variables } from '../expression/expression.ts'
@@ -50,13 +49,17 @@ function replacementUpdate(u: Doc): ParsedUpdate {
     replacement: true,
     apply(before) {
       const id = before.get('_id')
-      const bytes = checkedBytes(stamped(withIdFirst(u, () => id)), id, sameValue)
+      const bytes = checkedBytes(
+        u.withIdFirst(() => id),
+        id,
+        sameValue,
+      )
       if (Buffer.compare(bytes, encode(before)) === 0) return undefined
       return { doc: Doc.read(bytes), bytes, description: undefined }
     },
     build(filter) {
       const given = equalitiesOf(filter).get('_id')
-      const doc = withIdFirst(u, () => given ?? new ObjectId())
+      const doc = u.withIdFirst(() => given ?? new ObjectId())
       const bytes = checkedBytes(doc, given ?? doc.get('_id'), sameValue)
       return { doc, bytes, description: undefined }
     },
@@ -119,7 +122,7 @@ function withPath(doc: Doc, path: readonly string[], value: unknown): Doc {
 }
 
 function upsertedDocument(given: Doc, filter: Filter): UpdatedDocument {
-  const doc = withIdFirst(given, () => new ObjectId())
+  const doc = given.withIdFirst(() => new ObjectId())
   const bytes = checkedBytes(doc, equalitiesOf(filter).get('_id') ?? doc.get('_id'))
   return { doc, bytes, description: undefined }
 }
@@ -130,7 +133,7 @@ function pipelineUpdate(stages: readonly unknown[], variables: Variables): Parse
     replacement: false,
     apply(before) {
       const id = before.get('_id')
-      const after = withIdFirst(transform(before), () => id)
+      const after = transform(before).withIdFirst(() => id)
       const bytes = checkedBytes(after, id, sameValue)
       if (Buffer.compare(bytes, encode(before)) === 0) return undefined
       return { doc: after, bytes, description: Changes.between(before, after)?.describe(after) }
@@ -150,7 +153,7 @@ function checkedBytes(doc: Doc, id: unknown, isSame = identical): Uint8Array {
   if (own === undefined || !isSame(own, id))
     throw refusal('ImmutableField', "an update would modify the immutable field '_id'")
   checkId(own)
-  const bytes = encode(withIdFirst(doc, () => id))
+  const bytes = encode(doc.withIdFirst(() => id))
   if (bytes.length <= MAX_DOCUMENT_BYTES) return bytes
   throw locationRefusal(17419, `Resulting document is larger than ${MAX_DOCUMENT_BYTES}`)
 }
