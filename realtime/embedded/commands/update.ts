@@ -72,7 +72,7 @@ export function filterOf(query: Doc, variables: Variables, upserts: boolean): Fi
 /** Inserts the document that an upsert builds, and returns it. */
 export function insertBuilt(request: CommandRequest, filter: Filter, change: ParsedUpdate): Doc {
   const { engine, db } = request
-  const { doc } = change.build(filter)
+  const doc = change.build(filter)
   engine.documents.insert(engine.collection(db, collectionName(request)), doc)
   return doc
 }

@@ -26,7 +26,7 @@ export interface ParsedUpdate {
   /** Applies the update to a document; undefined if nothing changed. */
   apply(before: Doc): UpdatedDocument | undefined
   /** Builds the document that an upsert inserts, starting from the equalities of the filter. */
-  build(filter: Filter): UpdatedDocument
+  build(filter: Filter): Doc
   /** Whether the update replaces the whole document, which `multi` doesn't allow. */
   readonly replacement: boolean
 }
@@ -57,12 +57,7 @@ function replacementUpdate(u: Doc): ParsedUpdate {
       if (Buffer.compare(bytes, encode(before)) === 0) return undefined
       return { doc: Doc.read(bytes), bytes, description: undefined }
     },
-    build(filter) {
-      const given = equalitiesOf(filter).get('_id')
-      const doc = u.withIdFirst(() => given ?? new ObjectId())
-      const bytes = checkedBytes(doc, given ?? doc.get('_id'), sameValue)
-      return { doc, bytes, description: undefined }
-    },
+    build: (filter) => upserted(u, filter, sameValue),
   }
 }
 
@@ -77,9 +72,7 @@ function modifierUpdate(u: Doc, variables: Variables): ParsedUpdate {
       const bytes = checkedBytes(after, before.get('_id'))
       return { doc: after, bytes, description: changes.describe(after) }
     },
-    build(filter) {
-      return upsertedDocument(modifiers(seedOf(filter), new Changes(), true), filter)
-    },
+    build: (filter) => upserted(modifiers(seedOf(filter), new Changes(), true), filter),
   }
 }
 
@@ -121,10 +114,11 @@ function withPath(doc: Doc, path: readonly string[], value: unknown): Doc {
   return doc.with(name, withPath(present, rest, value))
 }
 
-function upsertedDocument(given: Doc, filter: Filter): UpdatedDocument {
-  const doc = given.withIdFirst(() => new ObjectId())
-  const bytes = checkedBytes(doc, equalitiesOf(filter).get('_id') ?? doc.get('_id'))
-  return { doc, bytes, description: undefined }
+function upserted(given: Doc, filter: Filter, isSame = identical): Doc {
+  const id = equalitiesOf(filter).get('_id')
+  const doc = given.withIdFirst(() => id ?? new ObjectId())
+  checkedBytes(doc, id ?? doc.get('_id'), isSame)
+  return doc
 }
 
 function pipelineUpdate(stages: readonly unknown[], variables: Variables): ParsedUpdate {
@@ -138,9 +132,7 @@ function pipelineUpdate(stages: readonly unknown[], variables: Variables): Parse
       if (Buffer.compare(bytes, encode(before)) === 0) return undefined
       return { doc: after, bytes, description: Changes.between(before, after)?.describe(after) }
     },
-    build(filter) {
-      return upsertedDocument(transform(seedOf(filter)), filter)
-    },
+    build: (filter) => upserted(transform(seedOf(filter)), filter),
   }
 }
 
