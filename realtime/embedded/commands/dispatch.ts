@@ -4,6 +4,7 @@ import { Binary, Long } from 'bson'
 import type { Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { isDoc } from '../bson/type-of.ts'
+import { isStream } from '../cursors/cursors.ts'
 import type { DatabaseEngine } from '../engine.ts'
 import { refusal, ServerError } from '../errors.ts'
 import { toTimestamp } from '../oplog/clock.ts'
@@ -126,5 +127,6 @@ function readsStream({ engine, name, command }: CommandRequest): boolean {
   const first: unknown = Array.isArray(pipeline) ? pipeline[0] : undefined
   if (name === 'aggregate') return isDoc(first) && first.firstName === '$changeStream'
   const id = command.get('getMore')
-  return name === 'getMore' && id instanceof Long && engine.cursors.find(id)?.stream !== undefined
+  const cursor = name === 'getMore' && id instanceof Long ? engine.cursors.find(id) : undefined
+  return cursor !== undefined && isStream(cursor.source)
 }

@@ -4,6 +4,7 @@ import type { Doc } from '../bson/doc.ts'
 import type { Plain } from '../bson/encode.ts'
 import { refusal } from '../errors.ts'
 import { isTrue } from '../expression/expression.ts'
+import { parseFilter, refuseExpression } from '../query/filter.ts'
 import { compileProjection } from '../query/projection.ts'
 import { parseSort } from '../query/sort.ts'
 import { parseUpdate } from '../update/update.ts'
@@ -16,8 +17,8 @@ import {
   type CommandDefinition,
   type CommandRequest,
 } from './command.ts'
-import { eachMatch } from './each-match.ts'
-import { filterOf, insertBuilt } from './update.ts'
+import { eachMatch } from './statements.ts'
+import { insertBuilt } from './writes.ts'
 
 export const findAndModify: CommandDefinition = {
   fields:
@@ -50,7 +51,8 @@ async function modify(request: CommandRequest, removes: boolean): Promise<Plain>
   const project = fields.size > 0 ? compileProjection(fields, variables) : (doc: Doc) => doc
   const [upserts, returnsNew] = [isTrue(command.get('upsert')), isTrue(command.get('new'))]
   const change = removes ? undefined : parseUpdate(command.get('update'), variables)
-  const filter = filterOf(optionalDoc(command, 'query'), variables, upserts)
+  const given = parseFilter(optionalDoc(command, 'query'), variables)
+  const filter = upserts ? refuseExpression(given) : given
   const sort = parseSort(command.get('sort') ?? undefined)
   const selection = { filter, sort, limit: 1, hint: command.get('hint') }
   for (;;) {

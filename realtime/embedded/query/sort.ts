@@ -19,15 +19,13 @@ export interface SortPattern {
 export function parseSort(sort: unknown): SortPattern | undefined {
   if (sort === undefined) return undefined
   if (!isDoc(sort)) throw refusal('TypeMismatch', 'Expected field sort to be of type object')
-  const entries = sort.fields.map(({ name, value }) => [name, value] as const)
-  if (entries.length === 0) return undefined
-  const directions = entries.map(([field, direction]) => directionOf(field, direction))
-  if (sort.has('$natural')) {
-    if (entries.length > 1)
-      throw refusal('BadValue', '$natural sort cannot be set to a value other than -1 or 1.')
+  const fields = sort.fields.map(({ name }) => name)
+  if (fields.length === 0) return undefined
+  const directions = sort.fields.map(({ name, value }) => directionOf(name, value))
+  if (fields.includes('$natural')) {
+    if (fields.length > 1) throw refusal('BadValue', '$natural cannot be one of several sort keys')
     return { fields: [], paths: [], descending: [], reverseNatural: directions[0] === -1 }
   }
-  const fields = entries.map(([field]) => field)
   return {
     fields,
     paths: fields.map((field) => field.split('.')),
@@ -40,17 +38,9 @@ function directionOf(field: string, direction: unknown): number {
   if (isDoc(direction)) throw refusal('NotImplemented', 'sorting by $meta is not supported')
   const number = toNumber(direction)
   if (number === undefined)
-    throw locationRefusal(
-      15974,
-      `Illegal key in $sort specification: ${field}: ${String(direction)}`,
-    )
-  if (number !== 1 && number !== -1)
-    throw locationRefusal(
-      15975,
-      '$sort key ordering must be 1 (for ascending) or -1 (for descending)',
-    )
-  if (field === '' || field.split('.').includes(''))
-    throw locationRefusal(40352, 'FieldPath cannot be constructed with empty string')
+    throw locationRefusal(15974, `Illegal direction of the sort key ${field}`)
+  if (number !== 1 && number !== -1) throw locationRefusal(15975, '$sort needs 1 or -1')
+  if (field.split('.').includes('')) throw locationRefusal(40352, 'a sort key needs a name')
   return number
 }
 
