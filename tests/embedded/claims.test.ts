@@ -106,6 +106,8 @@ describe('what MongoDB 5.0 has and the engine doesn’t claim', () => {
     [238, find({ filter: { price: 1 } })],
     [238, find({ filter: { price: { $in: [1] } } })],
     [238, find({ sort: { price: 1 } })],
+    [238, find({ sort: { $natural: -1 } })],
+    [238, find({ hint: { $natural: 1 } })],
     [238, { createIndexes: 'items', indexes: [{ key: { price: 1 }, name: 'price' }] }],
     [238, { distinct: 'items', key: 'price' }],
     [238, stage({ $project: { sum: { $add: ['$price', 1] } } })],
