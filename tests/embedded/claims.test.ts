@@ -1,6 +1,6 @@
 // The table of the README says what the engine claims. The code has nothing more and nothing less.
 import { readFileSync } from 'node:fs'
-import { BSONSymbol, Code, Decimal128 } from 'bson'
+import { BSONSymbol, Code, Decimal128, Timestamp } from 'bson'
 import type { Document } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { accumulators } from '../../realtime/embedded/aggregate/group.ts'
@@ -100,10 +100,14 @@ describe('what MongoDB 5.0 has and the engine doesn’t claim', () => {
     [168, find({ projection: { list: { $elemMatch: { $gt: 1 } } } })],
     [238, find({ filter: { list: 1 }, projection: { 'list.$': 1 } })],
     [238, { insert: 'items', documents: [{ code: new Code('') }] }],
+    [238, { insert: 'items', documents: [{ at: new Timestamp({ t: 0, i: 0 }) }] }],
+    [238, update({ $set: { at: new Timestamp({ t: 0, i: 0 }) } })],
     [238, { insert: 'items', documents: [{ symbol: new BSONSymbol('') }] }],
     [238, find({ filter: { price: 1 } })],
     [238, find({ filter: { price: { $in: [1] } } })],
     [238, find({ sort: { price: 1 } })],
+    [238, find({ sort: { $natural: -1 } })],
+    [238, find({ hint: { $natural: 1 } })],
     [238, { createIndexes: 'items', indexes: [{ key: { price: 1 }, name: 'price' }] }],
     [238, { distinct: 'items', key: 'price' }],
     [238, stage({ $project: { sum: { $add: ['$price', 1] } } })],

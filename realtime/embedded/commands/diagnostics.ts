@@ -117,7 +117,7 @@ export const explain = answering('verbosity', ({ engine, command, db }) => {
         isMultiKey: index.multikey.some(Boolean),
         direction: reverse ? 'backward' : 'forward',
       }))
-    : [{ stage: 'COLLSCAN', direction: queryPlan.reverseNatural ? 'backward' : 'forward' }]
+    : [{ stage: 'COLLSCAN', direction: 'forward' }]
   const access: Plain = scan.length === 1 ? scan[0]! : { stage: 'OR', inputStages: scan }
   const winningPlan: Plain = queryPlan.sorted ? access : { stage: 'SORT', inputStage: access }
   return { queryPlanner: { namespace, winningPlan, rejectedPlans: [] } }

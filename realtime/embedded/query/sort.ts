@@ -7,12 +7,11 @@ import { isDoc } from '../bson/type-of.ts'
 import { locationRefusal, refusal, ServerError } from '../errors.ts'
 import { keysOf } from '../storage/index-keys.ts'
 
-/** A parsed sort. Empty `fields` mean natural order, which `reverseNatural` turns around. */
+/** A parsed sort. */
 export interface SortPattern {
   readonly fields: readonly string[]
   readonly paths: readonly (readonly string[])[]
   readonly descending: readonly boolean[]
-  readonly reverseNatural: boolean
 }
 
 /** Parses `{field: 1 | -1, …}`; undefined if there is no sort. */
@@ -22,15 +21,12 @@ export function parseSort(sort: unknown): SortPattern | undefined {
   const fields = sort.fields.map(({ name }) => name)
   if (fields.length === 0) return undefined
   const directions = sort.fields.map(({ name, value }) => directionOf(name, value))
-  if (fields.includes('$natural')) {
-    if (fields.length > 1) throw refusal('BadValue', '$natural cannot be one of several sort keys')
-    return { fields: [], paths: [], descending: [], reverseNatural: directions[0] === -1 }
-  }
+  if (fields.includes('$natural'))
+    throw refusal('NotImplemented', 'the order $natural is not supported')
   return {
     fields,
     paths: fields.map((field) => field.split('.')),
     descending: directions.map((direction) => direction < 0),
-    reverseNatural: false,
   }
 }
 

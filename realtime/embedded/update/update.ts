@@ -5,7 +5,6 @@ import { compileUpdateStages } from '../aggregate/stages.ts'
 import { Doc } from '../bson/doc.ts'
 import { encode, identical } from '../bson/encode.ts'
 import { sameValue } from '../bson/order.ts'
-import { stamped, withIdFirst } from '../bson/stamp.ts'
 import { isDoc, typeOf } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import type { Variables } from '../expression/expression.ts'
@@ -51,7 +50,11 @@ function replacementUpdate(u: Doc): ParsedUpdate {
     replacement: true,
     apply(before) {
       const id = before.get('_id')
-      const bytes = checkedBytes(stamped(withIdFirst(u, () => id)), id, sameValue)
+      const bytes = checkedBytes(
+        u.withIdFirst(() => id),
+        id,
+        sameValue,
+      )
       if (Buffer.compare(bytes, encode(before)) === 0) return undefined
       return { doc: Doc.read(bytes), bytes, description: undefined }
     },
@@ -178,7 +181,7 @@ function withPath(doc: Doc, path: readonly string[], value: unknown): Doc {
 
 function upserted(given: Doc, filter: Filter, isSame = identical): Doc {
   const id = equalitiesOf(filter).get('_id')
-  const doc = withIdFirst(given, () => id ?? new ObjectId())
+  const doc = given.withIdFirst(() => id ?? new ObjectId())
   checkedBytes(doc, id ?? doc.get('_id'), isSame)
   return doc
 }
@@ -189,7 +192,7 @@ function pipelineUpdate(stages: readonly unknown[], variables: Variables): Parse
     replacement: false,
     apply(before) {
       const id = before.get('_id')
-      const after = withIdFirst(transform(before), () => id)
+      const after = transform(before).withIdFirst(() => id)
       const bytes = checkedBytes(after, id, sameValue)
       if (Buffer.compare(bytes, encode(before)) === 0) return undefined
       return { doc: after, bytes, description: Changes.between(before, after)?.describe(after) }
@@ -207,7 +210,7 @@ function checkedBytes(doc: Doc, id: unknown, isSame = identical): Uint8Array {
   if (own === undefined || !isSame(own, id))
     throw refusal('ImmutableField', "an update would modify the immutable field '_id'")
   checkId(own)
-  const bytes = encode(withIdFirst(doc, () => id))
+  const bytes = encode(doc.withIdFirst(() => id))
   if (bytes.length <= MAX_DOCUMENT_BYTES) return bytes
   throw locationRefusal(17419, `Resulting document is larger than ${MAX_DOCUMENT_BYTES}`)
 }
