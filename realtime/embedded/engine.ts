@@ -31,7 +31,6 @@ export class DatabaseEngine {
   readonly documents: Documents
   readonly retryableWrites: RetryableWrites
   readonly cursors = new Cursors()
-  readonly startedAt = Date.now()
   /** Where the server listens, as `hello` says it: `host:port`, or the path of a socket. */
   address = ''
   readonly #discarded: DiscardedTables

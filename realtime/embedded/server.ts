@@ -2,8 +2,8 @@
 // ends those that wait, and closes the data.
 //
 //   socket -> wire/frame-reader -> wire/message -> commands/dispatch -> a command
-//     reads:  query/select -> plan/planner -> plan/scanner -> storage/sqlite-store
-//     writes: storage/document-writer -> documents + oplog -> storage/sqlite-store
+//     reads:  query/select -> plan/planner -> plan/scanner -> storage/documents
+//     writes: storage/documents -> the table, its indexes and the oplog
 //   the reply waits in the store for the next commit (onDurable) -> wire/connection -> socket
 //   the commit publishes the new oplog entries -> change streams that wait for them
 import { once } from 'node:events'

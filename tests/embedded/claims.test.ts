@@ -1,6 +1,6 @@
 // The table of the README says what the engine claims. The code has nothing more and nothing less.
 import { readFileSync } from 'node:fs'
-import { BSONSymbol, Code, Decimal128 } from 'bson'
+import { BSONSymbol, Code, Decimal128, Timestamp } from 'bson'
 import type { Document } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { accumulators } from '../../realtime/embedded/aggregate/group.ts'
@@ -100,10 +100,14 @@ describe('what MongoDB 5.0 has and the engine doesn’t claim', () => {
     [168, find({ projection: { list: { $elemMatch: { $gt: 1 } } } })],
     [238, find({ filter: { list: 1 }, projection: { 'list.$': 1 } })],
     [238, { insert: 'items', documents: [{ code: new Code('') }] }],
+    [238, { insert: 'items', documents: [{ at: new Timestamp({ t: 0, i: 0 }) }] }],
+    [238, update({ $set: { at: new Timestamp({ t: 0, i: 0 }) } })],
     [238, { insert: 'items', documents: [{ symbol: new BSONSymbol('') }] }],
     [238, find({ filter: { price: 1 } })],
     [238, find({ filter: { price: { $in: [1] } } })],
     [238, find({ sort: { price: 1 } })],
+    [238, find({ sort: { $natural: -1 } })],
+    [238, find({ hint: { $natural: 1 } })],
     [238, { createIndexes: 'items', indexes: [{ key: { price: 1 }, name: 'price' }] }],
     [238, { distinct: 'items', key: 'price' }],
     [238, stage({ $project: { sum: { $add: ['$price', 1] } } })],
@@ -137,6 +141,10 @@ describe('what MongoDB 5.0 has and the engine doesn’t claim', () => {
     [238, { create: 'others', storageEngine: {} }],
     [238, update({ $push: { list: { $each: [3], $sort: 1 } } })],
     [238, update({ $push: { list: { $each: [3], $position: 1 } } })],
+    [40415, { insert: 'items', documents: [{}], stmtId: 1 }],
+    [40415, { ping: 1, '': 1 }],
+    [40415, find({ $audit: {} })],
+    [100, { insert: 'items', documents: [{}], writeConcern: { w: 2 } }],
     [59, { renameCollection: 'test.items', to: 'test.others' }],
     [59, { killSessions: [] }],
     [59, { refreshSessions: [] }],

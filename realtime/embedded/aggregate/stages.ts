@@ -16,7 +16,7 @@ import {
 } from '../query/projection.ts'
 import { parseSort, sortKeyOf, type SortPattern } from '../query/sort.ts'
 import { Sorter, type SortEntry } from '../query/sorter.ts'
-import { Groups, parseGroup } from './group.ts'
+import { compileGroup } from './group.ts'
 
 /** Turns a flow of documents into another. */
 export type StreamStage = (documents: Flow<Doc>) => Flow<Doc>
@@ -45,18 +45,15 @@ export const stageNames = [...Object.keys(documentStages), ...otherStages]
 
 /** The operand of a stage, an object with fields. */
 function fieldsOf(name: string, operand: unknown, notObject: number, empty: number): Doc {
-  if (!isDoc(operand)) throw locationRefusal(notObject, `${name} specification must be an object`)
-  if (operand.size > 0) return operand
-  throw locationRefusal(empty, `${name} specification must have at least one field`)
+  if (isDoc(operand) && operand.size > 0) return operand
+  throw locationRefusal(isDoc(operand) ? empty : notObject, `${name} needs an object with fields`)
 }
 
 function unsetSpec(operand: unknown): Doc {
-  if (typeof operand !== 'string' && !Array.isArray(operand))
-    throw locationRefusal(31002, '$unset specification must be a string or an array')
   const paths: unknown[] = Array.isArray(operand) ? operand : [operand]
   if (paths.length === 0) throw locationRefusal(31119, '$unset must have at least one field')
   if (!paths.every((path) => typeof path === 'string'))
-    throw locationRefusal(31120, '$unset specification must contain only strings')
+    throw locationRefusal(Array.isArray(operand) ? 31120 : 31002, '$unset needs strings')
   return Doc.of(paths.map((path) => [path, false]))
 }
 
@@ -112,7 +109,7 @@ export function compileStage(stage: Doc, variables: Variables, allowDiskUse: boo
     case '$limit':
       return slice(0, countOf(name, operand))
     case '$group':
-      return grouped(operand, variables)
+      return compileGroup(operand, variables)
     case '$count':
       return counted(operand, variables)
     case '$changeStream':
@@ -166,18 +163,6 @@ function sorted(pattern: SortPattern, allowDiskUse: boolean): StreamStage {
   }
 }
 
-function grouped(operand: unknown, variables: Variables): StreamStage {
-  const spec = parseGroup(operand, variables)
-  return (documents) => {
-    const groups = new Groups(spec)
-    return collected(
-      documents,
-      (doc) => groups.add(doc),
-      () => groups.results(),
-    )
-  }
-}
-
 /** `$count` is a group of all documents without its `_id`, as in MongoDB. */
 function counted(name: unknown, variables: Variables): StreamStage {
   if (typeof name !== 'string' || name === '')
@@ -185,6 +170,6 @@ function counted(name: unknown, variables: Variables): StreamStage {
   if (name.startsWith('$')) throw locationRefusal(40158, 'the count field can’t begin with $')
   if (name.includes('.')) throw locationRefusal(40160, "the count field cannot contain '.'")
   const one = Doc.of([['$sum', new Int32(1)]])
-  const group = grouped(Doc.of(Object.entries({ _id: null, [name]: one })), variables)
+  const group = compileGroup(Doc.of(Object.entries({ _id: null, [name]: one })), variables)
   return (documents) => mapped(group(documents), (doc) => doc.without('_id'))
 }

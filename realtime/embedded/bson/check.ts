@@ -53,6 +53,9 @@ function checkedSize(bytes: Buffer, type: number, at: number, end: number): numb
   if (type === 0x02 && (size < 5 || bytes[at + size - 1] !== 0)) throw malformed()
   if (type === 0x08 && bytes[at]! > 1) throw malformed()
   if (type === 0x09) checkDate(bytes.readBigInt64LE(at))
+  // MongoDB puts the present time in the place of some.
+  if (type === 0x11 && bytes.readBigInt64LE(at) === 0n)
+    throw refusal('NotImplemented', 'an empty timestamp is not supported')
   return size
 }
 

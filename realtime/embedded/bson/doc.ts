@@ -117,6 +117,14 @@ export class Doc {
     return new Doc(undefined, fields)
   }
 
+  /** The document with `_id` as its first field. `makeId` is asked if it has none. */
+  withIdFirst(makeId: () => unknown): Doc {
+    if (this.firstName === '_id') return this
+    const own = this.fields.find(({ name }) => name === '_id')
+    const others = this.fields.filter((field) => field !== own)
+    return new Doc(undefined, [own ?? Field.of('_id', makeId()), ...others])
+  }
+
   without(name: string): Doc {
     return new Doc(
       undefined,

@@ -109,9 +109,9 @@ function writeValue(value: unknown): number {
 
 function writeRareValue(value: unknown): number {
   if (typeOf(value) === 'binData') {
-    const bytes = value instanceof Uint8Array ? value : (value as Binary).value()
+    const bytes = (value as Binary).value()
     out.int32(bytes.length)
-    out.byte(value instanceof Uint8Array ? 0 : (value as Binary).sub_type)
+    out.byte((value as Binary).sub_type)
     out.raw(bytes)
     return 0x05
   }

@@ -61,8 +61,6 @@ const classTypes = new Map<unknown, TypeName>([
   [ObjectId, 'objectId'],
   [Binary, 'binData'],
   [UUID, 'binData'],
-  [Uint8Array, 'binData'],
-  [Buffer, 'binData'],
   [Timestamp, 'timestamp'],
   [BSONRegExp, 'regex'],
   [MinKey, 'minKey'],

@@ -41,7 +41,7 @@ export const aggregate: CommandDefinition = {
     const ns = `${db}.${name ?? '$cmd.aggregate'}`
     if (stages[0]?.firstName === '$changeStream') {
       const stream = openStream(request, stages, name)
-      return openCursor(request, ns, stream, { batchSize, stream })
+      return openCursor(request, ns, stream, { batchSize })
     }
     if (name === undefined)
       throw refusal('NotImplemented', 'an aggregation without a collection is not supported')

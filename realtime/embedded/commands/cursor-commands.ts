@@ -5,6 +5,7 @@ import { Doc } from '../bson/doc.ts'
 import type { Plain } from '../bson/encode.ts'
 import { toBigInt } from '../bson/numbers.ts'
 import {
+  isStream,
   takeBatch,
   type Batch,
   type ChangeStreamSource,
@@ -35,8 +36,6 @@ export interface CursorOptions {
   readonly singleBatch?: boolean
   /** The cursor stays open however long it is idle. */
   readonly noTimeout?: boolean
-  /** The source once more, if it is a change stream, whose batches may have to be waited for. */
-  readonly stream?: ChangeStreamSource
 }
 
 /** Replies with the first batch. The cursor stays open if more documents may follow. */
@@ -44,14 +43,14 @@ export async function openCursor(
   { engine, command }: CommandRequest,
   ns: string,
   source: DocumentSource,
-  { batchSize, singleBatch = false, noTimeout = false, stream }: CursorOptions,
+  { batchSize, singleBatch = false, noTimeout = false }: CursorOptions,
 ): Promise<CommandReply> {
   const { documents, finished } = await takeBatch(source, batchSize)
-  const isClosed = stream ? stream.ended : finished || singleBatch
+  const isClosed = isStream(source) ? source.ended : finished || singleBatch
   const { cursors } = engine
   const session = sessionOf(command)
-  const id = isClosed ? Long.ZERO : cursors.add({ ns, source, session, noTimeout, stream }).id
-  return reply('firstBatch', documents, id, ns, stream)
+  const id = isClosed ? Long.ZERO : cursors.add({ ns, source, session, noTimeout }).id
+  return reply('firstBatch', documents, id, ns, source)
 }
 
 function reply(
@@ -59,9 +58,10 @@ function reply(
   documents: EncodedDocuments,
   id: Long,
   ns: string,
-  stream?: ChangeStreamSource,
+  source: DocumentSource,
 ): CommandReply {
-  const rest: Plain = { postBatchResumeToken: stream?.resumeToken, id, ns }
+  const postBatchResumeToken = isStream(source) ? source.resumeToken : undefined
+  const rest: Plain = { postBatchResumeToken, id, ns }
   return { body: {}, cursor: { batchName, documents, rest } }
 }
 
@@ -79,14 +79,14 @@ export const getMore: CommandDefinition = {
     if (cursor.busy) throw refusal('CursorInUse', `cursor id ${id.toString()} is already in use`)
     cursor.usedAt = Date.now()
     const size = optionalCount(command, 'batchSize') || Infinity
-    if (cursor.stream) return moreOfStream(request, cursor, cursor.stream, size)
+    if (isStream(cursor.source)) return moreOfStream(request, cursor, cursor.source, size)
     if (command.has('maxTimeMS'))
       throw refusal('BadValue', 'cannot set maxTimeMS on getMore for a non-awaitData cursor')
     pace.begin(cursor.leftMs)
     const { documents, finished } = await takeBatchOrClose(request, cursor, size)
     cursor.leftMs = pace.leftMs
     if (finished) engine.cursors.close(cursor.id)
-    return reply('nextBatch', documents, finished ? Long.ZERO : cursor.id, cursor.ns)
+    return reply('nextBatch', documents, finished ? Long.ZERO : cursor.id, ns, cursor.source)
   },
 }
 

@@ -1,5 +1,4 @@
 // The commands with which a driver or a person asks what the server is and how it does.
-import { hostname } from 'node:os'
 import { Long, ObjectId } from 'bson'
 import type { Plain } from '../bson/encode.ts'
 import { isDoc } from '../bson/type-of.ts'
@@ -70,14 +69,10 @@ export const buildInfo = answering('', () => ({
 
 /** `serverStatus` with the few values that this server has. */
 export const serverStatus = answering('repl metrics locks tcmalloc', ({ engine }) => ({
-  host: hostname(),
   version: SERVER_VERSION,
   process: 'embedded',
-  pid: new Long(process.pid),
-  uptime: Math.floor((Date.now() - engine.startedAt) / 1000),
   localTime: new Date(),
   metrics: { cursor: { open: { total: new Long(engine.cursors.size) } } },
-  storageEngine: { name: 'sqlite' },
   repl: { setName: REPLICA_SET_NAME, isWritablePrimary: true, hosts: [engine.address] },
 }))
 
@@ -122,7 +117,7 @@ export const explain = answering('verbosity', ({ engine, command, db }) => {
         isMultiKey: index.multikey.some(Boolean),
         direction: reverse ? 'backward' : 'forward',
       }))
-    : [{ stage: 'COLLSCAN', direction: queryPlan.reverseNatural ? 'backward' : 'forward' }]
+    : [{ stage: 'COLLSCAN', direction: 'forward' }]
   const access: Plain = scan.length === 1 ? scan[0]! : { stage: 'OR', inputStages: scan }
   const winningPlan: Plain = queryPlan.sorted ? access : { stage: 'SORT', inputStage: access }
   return { queryPlanner: { namespace, winningPlan, rejectedPlans: [] } }

@@ -2,9 +2,9 @@
 // itself. Whatever is thrown on that way becomes MongoDB's error document here.
 import { Binary, Long } from 'bson'
 import type { Doc } from '../bson/doc.ts'
-import type { Plain } from '../bson/encode.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { isDoc } from '../bson/type-of.ts'
+import { isStream } from '../cursors/cursors.ts'
 import type { DatabaseEngine } from '../engine.ts'
 import { refusal, ServerError } from '../errors.ts'
 import { toTimestamp } from '../oplog/clock.ts'
@@ -55,6 +55,7 @@ function checkCommon(command: Doc, known: CommandDefinition): void {
     throw refusal('OperationNotSupportedInTransaction', 'Transactions are not supported')
   if (command.has('txnNumber') && !known.writes)
     throw refusal('IllegalOperation', 'Retryable writes are only supported by writes')
+  if (known.writes) checkWriteConcern(command.get('writeConcern'))
   const concern = command.get('readConcern')
   if (isDoc(concern)) checkReadConcern(concern, known.reads === true)
   if (command.has('apiVersion') && command.get('apiVersion') !== '1')
@@ -81,10 +82,6 @@ function checkReadConcern(concern: Doc, reads: boolean): void {
 
 function completed(request: CommandRequest, reply: CommandReply): CommandReply {
   reply.body.ok ??= 1
-  const problem = commands.get(request.name)?.writes
-    ? writeConcernError(request.command.get('writeConcern'))
-    : undefined
-  if (problem) reply.body.writeConcernError = problem
   addClusterTime(request.engine, reply.body)
   return reply
 }
@@ -98,20 +95,13 @@ function addClusterTime(engine: DatabaseEngine, body: Record<string, unknown>): 
   body.operationTime = time
 }
 
-/**
- * The error for a write concern that a single node without named modes can't satisfy. The write
- * itself has been done.
- */
-function writeConcernError(concern: unknown): Plain | undefined {
+/** Refuses a write concern that a single node without named modes can't satisfy. */
+function checkWriteConcern(concern: unknown): void {
   const w = (isDoc(concern) ? concern.get('w') : undefined) ?? 'majority'
-  const nodes = toNumber(w)
-  if (w === 'majority' || (nodes !== undefined && nodes <= 1)) return undefined
-  const { code, codeName, message } =
-    nodes === undefined
-      ? refusal('UnknownReplWriteConcern', `No write concern mode named '${String(w)}' found`)
-      : refusal('UnsatisfiableWriteConcern', 'Not enough data-bearing nodes')
-  const errInfo = nodes === undefined ? undefined : { writeConcern: concern }
-  return { code, codeName, errmsg: message, errInfo }
+  const nodes = w === 'majority' ? 1 : toNumber(w)
+  if (nodes === undefined)
+    throw refusal('UnknownReplWriteConcern', `No write concern mode named '${String(w)}' found`)
+  if (nodes > 1) throw refusal('UnsatisfiableWriteConcern', 'Not enough data-bearing nodes')
 }
 
 /** MongoDB's error document for whatever was thrown. */
@@ -137,5 +127,6 @@ function readsStream({ engine, name, command }: CommandRequest): boolean {
   const first: unknown = Array.isArray(pipeline) ? pipeline[0] : undefined
   if (name === 'aggregate') return isDoc(first) && first.firstName === '$changeStream'
   const id = command.get('getMore')
-  return name === 'getMore' && id instanceof Long && engine.cursors.find(id)?.stream !== undefined
+  const cursor = name === 'getMore' && id instanceof Long ? engine.cursors.find(id) : undefined
+  return cursor !== undefined && isStream(cursor.source)
 }

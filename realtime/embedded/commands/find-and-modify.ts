@@ -4,6 +4,7 @@ import type { Doc } from '../bson/doc.ts'
 import type { Plain } from '../bson/encode.ts'
 import { refusal } from '../errors.ts'
 import { isTrue } from '../expression/expression.ts'
+import { parseFilter, refuseExpression } from '../query/filter.ts'
 import { compileProjection } from '../query/projection.ts'
 import { parseSort } from '../query/sort.ts'
 import { parseUpdate } from '../update/update.ts'
@@ -16,8 +17,8 @@ import {
   type CommandDefinition,
   type CommandRequest,
 } from './command.ts'
-import { eachMatch } from './each-match.ts'
-import { filterOf, insertBuilt } from './update.ts'
+import { eachMatch } from './statements.ts'
+import { insertBuilt } from './writes.ts'
 
 export const findAndModify: CommandDefinition = {
   fields:
@@ -33,11 +34,10 @@ export const findAndModify: CommandDefinition = {
     if (removes && (isTrue(command.get('upsert')) || isTrue(command.get('new'))))
       throw refusal('FailedToParse', 'Cannot specify upsert=true or new=true with remove=true')
     const retry = engine.retryableWrites.open(command)
-    const number = retry?.numberOf(0) ?? 0
-    const repeated = retry?.find(number)
-    if (repeated) return { body: { ...repeated, retriedStmtId: number } }
+    const repeated = retry?.find(0)
+    if (repeated) return { body: { ...repeated, retriedStmtId: 0 } }
     const outcome = await modify(request, removes)
-    retry?.add(number, outcome)
+    retry?.add(0, outcome)
     retry?.save()
     return { body: { ...outcome } }
   },
@@ -50,7 +50,8 @@ async function modify(request: CommandRequest, removes: boolean): Promise<Plain>
   const project = fields.size > 0 ? compileProjection(fields, variables) : (doc: Doc) => doc
   const [upserts, returnsNew] = [isTrue(command.get('upsert')), isTrue(command.get('new'))]
   const change = removes ? undefined : parseUpdate(command.get('update'), variables)
-  const filter = filterOf(optionalDoc(command, 'query'), variables, upserts)
+  const given = parseFilter(optionalDoc(command, 'query'), variables)
+  const filter = upserts ? refuseExpression(given) : given
   const sort = parseSort(command.get('sort') ?? undefined)
   const selection = { filter, sort, limit: 1, hint: command.get('hint') }
   for (;;) {

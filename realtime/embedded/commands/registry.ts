@@ -3,13 +3,11 @@ import { aggregate } from './aggregate.ts'
 import { create, drop, dropDatabase, listCollections, listDatabases } from './collections.ts'
 import type { CommandDefinition } from './command.ts'
 import { endSessions, getMore, killCursors } from './cursor-commands.ts'
-import { remove } from './delete.ts'
 import * as diagnostics from './diagnostics.ts'
 import { findAndModify } from './find-and-modify.ts'
 import { count, distinct, find } from './find.ts'
 import { createIndexes, dropIndexes, listIndexes } from './indexes.ts'
-import { insert } from './insert.ts'
-import { update } from './update.ts'
+import { insert, remove, update } from './writes.ts'
 
 const { hello, ping, buildInfo, serverStatus, backup, eraseDeleted, explain, noTransactions } =
   diagnostics

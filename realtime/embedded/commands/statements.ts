@@ -1,10 +1,14 @@
-// Runs the statements of a write command. It stops or continues after a refusal, gives a repeated
-// statement its first outcome, and adds all outcomes up in one reply.
-import type { Doc } from '../bson/doc.ts'
+// What the commands that write share: running their statements one after the other, and finding the
+// documents of a statement.
+import { Doc } from '../bson/doc.ts'
 import type { Plain } from '../bson/encode.ts'
 import { toNumber } from '../bson/numbers.ts'
+import type { DatabaseEngine } from '../engine.ts'
 import { refusal, ServerError } from '../errors.ts'
 import { pace } from '../pace.ts'
+import { compileFilter } from '../query/filter.ts'
+import { eachRow, select, type Selection } from '../query/select.ts'
+import type { Collection } from '../storage/catalog.ts'
 import type { CommandReply, CommandRequest } from './command.ts'
 
 const MAX_STATEMENTS = 100_000
@@ -26,13 +30,12 @@ export async function runStatements(
   const [upserted, writeErrors, retriedStmtIds]: [Plain[], Plain[], number[]] = [[], [], []]
   try {
     for (const [index, statement] of statements.entries()) {
-      const number = retry?.numberOf(index) ?? 0
-      const repeated = retry?.find(number)
-      if (repeated) retriedStmtIds.push(number)
+      const repeated = retry?.find(index)
+      if (repeated) retriedStmtIds.push(index)
       try {
         const result = repeated ?? execute(statement, index)
         const outcome = result instanceof Promise ? await result : result
-        if (!repeated) retry?.add(number, outcome)
+        if (!repeated) retry?.add(index, outcome)
         n += toNumber(outcome.n) ?? 0
         nModified += toNumber(outcome.nModified) ?? 0
         if (Object.hasOwn(outcome, 'upserted')) upserted.push({ index, _id: outcome.upserted })
@@ -55,4 +58,28 @@ export async function runStatements(
   const modified = request.name === 'update' ? { nModified } : {}
   const filled = Object.fromEntries(lists.filter(([, list]) => list.length > 0))
   return { body: { n, ...modified, ...filled } }
+}
+
+/**
+ * Visits all documents that match. Their rows are found before the first one is changed, so that a
+ * write can't select its own results. Documents may change until their turn comes, so each is read
+ * and compared with the filter again. Returns the number of the rows that were found.
+ */
+export async function eachMatch(
+  engine: DatabaseEngine,
+  collection: Collection | undefined,
+  selection: Selection,
+  visit: (row: number, doc: Doc) => void,
+): Promise<number> {
+  if (!collection) return 0
+  const rows: number[] = []
+  await eachRow(select(engine, collection, selection), ({ row }) => rows.push(row))
+  const matches = compileFilter(selection.filter)
+  for (const row of rows) {
+    const bytes = collection.dropped ? undefined : engine.documents.find(collection, row)
+    const doc = bytes && Doc.read(bytes)
+    if (doc && matches(doc)) visit(row, doc)
+    if (rows.length > 1 && pace.isDue) await pace.rest()
+  }
+  return rows.length
 }

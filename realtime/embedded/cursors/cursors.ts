@@ -17,11 +17,27 @@ export interface DocumentSource {
   pause(): void
 }
 
-/** How a cursor is opened. Only that of a change stream has `stream`. */
+/** What a cursor needs from a change stream. */
+export interface ChangeStreamSource extends DocumentSource {
+  /**
+   * Resolves when there may be something new or when the time is over. `cancel` resolves it at
+   * once.
+   */
+  wait(ms: number): { done: Promise<void>; cancel: () => void }
+  /** The token for resuming after everything that was returned so far. */
+  readonly resumeToken: Plain
+  /** Whether the stream was invalidated, so that nothing follows. */
+  readonly ended: boolean
+}
+
+export function isStream(source: DocumentSource): source is ChangeStreamSource {
+  return 'wait' in source
+}
+
+/** How a cursor is opened. */
 interface CursorSpec {
   readonly ns: string
   readonly source: DocumentSource
-  readonly stream: ChangeStreamSource | undefined
   /** The session that opened the cursor, in hex. The cursor is closed when the session ends. */
   readonly session: string | undefined
   /** The cursor stays open however long it is idle. */
@@ -37,19 +53,6 @@ export interface OpenCursor extends CursorSpec {
   busy: boolean
   /** Ends the wait of a command, if one waits. */
   cancelWait: (() => void) | undefined
-}
-
-/** What a cursor needs from a change stream. */
-export interface ChangeStreamSource extends DocumentSource {
-  /**
-   * Resolves when there may be something new or when the time is over. `cancel` resolves it at
-   * once.
-   */
-  wait(ms: number): { done: Promise<void>; cancel: () => void }
-  /** The token for resuming after everything that was returned so far. */
-  readonly resumeToken: Plain
-  /** Whether the stream was invalidated, so that nothing follows. */
-  readonly ended: boolean
 }
 
 /** A batch of documents. `finished`: no document follows. */

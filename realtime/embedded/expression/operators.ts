@@ -25,19 +25,14 @@ function operandsOf(operand: unknown, compile: CompileInner): Expression[] {
   return list.map((item) => compile(item))
 }
 
-/** An operator with any number of operands. */
-function any(compute: (values: readonly unknown[]) => unknown): OperatorCompiler {
-  return (operand, compile) => computed(operandsOf(operand, compile), compute)
-}
-
-/** An operator with exactly `count` operands. */
-function exactly(
-  count: number,
+/** An operator with `count` operands, or with any number. */
+function taking(
+  count: number | 'any',
   compute: (values: readonly unknown[]) => unknown,
 ): OperatorCompiler {
   return (operand, compile, name) => {
     const operands = operandsOf(operand, compile)
-    if (operands.length === count) return computed(operands, compute)
+    if (count === 'any' || operands.length === count) return computed(operands, compute)
     throw locationRefusal(16020, `${name} takes ${count} arguments, not ${operands.length}`)
   }
 }
@@ -110,18 +105,17 @@ function compare(a: unknown, b: unknown): number {
 }
 
 const comparing = (verdict: (order: number) => unknown): OperatorCompiler =>
-  exactly(2, ([a, b]) => verdict(compare(a, b)))
+  taking(2, ([a, b]) => verdict(compare(a, b)))
 
 const cond: OperatorCompiler = (operand, compile, name) => {
-  const list: unknown[] = Array.isArray(operand) ? operand : [operand]
   const codes = { notObject: 16020, unknown: 17083, if: 17080, then: 17080, else: 17081 }
-  if (!isDoc(operand) && list.length !== 3)
-    throw locationRefusal(16020, `${name} takes 3 arguments, not ${list.length}`)
   const given = isDoc(operand) ? named(operand, name, codes) : undefined
-  const [test, then, other] = given ? [given.if, given.then, given.else] : list
-  const parts = [compile(test), compile(then), compile(other)] as const
+  const parts = operandsOf(given ? [given.if, given.then, given.else] : operand, compile)
+  const [test, then, other] = parts
+  if (!test || !then || !other || parts.length > 3)
+    throw locationRefusal(16020, `${name} takes 3 arguments, not ${parts.length}`)
   return composed(parts, (root, bound) =>
-    (isTrue(parts[0].of(root, bound)) ? parts[1] : parts[2]).of(root, bound),
+    (isTrue(test.of(root, bound)) ? then : other).of(root, bound),
   )
 }
 
@@ -165,7 +159,7 @@ export function checkedVariable(name: string): string {
 /** The operators that the engine claims. */
 export const operators: Readonly<Record<string, OperatorCompiler>> = {
   $literal: (operand) => constantOf(operand),
-  $add: any(add),
+  $add: taking('any', add),
   $eq: comparing((order) => order === 0),
   $ne: comparing((order) => order !== 0),
   $gt: comparing((order) => order > 0),
@@ -175,29 +169,29 @@ export const operators: Readonly<Record<string, OperatorCompiler>> = {
   $cmp: comparing((order) => new Int32(Math.sign(order))),
   $and: lazy((values) => values.every(isTrue)),
   $or: lazy((values) => values.some(isTrue)),
-  $not: exactly(1, ([value]) => !isTrue(value)),
+  $not: taking(1, ([value]) => !isTrue(value)),
   $cond: cond,
   $ifNull: lazy((values) => {
     let last: unknown
     for (last of values) if (!isNullish(last)) return last
     return last
   }, 2),
-  $type: exactly(1, ([value]) => typeOf(value)),
-  $isArray: exactly(1, ([value]) => Array.isArray(value)),
-  $size: exactly(1, ([value]) => {
+  $type: taking(1, ([value]) => typeOf(value)),
+  $isArray: taking(1, ([value]) => Array.isArray(value)),
+  $size: taking(1, ([value]) => {
     if (Array.isArray(value)) return new Int32(value.length)
     throw notAnArray(17124, '$size', value)
   }),
-  $in: exactly(2, ([value, array]) => {
+  $in: taking(2, ([value, array]) => {
     if (Array.isArray(array)) return array.some((element) => compare(element, value) === 0)
     throw notAnArray(40081, '$in', array)
   }),
-  $concatArrays: any((values) => {
+  $concatArrays: taking('any', (values) => {
     const other = values.find((value) => !Array.isArray(value))
     if (values.length > 0 && !isNullish(other)) throw notAnArray(28664, '$concatArrays', other)
     return values.every((value) => Array.isArray(value)) ? values.flat() : null
   }),
-  $objectToArray: exactly(1, ([value]) => {
+  $objectToArray: taking(1, ([value]) => {
     if (isNullish(value)) return null
     if (!isDoc(value)) throw locationRefusal(40390, `$objectToArray of ${typeOf(value)}`)
     const pair = (name: string, inner: unknown) => Doc.of(Object.entries({ k: name, v: inner }))

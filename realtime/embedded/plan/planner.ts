@@ -19,10 +19,9 @@ export interface IndexScan {
   readonly reverse: boolean
 }
 
-/** How a query is answered. Without `scans`, the whole collection is scanned in natural order. */
+/** How a query is answered. Without `scans`, the whole collection is scanned. */
 export interface QueryPlan {
   readonly scans: readonly IndexScan[] | undefined
-  readonly reverseNatural: boolean
   /** Whether the documents come in the order that the query asks for. */
   readonly sorted: boolean
 }
@@ -35,15 +34,13 @@ interface Candidate extends IndexScan {
 
 const MAX_INTERVALS = 2000
 
-/** Plans a query. `hint` is the name of an index, a key pattern, or `{$natural: ±1}`. */
+/** Plans a query. `hint` is the name of an index or a key pattern. */
 export function planQuery(
   collection: Collection,
   filter: Filter,
   sort: SortPattern | undefined,
   hint?: unknown,
 ): QueryPlan {
-  if (isDoc(hint) && hint.has('$natural'))
-    return collectionScan(sort, toNumber(hint.get('$natural')) === -1)
   const conditions = conditionsOf(filter)
   if (hint !== undefined) return indexPlan(candidateFor(hinted(collection, hint), conditions, sort))
   const [best] = collection.indexes
@@ -53,20 +50,12 @@ export function planQuery(
     .sort((a, b) => rank(b) - rank(a))
   const isNarrow = best && (best.equalities > 0 || best.ranged)
   const scans = isNarrow ? undefined : unionOf(collection, conditions)
-  if (scans) return { scans, reverseNatural: false, sorted: sort === undefined }
-  return best ? indexPlan(best) : collectionScan(sort, false)
+  if (best && !scans) return indexPlan(best)
+  return { scans, sorted: sort === undefined }
 }
 
 function indexPlan(found: Candidate): QueryPlan {
-  return { scans: [found], reverseNatural: false, sorted: found.sorted }
-}
-
-function collectionScan(sort: SortPattern | undefined, reverse: boolean): QueryPlan {
-  return {
-    scans: undefined,
-    reverseNatural: reverse || sort?.reverseNatural === true,
-    sorted: sort === undefined || sort.fields.length === 0,
-  }
+  return { scans: [found], sorted: found.sorted }
 }
 
 function rank({ index, equalities, ranged, sorted }: Candidate): number {
@@ -75,6 +64,8 @@ function rank({ index, equalities, ranged, sorted }: Candidate): number {
 }
 
 function hinted(collection: Collection, hint: unknown): Index {
+  if (isDoc(hint) && hint.has('$natural'))
+    throw refusal('NotImplemented', 'the hint $natural is not supported')
   const found = collection.indexes.find(
     ({ builtTo, name, keyPattern }) =>
       builtTo === Infinity && (isDoc(hint) ? samePattern(keyPattern, hint) : name === hint),
@@ -165,7 +156,6 @@ function orderOf(
   pinned: number,
   sort: SortPattern,
 ): 'forward' | 'reverse' | undefined {
-  if (sort.fields.length === 0) return undefined
   const fixed = new Set(index.fields.slice(0, pinned).filter((_, at) => !index.multikey[at]))
   let at = pinned
   let direction: 'forward' | 'reverse' | undefined

@@ -7,10 +7,7 @@ import type { Documents, StoredRow } from '../storage/documents.ts'
 import type { Interval } from './bounds.ts'
 import type { IndexScan, QueryPlan } from './planner.ts'
 
-/**
- * The most rows in the first chunk. If none of them matches, another read costs less than documents
- * of megabytes that are read for nothing.
- */
+/** The rows in the first chunk if nobody knows how many will be taken. */
 const FIRST_CHUNK_ROWS = 16
 const MAX_CHUNK_ROWS = 256
 /** Chunks grow only while they are smaller than this. */
@@ -40,7 +37,6 @@ type FoundRow = StoredRow & Position
 export class Scanner {
   readonly #data: StoredData
   readonly #collection: Collection
-  readonly #plan: QueryPlan
   /** The ranges in their order. Undefined stands for the whole collection. */
   readonly #ranges: readonly (Range | undefined)[]
   readonly #yielded: Set<number> | undefined
@@ -50,12 +46,15 @@ export class Scanner {
   #bufferIndex = 0
   #chunkRows: number
 
-  /** `expected` is the number of rows that the caller will take if each of them matches. */
+  /**
+   * `expected` is the number of rows that the caller will take if each of them matches; Infinity if
+   * it isn't known.
+   */
   constructor(data: StoredData, collection: Collection, plan: QueryPlan, expected: number) {
     this.#data = data
     this.#collection = collection
-    this.#plan = plan
-    this.#chunkRows = Math.max(1, Math.min(expected, FIRST_CHUNK_ROWS))
+    const first = expected === Infinity ? FIRST_CHUNK_ROWS : expected
+    this.#chunkRows = Math.max(1, Math.min(first, MAX_CHUNK_ROWS))
     const { scans } = plan
     this.#ranges = scans?.flatMap(rangesOf) ?? [undefined]
     const repeats = scans && (scans.length > 1 || scans[0]!.index.multikey.some(Boolean))
@@ -85,7 +84,7 @@ export class Scanner {
   }
 
   #fill(): boolean {
-    if (this.#collection.dropped || this.#plan.scans?.some(({ index }) => index.dropped)) {
+    if (this.#collection.dropped || this.#ranges.some((range) => range?.index.dropped)) {
       throw refusal('QueryPlanKilled', 'collection or index dropped while a cursor was open on it')
     }
     this.#buffer = []
@@ -116,15 +115,15 @@ export class Scanner {
     const { table } = this.#collection
     const { key, row } = this.#readPosition
     const { documents } = this.#data
-    const reverse = range?.reverse ?? this.#plan.reverseNatural
-    const [after, order] = reverse ? ['<', 'DESC'] : ['>', 'ASC']
     if (!range)
       return documents.rows(
         this.#collection,
-        `SELECT NULL, row, crc, doc FROM ${table} WHERE row ${after} ? ORDER BY row ${order} LIMIT ?`,
-        row ?? (reverse ? Number.MAX_SAFE_INTEGER : -1),
+        `SELECT NULL, row, crc, doc FROM ${table} WHERE row > ? ORDER BY row LIMIT ?`,
+        row ?? -1,
         limit,
       )
+    const { reverse } = range
+    const [after, order] = reverse ? ['<', 'DESC'] : ['>', 'ASC']
     const [first, end] = reverse ? [range.to, range.from] : [range.from, range.to]
     // The position is the only bound on its side: with the range's own bound beside it, SQLite may
     // begin there, and would pass all that was read before.

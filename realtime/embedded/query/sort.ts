@@ -7,32 +7,26 @@ import { isDoc } from '../bson/type-of.ts'
 import { locationRefusal, refusal, ServerError } from '../errors.ts'
 import { keysOf } from '../storage/index-keys.ts'
 
-/** A parsed sort. Empty `fields` mean natural order, which `reverseNatural` turns around. */
+/** A parsed sort. */
 export interface SortPattern {
   readonly fields: readonly string[]
   readonly paths: readonly (readonly string[])[]
   readonly descending: readonly boolean[]
-  readonly reverseNatural: boolean
 }
 
 /** Parses `{field: 1 | -1, …}`; undefined if there is no sort. */
 export function parseSort(sort: unknown): SortPattern | undefined {
   if (sort === undefined) return undefined
   if (!isDoc(sort)) throw refusal('TypeMismatch', 'Expected field sort to be of type object')
-  const entries = sort.fields.map(({ name, value }) => [name, value] as const)
-  if (entries.length === 0) return undefined
-  const directions = entries.map(([field, direction]) => directionOf(field, direction))
-  if (sort.has('$natural')) {
-    if (entries.length > 1)
-      throw refusal('BadValue', '$natural sort cannot be set to a value other than -1 or 1.')
-    return { fields: [], paths: [], descending: [], reverseNatural: directions[0] === -1 }
-  }
-  const fields = entries.map(([field]) => field)
+  const fields = sort.fields.map(({ name }) => name)
+  if (fields.length === 0) return undefined
+  const directions = sort.fields.map(({ name, value }) => directionOf(name, value))
+  if (fields.includes('$natural'))
+    throw refusal('NotImplemented', 'the order $natural is not supported')
   return {
     fields,
     paths: fields.map((field) => field.split('.')),
     descending: directions.map((direction) => direction < 0),
-    reverseNatural: false,
   }
 }
 
@@ -40,17 +34,9 @@ function directionOf(field: string, direction: unknown): number {
   if (isDoc(direction)) throw refusal('NotImplemented', 'sorting by $meta is not supported')
   const number = toNumber(direction)
   if (number === undefined)
-    throw locationRefusal(
-      15974,
-      `Illegal key in $sort specification: ${field}: ${String(direction)}`,
-    )
-  if (number !== 1 && number !== -1)
-    throw locationRefusal(
-      15975,
-      '$sort key ordering must be 1 (for ascending) or -1 (for descending)',
-    )
-  if (field === '' || field.split('.').includes(''))
-    throw locationRefusal(40352, 'FieldPath cannot be constructed with empty string')
+    throw locationRefusal(15974, `Illegal direction of the sort key ${field}`)
+  if (number !== 1 && number !== -1) throw locationRefusal(15975, '$sort needs 1 or -1')
+  if (field.split('.').includes('')) throw locationRefusal(40352, 'a sort key needs a name')
   return number
 }
 

@@ -38,10 +38,7 @@ export class Sorter<T extends SortEntry> {
     const few = this.#limit <= RUN_LENGTH
     if (this.#run.length >= RUN_LENGTH + (few ? this.#limit : 0)) this.#closeRun(few)
     if (this.#bytes > this.#maxBytes)
-      throw refusal(
-        'QueryExceededMemoryLimitNoDiskUseAllowed',
-        `Sort exceeded memory limit of ${MAX_MEMORY_BYTES} bytes, but did not opt in to external sorting. Aborting operation. Pass allowDiskUse:true to opt in.`,
-      )
+      throw refusal('QueryExceededMemoryLimitNoDiskUseAllowed', 'Sort needs too much memory')
   }
 
   #closeRun(keep: boolean): void {

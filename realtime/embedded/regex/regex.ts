@@ -12,8 +12,6 @@ const CHECKED_WORK = 2 ** 20
 export class Regex {
   readonly source: string
   readonly options: string
-  /** Every matching text begins with this. Undefined: matching texts have no common beginning. */
-  readonly prefix: string | undefined
   /** The whole pattern, if it is nothing but text. */
   readonly #literal: string | undefined
   readonly #pattern: RE2JS
@@ -35,21 +33,13 @@ export class Regex {
       if (kind === 'end' && !endsMatch(tokens, at + 1))
         throw unsupported('something after $, \\Z or a look ahead')
     })
-    const isAnchored = tokens[0]?.kind === 'start' && endOfBranch(tokens, 0) === tokens.length
-    const body = isAnchored ? tokens.slice(1) : tokens
-    const isText = ({ literal }: Token, at: number): boolean =>
-      literal !== undefined && body[at + 1]?.kind !== 'repeat'
-    const end = body.findIndex((token, at) => !isText(token, at))
-    const parts = end < 0 ? body : body.slice(0, end)
-    const text = parts.map(({ literal }) => literal).join('')
-    this.prefix = isAnchored && text !== '' ? text : undefined
-    this.#literal = end < 0 && !isAnchored ? text : undefined
+    const isText = tokens.every(({ literal }) => literal !== undefined)
+    this.#literal = isText ? tokens.map(({ literal }) => literal).join('') : undefined
   }
 
   /** Whether some part of the text matches. */
   test(text: string): boolean {
     if (this.#literal !== undefined) return text.includes(this.#literal)
-    if (this.prefix !== undefined && !text.startsWith(this.prefix)) return false
     const work = text.length * this.#steps
     if (work > MAX_WORK) throw unsupported('such a large pattern on such a long text')
     if (work <= CHECKED_WORK) return this.#pattern.test(text)
@@ -98,12 +88,12 @@ function compiled(tokens: readonly Token[], options: string): RE2JS {
 
 const nesting = ({ kind }: Token): number => (kind === 'open' ? 1 : kind === 'close' ? -1 : 0)
 
-/** Where the branch with this token ends: at a `|` or at the end of its group. */
-function endOfBranch(tokens: readonly Token[], from: number, isInGroup = true): number {
+/** Where the group with this token ends. */
+function endOfGroup(tokens: readonly Token[], from: number): number {
   let depth = 0
   for (let at = from; at < tokens.length; at++) {
     const { kind } = tokens[at]!
-    if (depth === 0 && (kind === 'close' || (isInGroup && kind === 'or'))) return at
+    if (depth === 0 && kind === 'close') return at
     depth += nesting(tokens[at]!)
   }
   return tokens.length
@@ -114,7 +104,7 @@ function endsMatch(tokens: readonly Token[], from: number): boolean {
   let at = from
   while (tokens[at]) {
     const isOr = tokens[at]!.kind === 'or'
-    const end = isOr ? endOfBranch(tokens, at, false) : at
+    const end = isOr ? endOfGroup(tokens, at) : at
     if (tokens[end] && tokens[end].kind !== 'close') return false
     if (tokens[end + 1]?.kind === 'repeat') return false
     at = end + 1

@@ -26,18 +26,6 @@ interface SessionRecord {
   parts: number
 }
 
-/** The outcomes of the statements of one numbered write command. */
-export interface NumberedWrite {
-  /** The stored outcome of a statement; undefined if the statement was not executed yet. */
-  find(statement: number): Plain | undefined
-  /** Records the outcome of a statement. */
-  add(statement: number, result: Plain): void
-  /** The number of the statement at a position of the command. */
-  numberOf(position: number): number
-  /** Stores the recorded outcomes in the open transaction. */
-  save(): void
-}
-
 /** The numbered writes of all sessions. A session only keeps those of its latest command. */
 export class RetryableWrites {
   readonly #store: SqliteStore
@@ -51,7 +39,7 @@ export class RetryableWrites {
    * The numbered write of a command; undefined if the command has no `txnNumber`. Refuses a number
    * that is older than the session's latest.
    */
-  open(command: Doc): NumberedWrite | undefined {
+  open(command: Doc) {
     if (!command.has('txnNumber')) return undefined
     const owner = command.get('lsid')
     const lsid = isDoc(owner) ? owner.get('id') : undefined
@@ -64,21 +52,15 @@ export class RetryableWrites {
     if (txn > session.txn)
       Object.assign(session, { txn, results: new Map(), unsaved: [], parts: 0 })
     session.at = Date.now()
-    return this.#recordOf(session, command)
-  }
-
-  #recordOf(session: SessionRecord, command: Doc): NumberedWrite {
-    const first = toNumber(command.get('stmtId')) ?? 0
-    const given = command.get('stmtIds')
-    const numbers = Array.isArray(given) ? given.map((id: unknown) => toNumber(id)) : undefined
     return {
-      find: (statement) => session.results.get(statement),
-      add: (statement, result) => {
+      /** The stored outcome of a statement; undefined if the statement was not executed yet. */
+      find: (statement: number): Plain | undefined => session.results.get(statement),
+      add(statement: number, result: Plain): void {
         session.results.set(statement, result)
         session.unsaved.push(statement)
       },
-      numberOf: (position) => numbers?.[position] ?? first + position,
-      save: () => {
+      /** Stores the outcomes that were added, in the open transaction. */
+      save: (): void => {
         if (session.unsaved.length > 0) this.#save(session)
       },
     }

@@ -6,7 +6,6 @@ import { deserialize, EJSON, ObjectId } from 'bson'
 import { checkBson } from '../bson/check.ts'
 import { Doc } from '../bson/doc.ts'
 import { encode } from '../bson/encode.ts'
-import { stamped, withIdFirst } from '../bson/stamp.ts'
 import { refusal } from '../errors.ts'
 import type { Oplog, OplogOperation } from '../oplog/oplog.ts'
 import { pace } from '../pace.ts'
@@ -49,12 +48,9 @@ export class Documents {
     return this.#oplog.atomically(work)
   }
 
-  /**
-   * Inserts a document. One without `_id` gets one, and `_id` becomes the first field. An empty
-   * timestamp in it becomes the present time.
-   */
+  /** Inserts a document. One without `_id` gets one, and `_id` becomes the first field. */
   insert(collection: Collection, given: Doc): void {
-    const doc = stamped(withIdFirst(given, () => new ObjectId()))
+    const doc = given.withIdFirst(() => new ObjectId())
     const bytes = encode(doc)
     if (bytes.length > MAX_DOCUMENT_BYTES) {
       throw refusal(

@@ -5,13 +5,13 @@ import { compileUpdateStages } from '../aggregate/stages.ts'
 import { Doc } from '../bson/doc.ts'
 import { encode, identical } from '../bson/encode.ts'
 import { sameValue } from '../bson/order.ts'
-import { stamped, withIdFirst } from '../bson/stamp.ts'
 import { isDoc, typeOf } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import type { Variables } from '../expression/expression.ts'
 import type { Filter } from '../query/filter.ts'
 import { Changes } from './changes.ts'
-import { parseModifiers } from './modifiers.ts'
+import { updateOperators } from './operators.ts'
+import { PathUpdate, type Modification } from './targets.ts'
 
 /**
  * An updated document: its value, its bytes, and a description of what changed, unless the document
@@ -27,7 +27,7 @@ export interface ParsedUpdate {
   /** Applies the update to a document; undefined if nothing changed. */
   apply(before: Doc): UpdatedDocument | undefined
   /** Builds the document that an upsert inserts, starting from the equalities of the filter. */
-  build(filter: Filter): UpdatedDocument
+  build(filter: Filter): Doc
   /** Whether the update replaces the whole document, which `multi` doesn't allow. */
   readonly replacement: boolean
 }
@@ -50,16 +50,15 @@ function replacementUpdate(u: Doc): ParsedUpdate {
     replacement: true,
     apply(before) {
       const id = before.get('_id')
-      const bytes = checkedBytes(stamped(withIdFirst(u, () => id)), id, sameValue)
+      const bytes = checkedBytes(
+        u.withIdFirst(() => id),
+        id,
+        sameValue,
+      )
       if (Buffer.compare(bytes, encode(before)) === 0) return undefined
       return { doc: Doc.read(bytes), bytes, description: undefined }
     },
-    build(filter) {
-      const given = equalitiesOf(filter).get('_id')
-      const doc = withIdFirst(u, () => given ?? new ObjectId())
-      const bytes = checkedBytes(doc, given ?? doc.get('_id'), sameValue)
-      return { doc, bytes, description: undefined }
-    },
+    build: (filter) => upserted(u, filter, sameValue),
   }
 }
 
@@ -74,10 +73,72 @@ function modifierUpdate(u: Doc, variables: Variables): ParsedUpdate {
       const bytes = checkedBytes(after, before.get('_id'))
       return { doc: after, bytes, description: changes.describe(after) }
     },
-    build(filter) {
-      return upsertedDocument(modifiers(seedOf(filter), new Changes(), true), filter)
-    },
+    build: (filter) => upserted(modifiers(seedOf(filter), new Changes(), true), filter),
   }
+}
+
+/** Applies the operators of one update. `inserting`: an upsert inserts the document. */
+type Modifiers = (doc: Doc, changes: Changes, inserting: boolean) => Doc
+
+/**
+ * Parses `{$op: {path: operand, …}, …}` into modifications. They are ordered by path, which is how
+ * MongoDB applies them, and no two of them change the same path.
+ */
+function parseModifiers(u: Doc, variables: Variables): Modifiers {
+  const modifications: Modification[] = []
+  for (const { name, value: fields } of u.fields) {
+    const parse = Object.hasOwn(updateOperators, name) ? updateOperators[name] : undefined
+    if (!parse) throw refusal('FailedToParse', `Unknown modifier: ${name}`)
+    if (!isDoc(fields))
+      throw refusal('FailedToParse', `${name} needs fields, but we found type ${typeOf(fields)}`)
+    for (const { name: path, value: operand } of fields.fields) {
+      checkPath(path)
+      modifications.push({ path, ...parse(path, operand, variables) })
+    }
+  }
+  refuseConflicts(modifications)
+  modifications.sort((a, b) => comparePaths(a.path, b.path))
+  return (doc, changes, inserting) =>
+    modifications
+      .filter(({ onInsertOnly }) => inserting || !onInsertOnly)
+      .reduce((result, modification) => new PathUpdate(modification, changes).apply(result), doc)
+}
+
+/** Refuses a path that equals another one, contains it, or lies within it. */
+function refuseConflicts(modifications: readonly Modification[]): void {
+  const [taken, onTheWay] = [new Set<string>(), new Set<string>()]
+  for (const { path } of modifications) {
+    const parts = path.split('.')
+    const prefixes = parts.map((_, at) => parts.slice(0, at + 1).join('.'))
+    if (onTheWay.has(path) || prefixes.some((prefix) => taken.has(prefix)))
+      throw refusal('ConflictingUpdateOperators', `Updating '${path}' would create a conflict`)
+    taken.add(path)
+    for (const prefix of prefixes) onTheWay.add(prefix)
+  }
+}
+
+function checkPath(path: string): void {
+  const parts = path.split('.')
+  if (parts.includes(''))
+    throw refusal('EmptyFieldName', `The update path '${path}' contains an empty field name`)
+  if (path.startsWith('$'))
+    throw refusal('DollarPrefixedFieldName', `The update path '${path}' begins with $`)
+  if (parts.some((part) => /^\$(?:\[.*\])?$/.test(part)))
+    throw refusal('NotImplemented', `the positional operator in '${path}' is not supported`)
+}
+
+/**
+ * The order in which MongoDB adds new fields: parts that are numbers compare as numbers, all others
+ * as text.
+ */
+function comparePaths(a: string, b: string): number {
+  const [x, y] = [a.split('.'), b.split('.')]
+  for (let at = 0; at < Math.min(x.length, y.length); at++) {
+    if (x[at] === y[at]) continue
+    const numeric = /^\d+$/.test(x[at]!) && /^\d+$/.test(y[at]!)
+    return numeric ? Number(x[at]) - Number(y[at]) : x[at]! < y[at]! ? -1 : 1
+  }
+  return x.length - y.length
 }
 
 /** The paths that a filter pins to one value, in the order of the filter. */
@@ -118,10 +179,11 @@ function withPath(doc: Doc, path: readonly string[], value: unknown): Doc {
   return doc.with(name, withPath(present, rest, value))
 }
 
-function upsertedDocument(given: Doc, filter: Filter): UpdatedDocument {
-  const doc = withIdFirst(given, () => new ObjectId())
-  const bytes = checkedBytes(doc, equalitiesOf(filter).get('_id') ?? doc.get('_id'))
-  return { doc, bytes, description: undefined }
+function upserted(given: Doc, filter: Filter, isSame = identical): Doc {
+  const id = equalitiesOf(filter).get('_id')
+  const doc = given.withIdFirst(() => id ?? new ObjectId())
+  checkedBytes(doc, id ?? doc.get('_id'), isSame)
+  return doc
 }
 
 function pipelineUpdate(stages: readonly unknown[], variables: Variables): ParsedUpdate {
@@ -130,14 +192,12 @@ function pipelineUpdate(stages: readonly unknown[], variables: Variables): Parse
     replacement: false,
     apply(before) {
       const id = before.get('_id')
-      const after = withIdFirst(transform(before), () => id)
+      const after = transform(before).withIdFirst(() => id)
       const bytes = checkedBytes(after, id, sameValue)
       if (Buffer.compare(bytes, encode(before)) === 0) return undefined
       return { doc: after, bytes, description: Changes.between(before, after)?.describe(after) }
     },
-    build(filter) {
-      return upsertedDocument(transform(seedOf(filter)), filter)
-    },
+    build: (filter) => upserted(transform(seedOf(filter)), filter),
   }
 }
 
@@ -150,7 +210,7 @@ function checkedBytes(doc: Doc, id: unknown, isSame = identical): Uint8Array {
   if (own === undefined || !isSame(own, id))
     throw refusal('ImmutableField', "an update would modify the immutable field '_id'")
   checkId(own)
-  const bytes = encode(withIdFirst(doc, () => id))
+  const bytes = encode(doc.withIdFirst(() => id))
   if (bytes.length <= MAX_DOCUMENT_BYTES) return bytes
   throw locationRefusal(17419, `Resulting document is larger than ${MAX_DOCUMENT_BYTES}`)
 }

@@ -40,41 +40,37 @@ export interface WireMessage {
 
 /** Parses one complete frame. Throws if it is malformed. */
 export function parseMessage(frame: Buffer): WireMessage {
-  const requestId = frame.readInt32LE(4)
   const opCode = frame.readInt32LE(12)
-  if (opCode === OP_MSG) return parseOpMsg(frame, requestId)
-  if (opCode === OP_QUERY) return parseOpQuery(frame, requestId)
-  throw new Error(`unsupported opcode ${opCode}`)
-}
-
-function parseOpMsg(frame: Buffer, requestId: number): WireMessage {
+  const message = { requestId: frame.readInt32LE(4), sequences: new Map<string, Doc[]>() }
+  const checked = new CheckedDocuments()
+  if (opCode === OP_QUERY) {
+    const nameEnd = frame.indexOf(0, 20)
+    const command = checked.read(sized(frame, nameEnd + 9))
+    const db = frame.toString('utf8', 20, nameEnd).split('.')[0]!
+    const { problem } = checked
+    const kind = { legacy: true, unacknowledged: false }
+    return { ...message, ...kind, command, name: command.firstName, db, problem }
+  }
+  if (opCode !== OP_MSG) throw new Error(`unsupported opcode ${opCode}`)
   const flags = frame.readUInt32LE(16)
   if (flags & 0xffff & ~(CHECKSUM_PRESENT | MORE_TO_COME)) throw new Error('unknown required flag')
-  const end = flags & CHECKSUM_PRESENT ? frame.length - 4 : frame.length
-  const sequences = new Map<string, Doc[]>()
-  const checked = new CheckedDocuments()
+  const sections = flags & CHECKSUM_PRESENT ? frame.subarray(0, -4) : frame
   let body: Buffer | undefined
-  for (let at = 20; at < end;) {
-    const kind = frame[at++]
-    const section = sized(frame.subarray(0, end), at)
+  for (let at = 20; at < sections.length;) {
+    const kind = sections[at++]
+    const section = sized(sections, at)
     if (kind === 0) body = section
-    else if (kind === 1) parseSequence(section.subarray(4), sequences, checked)
+    else if (kind === 1) parseSequence(section.subarray(4), message.sequences, checked)
     else throw new Error(`unknown section kind ${kind}`)
     at += section.length
   }
   if (!body) throw new Error('a message without a body')
   const command = checked.read(body)
-  const db = command.get('$db')
-  return {
-    requestId,
-    command,
-    name: command.firstName,
-    db: typeof db === 'string' ? db : '',
-    sequences,
-    problem: checked.problem,
-    unacknowledged: (flags & MORE_TO_COME) !== 0,
-    legacy: false,
-  }
+  const given = command.get('$db')
+  const db = typeof given === 'string' ? given : ''
+  const { problem } = checked
+  const kind = { legacy: false, unacknowledged: (flags & MORE_TO_COME) !== 0 }
+  return { ...message, ...kind, command, name: command.firstName, db, problem }
 }
 
 /** The part of a message that begins with its own size. */
@@ -113,24 +109,6 @@ function parseSequence(
     at += document.length
   }
   sequences.set(section.toString('utf8', 0, nameEnd), documents)
-}
-
-function parseOpQuery(frame: Buffer, requestId: number): WireMessage {
-  const nameEnd = frame.indexOf(0, 20)
-  const ns = frame.toString('utf8', 20, nameEnd)
-  const query = frame.subarray(nameEnd + 9)
-  const checked = new CheckedDocuments()
-  const command = checked.read(query.subarray(0, query.readInt32LE(0)))
-  return {
-    requestId,
-    command,
-    name: command.firstName,
-    db: ns.split('.')[0]!,
-    sequences: new Map(),
-    problem: checked.problem,
-    unacknowledged: false,
-    legacy: true,
-  }
 }
 
 let nextId = 1
