@@ -17,8 +17,8 @@ export function freshDatabase(server = inject('mongodbUrl')): TestDatabase {
 }
 
 /**
- * A client of the test's own. Its writes wait for a majority, because that is what the server reads;
- * MongoDB before 5.0 would not wait.
+ * A client of the test's own. Its writes wait for a majority, because that is what the server
+ * reads; MongoDB before 5.0 would not wait.
  */
 export const openClient = (url: string): Promise<MongoClient> =>
   MongoClient.connect(url, { writeConcern: { w: 'majority' } })
