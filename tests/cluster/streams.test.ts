@@ -1,13 +1,11 @@
 // FEED-1 as the database sees it: the number of change streams equals the number of leases, and
 // never depends on users, devices or nodes.
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import type { MongoClient } from 'mongodb'
 import { expect, test } from 'vitest'
-import { openClient, withDatabase } from '../harness/database.ts'
-import { startEmbeddedProcess } from '../harness/embedded-process.ts'
+import { openClient } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import { inForm } from '../harness/long-form.ts'
+import { ownDatabase } from '../harness/own-database.ts'
 import { Cluster, sum } from './cluster.ts'
 import { createUsers, bulkUsersEnv, inBatches } from './bulk-users.ts'
 import type { FeedDocument } from '../../realtime/store/documents.ts'
@@ -15,30 +13,42 @@ import type { FeedDocument } from '../../realtime/store/documents.ts'
 /** The users of the first test. */
 const USERS = inForm(300, 2_000)
 
-/** Starts a cluster on a database on which nobody else has cursors. */
+/** Starts a cluster, and counts the cursors that it has open. */
 async function startClusterOf(nodes: number, leases: number) {
   await using starting = new AsyncDisposableStack()
-  const directory = await mkdtemp(join(tmpdir(), 'lockstep-streams-'))
-  starting.defer(() => rm(directory, { recursive: true, force: true }))
-  const engine = starting.use(await startEmbeddedProcess(directory, ['--port', '0']))
-  const databaseUrl = withDatabase(engine.url, 'lockstep')
-  const client = await openClient(databaseUrl)
+  const { url } = starting.use(await ownDatabase())
+  const client = await openClient(url)
   starting.defer(() => client.close())
   await client.db().collection<FeedDocument>('feed').insertOne({ _id: 'leases', count: leases })
   const cluster = starting.use(
-    await Cluster.start(nodes, { databaseUrl, leases, env: () => bulkUsersEnv }),
+    await Cluster.start(nodes, { databaseUrl: url, leases, env: () => bulkUsersEnv }),
   )
   const stack = starting.move()
   return {
     cluster,
-    databaseUrl,
-    /** The number of open cursors, including those of reads that are running. */
-    async cursors(): Promise<number> {
-      const status = await client.db('admin').command({ serverStatus: 1 })
-      return Number((status.metrics as { cursor: { open: { total: unknown } } }).cursor.open.total)
-    },
+    databaseUrl: url,
+    cursors: () => openCursors(client),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
+}
+
+/**
+ * The number of open cursors of this database, including those of reads that are running. A real
+ * server has other databases too, and tells which cursor is whose.
+ */
+async function openCursors(client: MongoClient): Promise<number> {
+  const admin = client.db('admin')
+  if (!process.env.MONGODB_URL) {
+    const status = await admin.command({ serverStatus: 1 })
+    return Number((status.metrics as { cursor: { open: { total: unknown } } }).cursor.open.total)
+  }
+  const operations = await admin
+    .aggregate<{ ns?: string; cursor?: { cursorId: unknown } }>([
+      { $currentOp: { allUsers: true, idleCursors: true } },
+    ])
+    .toArray()
+  const ofThis = operations.filter(({ ns }) => ns?.startsWith(`${client.db().databaseName}.`))
+  return new Set(ofThis.flatMap(({ cursor }) => (cursor ? [String(cursor.cursorId)] : []))).size
 }
 
 test(
