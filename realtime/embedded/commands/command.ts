@@ -44,18 +44,20 @@ export interface CommandDefinition {
 export const ANY_FIELDS = '*'
 
 const generalFields =
-  '$db lsid txnNumber $clusterTime $readPreference readConcern writeConcern maxTimeMS comment apiVersion apiStrict apiDeprecationErrors autocommit startTransaction stmtId stmtIds $audit $client $configServerState'.split(
-    ' ',
-  )
+  '$db lsid txnNumber $clusterTime $readPreference readConcern writeConcern maxTimeMS comment apiVersion apiStrict apiDeprecationErrors autocommit startTransaction'
+
+/** The names of fields that were asked for before, by the text that lists them. */
+const knownFields = new Map<string, ReadonlySet<string>>()
 
 /**
  * Refuses fields that a command doesn't know, because ignoring one could change the meaning of the
  * command.
  */
-export function checkFields(name: string, command: Doc, known: string): void {
-  if (known === ANY_FIELDS) return
-  const names = [name, ...generalFields, ...known.split(' ')]
-  const unknown = command.fields.find((field) => !names.includes(field.name))
+export function checkFields(name: string, command: Doc, listed: string): void {
+  if (listed === ANY_FIELDS) return
+  const known = knownFields.get(listed) ?? new Set(`${generalFields} ${listed}`.trim().split(' '))
+  knownFields.set(listed, known)
+  const unknown = command.fields.find((field) => field.name !== name && !known.has(field.name))
   if (unknown)
     throw locationRefusal(40415, `BSON field '${name}.${unknown.name}' is an unknown field.`)
 }

@@ -34,11 +34,10 @@ export const findAndModify: CommandDefinition = {
     if (removes && (isTrue(command.get('upsert')) || isTrue(command.get('new'))))
       throw refusal('FailedToParse', 'Cannot specify upsert=true or new=true with remove=true')
     const retry = engine.retryableWrites.open(command)
-    const number = retry?.numberOf(0) ?? 0
-    const repeated = retry?.find(number)
-    if (repeated) return { body: { ...repeated, retriedStmtId: number } }
+    const repeated = retry?.find(0)
+    if (repeated) return { body: { ...repeated, retriedStmtId: 0 } }
     const outcome = await modify(request, removes)
-    retry?.add(number, outcome)
+    retry?.add(0, outcome)
     retry?.save()
     return { body: { ...outcome } }
   },

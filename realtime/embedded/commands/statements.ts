@@ -30,13 +30,12 @@ export async function runStatements(
   const [upserted, writeErrors, retriedStmtIds]: [Plain[], Plain[], number[]] = [[], [], []]
   try {
     for (const [index, statement] of statements.entries()) {
-      const number = retry?.numberOf(index) ?? 0
-      const repeated = retry?.find(number)
-      if (repeated) retriedStmtIds.push(number)
+      const repeated = retry?.find(index)
+      if (repeated) retriedStmtIds.push(index)
       try {
         const result = repeated ?? execute(statement, index)
         const outcome = result instanceof Promise ? await result : result
-        if (!repeated) retry?.add(number, outcome)
+        if (!repeated) retry?.add(index, outcome)
         n += toNumber(outcome.n) ?? 0
         nModified += toNumber(outcome.nModified) ?? 0
         if (Object.hasOwn(outcome, 'upserted')) upserted.push({ index, _id: outcome.upserted })

@@ -51,20 +51,17 @@ function extreme(op: Comparison, operand: MinKey | MaxKey): ValueTest {
 
 /** Whether a value is one of those, or matches one of the regular expressions among them. */
 export function membership(operands: readonly unknown[]): ValueTest {
-  const [regexes, values] = [true, false].map((isRegex) =>
-    operands.filter((operand) => (typeOf(operand) === 'regex') === isRegex),
-  ) as [unknown[], unknown[]]
+  const isRegex = (operand: unknown): boolean => typeOf(operand) === 'regex'
+  const isText = (value: unknown): boolean => typeof value === 'string'
   const identity = (value: unknown): string => keyOf(value).toString('latin1')
-  const [texts, others] = [true, false].map((isText) =>
-    values.filter((value) => (typeof value === 'string') === isText),
-  ) as [unknown[], unknown[]]
-  const [textSet, otherSet] = [new Set(texts), new Set(others.map(identity))]
+  const values = operands.filter((operand) => !isRegex(operand))
+  const texts = new Set(values.filter(isText))
+  const others = new Set(values.filter((value) => !isText(value)).map(identity))
   const nullToo = values.includes(null)
-  const patterns = regexes.map((regex) => matchesText(toRegex(regex)))
+  const patterns = operands.filter(isRegex).map((operand) => matchesText(toRegex(operand)))
   return (value) => {
     if (isNullish(value)) return nullToo
-    const isText = typeof value === 'string'
-    if (isText ? textSet.has(value) : otherSet.size > 0 && otherSet.has(identity(value)))
+    if (isText(value) ? texts.has(value) : others.size > 0 && others.has(identity(value)))
       return true
     return patterns.some((matches) => matches(value))
   }

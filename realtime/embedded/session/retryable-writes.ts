@@ -52,12 +52,7 @@ export class RetryableWrites {
     if (txn > session.txn)
       Object.assign(session, { txn, results: new Map(), unsaved: [], parts: 0 })
     session.at = Date.now()
-    const first = toNumber(command.get('stmtId')) ?? 0
-    const given = command.get('stmtIds')
-    const numbers = Array.isArray(given) ? given.map((id: unknown) => toNumber(id)) : []
     return {
-      /** The number of the statement at a position of the command. */
-      numberOf: (position: number): number => numbers[position] ?? first + position,
       /** The stored outcome of a statement; undefined if the statement was not executed yet. */
       find: (statement: number): Plain | undefined => session.results.get(statement),
       add(statement: number, result: Plain): void {
