@@ -1,10 +1,10 @@
 // Measures what a running reply costs the database, with every wait shortened to a tenth: one log
 // entry per interval, however fast the text arrives, and hardly any write of documents.
 import { setTimeout as pause } from 'node:timers/promises'
-import { MongoClient, type ChangeStreamInsertDocument, type Document } from 'mongodb'
+import type { ChangeStreamInsertDocument, Document } from 'mongodb'
 import { expect, test } from 'vitest'
 import { replyTimings } from '../../realtime/agents/timings.ts'
-import { freshDatabase } from '../harness/database.ts'
+import { openClient, freshDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import { startNode } from '../harness/node.ts'
 import { signUp } from '../harness/person.ts'
@@ -39,7 +39,7 @@ test('a running reply costs about one small write per interval', async () => {
   const first = await device.until('change', ({ op }) => op === 'extended')
 
   // the projection of the reply's start isn't part of the cost of running it
-  const client = await MongoClient.connect(database.url)
+  const client = await openClient(database.url)
   const heads = client.db().collection<{ _id: string; applied: number }>('heads')
   const head = { _id: `${person.user.id}:conversations` }
   await eventually(async () => (await heads.findOne(head))!.applied >= first.seq - 1, {

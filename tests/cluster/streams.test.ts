@@ -3,9 +3,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { MongoClient } from 'mongodb'
 import { expect, test } from 'vitest'
-import { withDatabase } from '../harness/database.ts'
+import { openClient, withDatabase } from '../harness/database.ts'
 import { startEmbeddedProcess } from '../harness/embedded-process.ts'
 import { eventually } from '../harness/eventually.ts'
 import { inForm } from '../harness/long-form.ts'
@@ -23,7 +22,7 @@ async function startClusterOf(nodes: number, leases: number) {
   starting.defer(() => rm(directory, { recursive: true, force: true }))
   const engine = starting.use(await startEmbeddedProcess(directory, ['--port', '0']))
   const databaseUrl = withDatabase(engine.url, 'lockstep')
-  const client = await MongoClient.connect(databaseUrl)
+  const client = await openClient(databaseUrl)
   starting.defer(() => client.close())
   await client.db().collection<FeedDocument>('feed').insertOne({ _id: 'leases', count: leases })
   const cluster = starting.use(

@@ -2,9 +2,9 @@
 // over HTTP and sockets. A writer repeats a request that was not acked under the same key, on
 // whichever node answers. In the end, everything must be exact (P1 and P2 of the contract).
 import { setTimeout as pause } from 'node:timers/promises'
-import { MongoClient } from 'mongodb'
 import { expect } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
+import { openClient } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import { Follower, storedState } from '../harness/follower.ts'
 import { signUp, type Person } from '../harness/person.ts'
@@ -171,7 +171,7 @@ export class Traffic implements AsyncDisposable {
   }
 
   async #verifyLog(head: number): Promise<void> {
-    await using client = await MongoClient.connect(this.#cluster.databaseUrl)
+    await using client = await openClient(this.#cluster.databaseUrl)
     const entries = await client
       .db()
       .collection<{ _id: string; seq: number; mutation_id: string }>('changes')

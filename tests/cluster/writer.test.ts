@@ -1,9 +1,15 @@
 // A node dies at the two worst moments of a write: after the insert and before the ack, and after
 // the ack and before the projection.
-import { MongoClient } from 'mongodb'
+import type { MongoClient } from 'mongodb'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
-import { addressOf, freshDatabase, throughAddress, type TestDatabase } from '../harness/database.ts'
+import {
+  openClient,
+  addressOf,
+  freshDatabase,
+  throughAddress,
+  type TestDatabase,
+} from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import { Follower, storedState } from '../harness/follower.ts'
 import { signUp } from '../harness/person.ts'
@@ -22,7 +28,7 @@ beforeAll(async () => {
   const throughProxy = throughAddress(database.url, proxy.address)
   const env = (index: number) => (index === MORTAL ? { MONGODB_URL: throughProxy } : {})
   cluster = await Cluster.start(3, { databaseUrl: database.url, env })
-  client = await MongoClient.connect(database.url)
+  client = await openClient(database.url)
 }, 60_000)
 afterAll(async () => {
   await cluster?.[Symbol.asyncDispose]()

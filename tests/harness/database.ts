@@ -16,6 +16,13 @@ export function freshDatabase(server = inject('mongodbUrl')): TestDatabase {
   return { name, url, [Symbol.asyncDispose]: () => drop(url) }
 }
 
+/**
+ * A client of the test's own. Its writes wait for a majority, because that is what the server
+ * reads; MongoDB before 5.0 would not wait.
+ */
+export const openClient = (url: string): Promise<MongoClient> =>
+  MongoClient.connect(url, { writeConcern: { w: 'majority' } })
+
 /** `url` with another database's name. The credentials are still checked against the old one. */
 export function withDatabase(url: string, name: string): string {
   const parts = /^(mongodb(?:\+srv)?:\/\/[^/?]+)(?:\/([^?]*))?(?:\?(.*))?$/.exec(url)

@@ -2,7 +2,7 @@
 // engine as a process of its own. The teardown drops the run's databases, kills its processes and
 // removes its directory.
 import { randomBytes } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,7 +18,7 @@ declare module 'vitest' {
     mongodbUrl: string
     /** The beginning of the names of this run's databases. */
     databasePrefix: string
-    /** The process of the database, if this run has started it. */
+    /** The process of the database, if it runs on this machine. */
     databasePid: number | undefined
   }
 }
@@ -41,7 +41,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const databasePrefix = `lockstep_test_${randomBytes(4).toString('hex')}_`
   project.provide('mongodbUrl', url)
   project.provide('databasePrefix', databasePrefix)
-  project.provide('databasePid', engine?.process.pid)
+  project.provide('databasePid', engine ? engine.process.pid : await localPid(url))
 
   return async () => {
     try {
@@ -52,6 +52,17 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
       await rm(directory, { recursive: true, force: true })
     }
   }
+}
+
+/** The process id of a real server, if it runs on this machine and tells us. */
+async function localPid(url: string): Promise<number | undefined> {
+  await using client = await MongoClient.connect(url, { serverSelectionTimeoutMS: 20_000 })
+  const command = client.db('admin').command({ serverStatus: 1 })
+  const { pid } = await command.catch(() => ({ pid: undefined }))
+  const name = `/proc/${pid}/comm`
+  return existsSync(name) && readFileSync(name, 'utf8').startsWith('mongod')
+    ? Number(pid)
+    : undefined
 }
 
 async function dropDatabases(url: string, prefix: string): Promise<void> {

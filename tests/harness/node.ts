@@ -7,7 +7,7 @@ import type { Config } from '../../realtime/config/config.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import { startServer, type ServerConfig, type ServerOptions } from '../../realtime/server.ts'
 import { startProcess, type TestProcess } from './processes.ts'
-import { NODE_SETTINGS, PASSWORD_COST, programPath } from './programs.ts'
+import { NODE_SETTINGS, PASSWORD_COST, programPath, START_FLAGS } from './programs.ts'
 
 export interface TestNode extends AsyncDisposable {
   /** `http://127.0.0.1:<port>` */
@@ -67,7 +67,7 @@ export const spawnStartingNode = (
 ): Promise<TestProcess> =>
   startProcess({
     command: process.execPath,
-    args: [programPath('main')],
+    args: [...START_FLAGS, programPath('main')],
     env: {
       ...NODE_SETTINGS,
       MONGODB_URL: database.url,

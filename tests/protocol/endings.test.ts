@@ -1,8 +1,8 @@
 // How connections end: the node stops, or the session ends.
-import { MongoClient } from 'mongodb'
 import { describe, expect, test } from 'vitest'
 import type { WireChange } from '@lockstep/protocol/change'
 import { topics } from '@lockstep/protocol/topics'
+import { openClient } from '../harness/database.ts'
 import { gatewaySettings } from '../../realtime/gateway/settings.ts'
 import { timeFor } from '../harness/eventually.ts'
 import { Follower, storedState } from '../harness/follower.ts'
@@ -101,7 +101,7 @@ describe('a session that ends', () => {
     const alice = await signUp(shared.node, 'alice')
     const devices = await everywhere(alice)
     const other = await (await alice.signIn()).device('account')
-    await using client = await MongoClient.connect(shared.database.url)
+    await using client = await openClient(shared.database.url)
     await client.db().collection<{ _id: string }>('sessions').deleteOne({ _id: alice.session.id })
     await Promise.all(devices.map((device) => device.disconnected(5_000)))
     expect(other.connected).toBe(true)
@@ -110,7 +110,7 @@ describe('a session that ends', () => {
 
   test('by expiry loses its sockets at that time', async () => {
     const alice = await signUp(shared.node, 'alice')
-    await using client = await MongoClient.connect(shared.database.url)
+    await using client = await openClient(shared.database.url)
     const sessions = client.db().collection<{ _id: string; expires_at: Date }>('sessions')
     const joining = await timeFor(() => alice.device('account'), 1_000)
     await sessions.updateOne(

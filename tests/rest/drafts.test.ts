@@ -1,10 +1,10 @@
 // Drafts: text up to the size of a message, which no device replaces unseen.
 import fc from 'fast-check'
-import { MongoClient } from 'mongodb'
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
 import { applySplice, spliceBetween } from '@lockstep/protocol/splice'
+import { openClient } from '../harness/database.ts'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { expectProblem } from './http-fixture.ts'
@@ -91,7 +91,7 @@ test('drafts are listed in pages, exported, and gone with the account', async ()
   const exported = await alice.rest<{ drafts: { text: string }[] }>('GET', '/users/me/export')
   expect(exported.body.drafts.map(({ text }) => text)).toEqual(ids)
 
-  await using client = await MongoClient.connect(shared.database.url)
+  await using client = await openClient(shared.database.url)
   const drafts = client.db().collection('drafts')
   expect(await drafts.countDocuments({ user_id: alice.user.id })).toBe(5)
   await alice.ask('deleteMe', { body: { password: alice.password } })

@@ -1,7 +1,7 @@
 // Which commands each use case sends to the database, as a table. The test fails if a use case
 // sends one more.
 import { setTimeout } from 'node:timers/promises'
-import { MongoClient } from 'mongodb'
+import type { MongoClient } from 'mongodb'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import type { Cursor } from '@lockstep/protocol/cursor'
@@ -11,7 +11,7 @@ import { PROTOCOL } from '@lockstep/protocol/version'
 import { Manager } from 'socket.io-client'
 import { replyTimings } from '../../realtime/agents/timings.ts'
 import { gatewaySettings } from '../../realtime/gateway/settings.ts'
-import { freshDatabase, type TestDatabase } from '../harness/database.ts'
+import { openClient, freshDatabase, type TestDatabase } from '../harness/database.ts'
 import type { Device } from '../harness/device.ts'
 import { eventually } from '../harness/eventually.ts'
 import { startNode, type TestNode } from '../harness/node.ts'
@@ -37,7 +37,7 @@ let node: TestNode
 let person: Person
 beforeAll(async () => {
   database = freshDatabase()
-  client = await MongoClient.connect(database.url)
+  client = await openClient(database.url)
   node = await startNode(database, {
     options: { gateway, agents: { demo: { tokensPerSecond: 5_000 }, timings } },
   })
@@ -191,7 +191,8 @@ test('a thousand missed changes take three look-ups for each answer of the log',
   expect(changes.map(({ seq }) => seq)).toEqual(
     Array.from({ length: 1_000 }, (_, i) => before.seq + i + 1),
   )
-  expect(counts['find changes']).toBeLessThanOrEqual(1 + 3 * missed.length)
+  // besides, one for the entries beyond the head, and one where the head wasn't known
+  expect(counts['find changes']).toBeLessThanOrEqual(2 + 3 * missed.length)
   expect(counts).not.toHaveProperty('getMore changes')
 })
 

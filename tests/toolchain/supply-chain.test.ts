@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { root } from '../../tools/pack-manifest.ts'
 import { lockedPackages, packagesInPage, refusedLicences } from '../../tools/licences.ts'
+import { START_FLAGS } from '../harness/programs.ts'
 import { packageFolders } from '../../tools/workspace-packages.ts'
 
 const packages = lockedPackages()
@@ -65,4 +66,11 @@ test('the image installs the dependencies of every package of the workspace', as
   const dockerfile = await readFile(join(root, 'Dockerfile'), 'utf8')
   const copied = [...dockerfile.matchAll(/^COPY (\S+)\/package\.json \1\/$/gm)]
   expect(copied.map(([, folder]) => folder)).toEqual(expect.arrayContaining(packageFolders))
+})
+
+test('the image starts Node with the flags of npm start', async () => {
+  const dockerfile = await readFile(join(root, 'Dockerfile'), 'utf8')
+  const flags = START_FLAGS.map((flag) => `"${flag}", `).join('')
+  expect(START_FLAGS).not.toEqual([])
+  expect(dockerfile).toContain(`CMD ["node", ${flags}"realtime/main.ts"]`)
 })

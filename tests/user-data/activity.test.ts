@@ -1,8 +1,8 @@
-import { MongoClient } from 'mongodb'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import type { Answer } from '@lockstep/protocol/rest'
 import type { Topic } from '@lockstep/protocol/topics'
+import { openClient } from '../harness/database.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 
@@ -148,7 +148,7 @@ describe('the activity of a user', () => {
     })
     await carol.ask('putPreferences', { body: { theme: 'dark', density: 'compact' } })
     await carol.ask('putPreferences', { body: { older: true } })
-    await using client = await MongoClient.connect(shared.database.url)
+    await using client = await openClient(shared.database.url)
     await client
       .db()
       .collection('changes')

@@ -1,6 +1,6 @@
 // A migration that is killed is repeated and continues. In the end everything is there, nothing is
 // there twice, and all of it has been verified.
-import { MongoClient, type Document } from 'mongodb'
+import type { MongoClient, Document } from 'mongodb'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createImport } from '../../realtime/commands/import/import.ts'
 import { createPreferences } from '../../realtime/commands/preferences.ts'
@@ -8,7 +8,7 @@ import { createLogger } from '../../realtime/observability/logger.ts'
 import { createLog, type Log } from '../../realtime/log/log.ts'
 import { migrateDocuments } from '../../realtime/operator/migrate-documents.ts'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
-import { addressOf, freshDatabase, throughAddress } from '../harness/database.ts'
+import { openClient, addressOf, freshDatabase, throughAddress } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import { signUp } from '../harness/person.ts'
 import { startProcess } from '../harness/processes.ts'
@@ -23,7 +23,7 @@ let client: MongoClient
 let database: Database
 let log: Log
 beforeAll(async () => {
-  client = await MongoClient.connect(old.url)
+  client = await openClient(old.url)
   database = await openDatabase(shared.database.url)
   log = createLog(database, createLogger('silent'))
 })

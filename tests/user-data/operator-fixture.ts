@@ -3,9 +3,10 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { MongoClient, type Db } from 'mongodb'
+import type { MongoClient, Db } from 'mongodb'
 import { afterAll, beforeAll } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
+import { openClient } from '../harness/database.ts'
 import { runProgram } from '../../realtime/program.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { startProcess } from '../harness/processes.ts'
@@ -33,7 +34,7 @@ export function operatorFixture() {
   let db: Db
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'lockstep-operator-'))
-    client = await MongoClient.connect(shared.database.url)
+    client = await openClient(shared.database.url)
     db = client.db()
   })
   afterAll(async () => {

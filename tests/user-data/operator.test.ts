@@ -2,10 +2,10 @@
 import { writeFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { BlobWriter, TextReader, ZipWriter } from '@zip.js/zip.js'
-import { MongoClient, ObjectId } from 'mongodb'
+import { ObjectId } from 'mongodb'
 import { expect, test } from 'vitest'
 import { topics } from '@lockstep/protocol/topics'
-import { freshDatabase } from '../harness/database.ts'
+import { openClient, freshDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import { signUp } from '../harness/person.ts'
 import { operatorFixture } from './operator-fixture.ts'
@@ -93,7 +93,7 @@ test('lockstep migrate migrates documents with embedded messages, verifies them,
       metadata: { tags: ['x'] },
     },
   })
-  await using oldClient = await MongoClient.connect(old.url)
+  await using oldClient = await openClient(old.url)
   const chats = oldClient.db().collection('chats')
   await chats.insertMany([
     ...[1, 2, 3].map((n) => document(alice.user.username, n)),

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check'
-import { MongoClient } from 'mongodb'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
+import { openClient } from '../harness/database.ts'
 import { undo } from '../../realtime/log/undo.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
@@ -184,7 +184,7 @@ describe('a conversation at a point in its history', () => {
     await carol.ask('createConversation', { body: { id, title: '1' } })
     for (const title of ['2', '3', '4'])
       await carol.ask('putConversation', { params, body: { title } })
-    await using client = await MongoClient.connect(shared.database.url)
+    await using client = await openClient(shared.database.url)
     await client
       .db()
       .collection('changes')

@@ -3,10 +3,11 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { startEmbedded } from '@lockstep/embedded-mongo'
-import { MongoClient, type Binary, type Document } from 'mongodb'
+import type { Binary, Document } from 'mongodb'
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { topics } from '@lockstep/protocol/topics'
+import { openClient } from '../harness/database.ts'
 import { runProgram } from '../../realtime/program.ts'
 import { DataKeys } from '../../realtime/store/sealing/data-keys.ts'
 import { isSealed, kindOf, open } from '../../realtime/store/sealing/envelope.ts'
@@ -101,7 +102,7 @@ interface SealedValue {
 }
 
 async function sealedValues(url: string): Promise<{ sealed: SealedValue[]; plain: string[] }> {
-  const client = await MongoClient.connect(url)
+  const client = await openClient(url)
   const [sealed, plain]: [SealedValue[], string[]] = [[], []]
   for (const { collection, fields } of Object.values(sealedFields))
     for await (const document of client.db('lockstep').collection<Document>(collection).find())
