@@ -41,7 +41,6 @@ const codes = {
   QueryFeatureNotAllowed: 224,
   TransactionTooOld: 225,
   NotImplemented: 238,
-  NoSuchTransaction: 251,
   InvalidResumeToken: 260,
   OperationNotSupportedInTransaction: 263,
   ChangeStreamFatalError: 280,

@@ -93,11 +93,6 @@ export const eraseDeleted = answering('', ({ engine }) => {
   return {}
 })
 
-/** `commitTransaction` and `abortTransaction`: there is never a transaction. */
-export const noTransactions = answering('recoveryToken', () => {
-  throw refusal('NoSuchTransaction', 'Transactions are not supported by this server')
-})
-
 /** `explain` of `find`: which indexes the query would use. */
 export const explain = answering('verbosity', ({ engine, command, db }) => {
   const inner = command.get('explain')

@@ -9,8 +9,7 @@ import { count, distinct, find } from './find.ts'
 import { createIndexes, dropIndexes, listIndexes } from './indexes.ts'
 import { insert, remove, update } from './writes.ts'
 
-const { hello, ping, buildInfo, serverStatus, backup, eraseDeleted, explain, noTransactions } =
-  diagnostics
+const { hello, ping, buildInfo, serverStatus, backup, eraseDeleted, explain } = diagnostics
 
 export const commands: ReadonlyMap<string, CommandDefinition> = new Map(
   Object.entries({
@@ -19,7 +18,6 @@ export const commands: ReadonlyMap<string, CommandDefinition> = new Map(
     ...{ insert, update, delete: remove, findAndModify, findandmodify: findAndModify },
     ...{ find, count, distinct, aggregate, getMore, killCursors },
     ...{ create, drop, dropDatabase, listCollections, listDatabases },
-    ...{ createIndexes, listIndexes, dropIndexes },
-    ...{ endSessions, commitTransaction: noTransactions, abortTransaction: noTransactions },
+    ...{ createIndexes, listIndexes, dropIndexes, endSessions },
   }),
 )

@@ -11,7 +11,7 @@ import type { Oplog, OplogOperation } from '../oplog/oplog.ts'
 import { pace } from '../pace.ts'
 import { checkId, MAX_DOCUMENT_BYTES, type UpdatedDocument } from '../update/update.ts'
 import type { Catalog, Collection, Index } from './catalog.ts'
-import { keySetOf, type IndexKey, type KeySet } from './index-keys.ts'
+import { keySetOf, noKeys, type IndexKey, type KeySet } from './index-keys.ts'
 import type { Cell, SqliteStore } from './sqlite-store.ts'
 
 /** A stored document and the number of its row. */
@@ -30,6 +30,9 @@ const MAX_STORED_DEPTH = 180
 
 /** How much of a collection is read at once: a portion may have documents of 16 MB. */
 const CHUNK_BYTES = 1024 * 1024
+
+/** How many keys there are in a portion, and the last one. */
+type Counted = [number, Uint8Array | null]
 
 /** The documents of all collections, and the changes of documents and collections. */
 export class Documents {
@@ -72,7 +75,14 @@ export class Documents {
     checkDepth(updated.bytes)
     const id = updated.doc.get('_id')
     this.atomically(() => {
-      this.#replace(collection, row, before, updated.doc, updated.bytes)
+      this.#write(collection, row, before, updated.doc, () =>
+        this.#store.run(
+          `UPDATE ${collection.table} SET doc = ?, crc = ? WHERE row = ?`,
+          updated.bytes,
+          crc32(updated.bytes),
+          row,
+        ),
+      )
       if (updated.description) this.#log('u', collection, id, encode(updated.description))
       else this.#log('r', collection, id, updated.bytes)
     })
@@ -81,7 +91,9 @@ export class Documents {
   delete(collection: Collection, row: number, bytes: Uint8Array): void {
     const doc = Doc.read(bytes)
     this.atomically(() => {
-      this.#delete(collection, row, doc)
+      this.#write(collection, row, doc, undefined, () =>
+        this.#store.run(`DELETE FROM ${collection.table} WHERE row = ?`, row),
+      )
       this.#log('d', collection, doc.get('_id'), null)
     })
   }
@@ -118,24 +130,28 @@ export class Documents {
    */
   insertStored(collection: Collection, doc: Doc, bytes: Uint8Array): void {
     const row = collection.nextRow
-    const keySets = indexesOf(collection, row).map(
-      (index) => [index, keySetOf(index, doc)] as const,
+    this.#write(collection, row, undefined, doc, () =>
+      this.#store.run(
+        `INSERT INTO ${collection.table} (row, crc, doc) VALUES (?, ?, ?)`,
+        row,
+        crc32(bytes),
+        bytes,
+      ),
     )
-    for (const [index, { keys }] of keySets) this.#checkUnique(collection, index, keys, undefined)
-    this.#store.run(
-      `INSERT INTO ${collection.table} (row, crc, doc) VALUES (?, ?, ?)`,
-      row,
-      crc32(bytes),
-      bytes,
-    )
-    for (const [index, set] of keySets) this.#addKeys(index, set, set.keys, row)
     collection.nextRow = row + 1
   }
 
-  /** Replaces the document of a row. Only the keys that differ are written. */
-  #replace(collection: Collection, row: number, before: Doc, after: Doc, bytes: Uint8Array): void {
+  /** Writes a row and its keys, of which only those that differ change. */
+  #write(
+    collection: Collection,
+    row: number,
+    before: Doc | undefined,
+    after: Doc | undefined,
+    writeRow: () => void,
+  ): void {
     const changes = indexesOf(collection, row).map((index) => {
-      const [old, now] = [keySetOf(index, before), keySetOf(index, after)]
+      const old = before ? keySetOf(index, before) : noKeys
+      const now = after ? keySetOf(index, after) : noKeys
       return {
         index,
         now,
@@ -144,27 +160,12 @@ export class Documents {
       }
     })
     for (const { index, added } of changes) this.#checkUnique(collection, index, added, row)
-    this.#store.run(
-      `UPDATE ${collection.table} SET doc = ?, crc = ? WHERE row = ?`,
-      bytes,
-      crc32(bytes),
-      row,
-    )
+    writeRow()
     for (const { index, now, removed, added } of changes) {
       for (const key of removed)
         this.#store.run(`DELETE FROM ${index.table} WHERE key = ? AND row = ?`, key.bytes, row)
       this.#addKeys(index, now, added, row)
     }
-  }
-
-  /** Deletes a row and its keys. */
-  #delete(collection: Collection, row: number, doc: Doc): void {
-    for (const index of indexesOf(collection, row)) {
-      for (const key of keySetOf(index, doc).keys) {
-        this.#store.run(`DELETE FROM ${index.table} WHERE key = ? AND row = ?`, key.bytes, row)
-      }
-    }
-    this.#store.run(`DELETE FROM ${collection.table} WHERE row = ?`, row)
   }
 
   /**
@@ -222,11 +223,9 @@ export class Documents {
   /** The number of documents. They are counted in portions. */
   async count(collection: Collection): Promise<number> {
     const { table } = collection.indexes[0]!
-    let [count, last]: [number, Uint8Array | null] = [0, Buffer.alloc(0)]
+    let [count, last]: Counted = [0, Buffer.alloc(0)]
     while (last) {
-      const [more, next]: [number, Uint8Array | null] = this.#store.row<
-        [number, Uint8Array | null]
-      >(
+      const [more, next]: Counted = this.#store.row<Counted>(
         `SELECT count(*), max(key) FROM (SELECT key FROM ${table} WHERE key > ? ORDER BY key LIMIT 10000)`,
         last,
       )!
@@ -243,18 +242,13 @@ export class Documents {
     this.#catalog.markMultikey(index, set.multikey)
   }
 
-  #checkUnique(
-    collection: Collection,
-    index: Index,
-    keys: readonly IndexKey[],
-    ownRow: number | undefined,
-  ): void {
+  #checkUnique(collection: Collection, index: Index, keys: readonly IndexKey[], row: number): void {
     if (!index.unique) return
     for (const key of keys) {
       const taken = this.#store.row(
         `SELECT row FROM ${index.table} WHERE key = ? AND row <> ? LIMIT 1`,
         key.bytes,
-        ownRow ?? -1,
+        row,
       )
       if (taken) throw duplicateKey(collection, index, key)
     }

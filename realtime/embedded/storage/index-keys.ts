@@ -19,6 +19,8 @@ export interface KeySet {
   readonly multikey: readonly boolean[]
 }
 
+export const noKeys: KeySet = { keys: [], multikey: [] }
+
 /** The part of an index definition that determines keys. */
 export interface KeyPattern {
   readonly paths: readonly (readonly string[])[]
@@ -33,7 +35,7 @@ export function keySetOf(index: IndexSpec, doc: Doc): KeySet {
   const isMember = index.partial?.matches(doc) ?? true
   const set = isMember ? keysOf(doc, index) : undefined
   const isMissing = ({ values }: IndexKey): boolean => values.every((value) => value === undefined)
-  if (!set || (index.sparse && set.keys.every(isMissing))) return { keys: [], multikey: [] }
+  if (!set || (index.sparse && set.keys.every(isMissing))) return noKeys
   return set
 }
 
