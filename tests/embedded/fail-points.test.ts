@@ -1,5 +1,5 @@
-// With test commands, fail points make commands fail on demand (`configureFailPoint`), as the unified
-// tests of drivers need it. Without them there are none.
+// With test commands, fail points make commands fail on demand (`configureFailPoint`), as the
+// unified tests of drivers need it. Without test commands there are no fail points.
 import { MongoClient, UUID, type Document } from 'mongodb'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { startEmbeddedProcess } from '../harness/embedded-process.ts'
@@ -59,8 +59,7 @@ describe('a fail point', () => {
     lsid: { id: new UUID() },
     txnNumber: 1n,
   })
-  const exists = async (_id: number) =>
-    (await raw.send({ count: 'items', query: { _id } })).n === 1
+  const exists = async (_id: number) => (await raw.send({ count: 'items', query: { _id } })).n === 1
   /** Whether the connection is closed instead of a reply. */
   const loses = async (command: Document): Promise<boolean> => {
     await using client = await connectRaw(database.url)
