@@ -84,6 +84,11 @@ export function refusal(codeName: CodeName, message: string, extra: Fields = {})
 export const isOutOfDiskSpace = (error: unknown): boolean =>
   error instanceof ServerError && error.code === codes.OutOfDiskSpace
 
+/** MongoDB's name of a code that the server sends; undefined for other codes. */
+export function codeNameOf(code: number): string | undefined {
+  return Object.entries(codes).find(([, value]) => value === code)?.[0]
+}
+
 /** Builds an error whose code MongoDB never named, so that it is called `Location<code>`. */
 export function locationRefusal(code: number, message: string): ServerError {
   return new ServerError(`Location${code}`, code, message)

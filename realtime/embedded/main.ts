@@ -7,16 +7,23 @@ import { defaultSettings } from './settings.ts'
 import { startEmbedded, type EmbeddedOptions } from './start.ts'
 
 /** The settings, which are numbers, by their options: `--ttl-sweep-ms` sets `ttlSweepMs`. */
-const numberSettings = Object.keys(defaultSettings).map(
-  (name) => [name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), name] as const,
-)
+const numberSettings = Object.entries(defaultSettings)
+  .filter(([, value]) => typeof value === 'number')
+  .map(([name]) => [name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), name] as const)
 
 function readCommandLine(): EmbeddedOptions {
   const texts = ['data-dir', 'socket', 'port', ...numberSettings.map(([option]) => option)]
+  const textOptions = texts.map((name) => [name, { type: 'string' as const }] as const)
   const { values } = parseArgs({
-    options: Object.fromEntries(texts.map((name) => [name, { type: 'string' as const }])),
+    options: {
+      ...Object.fromEntries(textOptions),
+      'test-commands': { type: 'boolean' as const, default: false },
+    },
   })
-  const text = (option: string): string | undefined => values[option]
+  const text = (option: string): string | undefined => {
+    const value = (values as Readonly<Record<string, string | boolean | undefined>>)[option]
+    return typeof value === 'string' ? value : undefined
+  }
   const dataDir = text('data-dir')
   if (dataDir === undefined) throw new Error('Name the directory of the data: --data-dir DIR')
   const port = text('port') === undefined ? undefined : Number(text('port'))
@@ -29,7 +36,8 @@ function readCommandLine(): EmbeddedOptions {
     throw new Error(`--${option} must be a positive number`)
   })
   const socket = text('socket')
-  return { ...Object.fromEntries(numbers), dataDir, socket, port, onFault: fail }
+  const testCommands = values['test-commands'] === true
+  return { ...Object.fromEntries(numbers), testCommands, dataDir, socket, port, onFault: fail }
 }
 
 function fail(error: unknown): never {

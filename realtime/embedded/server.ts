@@ -12,6 +12,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { DatabaseEngine } from './engine.ts'
 import type { ServerSettings } from './settings.ts'
 import { addressFile } from './storage/data-files.ts'
+import { FailPoints } from './testing/fail-points.ts'
 import { serveConnection } from './wire/connection.ts'
 
 /** Grace time for clients to close their side when the server stops. */
@@ -49,10 +50,12 @@ export async function runServer(
     onFault(error)
   }
   const engine = new DatabaseEngine(dataDir, settings, fail)
+  const failPoints = settings.testCommands ? new FailPoints() : undefined
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
-    serveConnection(socket, engine, stopping.signal)
+    const run = failPoints?.dispatcher(() => socket.destroy())
+    serveConnection(socket, engine, stopping.signal, run)
   })
   try {
     // A killed server leaves the file of its socket behind. No other server can be using it: this

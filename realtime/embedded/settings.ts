@@ -15,6 +15,8 @@ export interface ServerSettings {
    * token of an idle stream on, so that it never gets older than the oplog.
    */
   readonly noopIntervalMs: number
+  /** Whether `configureFailPoint` is allowed. For tests only. */
+  readonly testCommands: boolean
 }
 
 export const defaultSettings: ServerSettings = {
@@ -23,4 +25,5 @@ export const defaultSettings: ServerSettings = {
   oplogMaxBytes: 512 * 1024 * 1024,
   trimMs: 30_000,
   noopIntervalMs: 10_000,
+  testCommands: false,
 }

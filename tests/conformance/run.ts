@@ -9,7 +9,6 @@ import { join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
 import { BSON, MongoClient, MongoServerError, type ClientSession, type Document } from 'mongodb'
 import { startEmbedded } from '@lockstep/embedded-mongo'
-import { FailingWire } from '../harness/failing-wire.ts'
 import { difference, isObject } from './matching.ts'
 import { runOperation, UnknownOperation } from './operations.ts'
 
@@ -218,10 +217,9 @@ async function main(): Promise<boolean> {
   if (folder === undefined)
     throw new Error('Usage: npm run conformance -- <folder> [--url <mongodb url>]')
   const dataDir = await mkdtemp(join(tmpdir(), 'conformance-'))
-  const embedded = values.url === undefined ? await startEmbedded({ dataDir }) : undefined
-  // The embedded database has no fail points of its own.
-  const wire = embedded && (await FailingWire.to(embedded.url))
-  const url = values.url ?? `mongodb://${wire!.address}/?directConnection=true`
+  const embedded =
+    values.url === undefined ? await startEmbedded({ dataDir, testCommands: true }) : undefined
+  const url = values.url ?? embedded!.url
   const admin = await new MongoClient(url).connect()
   const { version } = (await admin.db('admin').command({ buildInfo: 1 })) as { version: string }
   const counts: Record<Verdict, number> = { passed: 0, failed: 0, refused: 0, skipped: 0 }
@@ -241,7 +239,6 @@ async function main(): Promise<boolean> {
   }
   process.stdout.write(`${JSON.stringify({ version, ...counts })}\n`)
   await admin.close()
-  await wire?.[Symbol.asyncDispose]()
   await embedded?.stop()
   await rm(dataDir, { recursive: true, force: true })
   return counts.failed === 0

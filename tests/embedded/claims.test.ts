@@ -22,7 +22,7 @@ function claimed(kind: string): string[] {
 }
 
 test.each([
-  ['Commands', [...commands.keys()]],
+  ['Commands', [...commands.keys(), 'configureFailPoint']],
   ['Update operators', Object.keys(updateOperators)],
   ['Stages', stageNames],
   ['Accumulators', Object.keys(accumulators)],

@@ -10,7 +10,7 @@ import { encode } from '../../realtime/embedded/bson/encode.ts'
 export interface RawClient extends AsyncDisposable {
   /**
    * Sends a command unchanged to the database `test`. Resolves with the reply, even if it is an
-   * error.
+   * error. Rejects if the server closes the connection instead.
    */
   send(command: Document): Promise<Document>
   /** The same with fields in exactly this order, and a reply with its exact bytes. */
@@ -27,8 +27,15 @@ export async function connectRaw(url: string): Promise<RawClient> {
       : createConnection(Number(port), name)
   await once(socket, 'connect')
   const ask = async (body: Uint8Array): Promise<Buffer> => {
+    const closed = new AbortController()
+    const end = (): void => closed.abort(new Error('The server closed the connection.'))
+    socket.once('close', end)
     socket.write(message(body))
-    return (await frame(socket)).subarray(21)
+    try {
+      return (await frame(socket, closed.signal)).subarray(21)
+    } finally {
+      socket.off('close', end)
+    }
   }
   return {
     async send(command) {
@@ -57,11 +64,11 @@ function message(body: Uint8Array): Buffer {
   return Buffer.concat([head, body])
 }
 
-async function frame(socket: Socket): Promise<Buffer> {
+async function frame(socket: Socket, signal: AbortSignal): Promise<Buffer> {
   const chunks: Buffer[] = []
   let length = 0
   for (;;) {
-    const [chunk] = (await once(socket, 'data')) as [Buffer]
+    const [chunk] = (await once(socket, 'data', { signal })) as [Buffer]
     chunks.push(chunk)
     length += chunk.length
     if (length < 4) continue

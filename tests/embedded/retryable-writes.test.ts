@@ -1,8 +1,7 @@
 // A write that is repeated under its number happens once, whatever comes between the attempts.
-import { Binary, Int32, Long, MongoClient, UUID, type Document } from 'mongodb'
+import { Binary, Int32, Long, UUID, type Document } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startEmbeddedProcess } from '../harness/embedded-process.ts'
-import { FailingWire } from '../harness/failing-wire.ts'
 import { openDatabase, temporaryDirectory, type TestDatabase } from './database.ts'
 import { connectRaw, type RawClient } from './raw-client.ts'
 
@@ -149,13 +148,9 @@ test('a write that is repeated after a crash gets the first outcome', async () =
 })
 
 test('the driver repeats a write whose reply was lost', async () => {
-  await using own = await openDatabase()
-  await using wire = await FailingWire.to(own.url)
-  await using client = await new MongoClient(
-    `mongodb://${wire.address}/?directConnection=true`,
-  ).connect()
-  const items = client.db('test').collection<Document>('a')
-  await client
+  await using own = await openDatabase({ testCommands: true })
+  const items = own.db.collection<Document>('a')
+  await own.client
     .db('admin')
     .command({ configureFailPoint: 'onPrimaryTransactionalWrite', mode: { times: 1 } })
   expect(

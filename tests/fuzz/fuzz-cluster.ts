@@ -9,7 +9,6 @@ import { gatewaySettings } from '../../realtime/gateway/settings.ts'
 import { addressOf, freshDatabase, throughAddress, withDatabase } from '../harness/database.ts'
 import { startEmbeddedProcess, type EmbeddedProcess } from '../harness/embedded-process.ts'
 import { eventually } from '../harness/eventually.ts'
-import { FailingWire } from '../harness/failing-wire.ts'
 import { freePort } from '../harness/free-port.ts'
 import { spawnNode, startNode, type NodeProcess, type TestNode } from '../harness/node.ts'
 import { Wire } from '../harness/wire.ts'
@@ -80,11 +79,9 @@ export class FuzzCluster implements AsyncDisposable {
 
   async #start({ inProcessNodes, processNodes, redis = false }: FuzzClusterOptions): Promise<void> {
     this.#acceptsFaults = processNodes > 0
-    const database = this.#acceptsFaults
+    const url = this.#acceptsFaults
       ? await this.#ownDatabase()
       : this.#stack.use(freshDatabase()).url
-    const failing = this.#stack.use(await FailingWire.to(database))
-    const url = throughAddress(database, failing.address)
     this.#wire = this.#stack.use(await Wire.to(addressOf(url)))
     this.#client = this.#stack.use(new MongoClient(url))
     this.#nodes = { url: throughAddress(url, this.#wire.address) }
@@ -105,7 +102,7 @@ export class FuzzCluster implements AsyncDisposable {
       const directory = await mkdtemp(join(tmpdir(), 'lockstep-fuzz-'))
       this.#directory = directory
       this.#stack.defer(() => rm(directory, { recursive: true, force: true }))
-      this.#embedded = await startEmbeddedProcess(directory, ['--port', String(await freePort())])
+      this.#embedded = await startFailing(directory, await freePort())
       this.#stack.defer(async () => this.#embedded?.process.kill())
     }
     const server = this.#embedded?.url ?? inject('mongodbUrl')
@@ -189,11 +186,14 @@ export class FuzzCluster implements AsyncDisposable {
     await tails.updateMany({ _id: /^tail:/ }, { $set: { token: { _data: '8200' } } })
   }
 
-  /** Makes the next read of each tail fail with a lost history. */
+  /**
+   * Makes the next read of each tail fail with a lost history. A server without fail points drops
+   * the connections instead.
+   */
   async #failTails(): Promise<void> {
     const data = { failCommands: ['getMore'], errorCode: 286 }
     const times = this.#redis ? 1 : this.urls.length
-    await this.#failPoint({ times }, data)
+    await this.#failPoint({ times }, data).catch(() => this.#wire.drop())
   }
 
   async #failPoint(mode: object | 'off', data?: object): Promise<void> {
@@ -208,7 +208,7 @@ export class FuzzCluster implements AsyncDisposable {
     if (!this.#embedded) return this.#wire.drop()
     const { port } = addressOf(this.#embedded.url)
     await this.#embedded.process.kill()
-    this.#embedded = await startEmbeddedProcess(this.#directory!, ['--port', String(port)])
+    this.#embedded = await startFailing(this.#directory!, Number(port))
   }
 
   /**
@@ -230,7 +230,7 @@ export class FuzzCluster implements AsyncDisposable {
   async recover(): Promise<void> {
     if (!this.#acceptsFaults) return
     await this.#redis?.recover()
-    await this.#failPoint('off')
+    await this.#failPoint('off').catch(() => undefined)
     for (const url of this.urls)
       await eventually(async () => (await fetch(`${url}/readyz`)).status === 200, {
         within: 15_000,
@@ -241,6 +241,11 @@ export class FuzzCluster implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.#stack.disposeAsync()
   }
+}
+
+/** Starts the embedded database with fail points. */
+function startFailing(directory: string, port: number): Promise<EmbeddedProcess> {
+  return startEmbeddedProcess(directory, ['--port', String(port), '--test-commands'])
 }
 
 /** The number of leases that a node holds; 0 without Redis. */

@@ -19,9 +19,12 @@ import {
 import { commands } from './registry.ts'
 
 /** Runs the command of a message. Never throws and never rejects. */
-export function dispatch(request: CommandRequest): CommandReply | Promise<CommandReply> {
+export function dispatch(
+  request: CommandRequest,
+  known: CommandDefinition | undefined = commands.get(request.name),
+): CommandReply | Promise<CommandReply> {
   try {
-    const reply = run(request)
+    const reply = run(request, known)
     if (!(reply instanceof Promise)) return completed(request, reply)
     return reply
       .then((late) => completed(request, late))
@@ -31,10 +34,12 @@ export function dispatch(request: CommandRequest): CommandReply | Promise<Comman
   }
 }
 
-function run(request: CommandRequest): CommandReply | Promise<CommandReply> {
+function run(
+  request: CommandRequest,
+  known: CommandDefinition | undefined,
+): CommandReply | Promise<CommandReply> {
   const { command, name, stopping } = request
   if (request.problem) throw request.problem
-  const known = commands.get(name)
   if (!known) throw refusal('CommandNotFound', `no such command: '${name}'`)
   if (stopping.aborted) throw refusal('ShutdownInProgress', 'The server is shutting down')
   if (request.db === '') throw missingField('OpMsg.$db')
@@ -105,7 +110,7 @@ function checkWriteConcern(concern: unknown): void {
 }
 
 /** MongoDB's error document for whatever was thrown. */
-function errorReply(request: CommandRequest, error: unknown): CommandReply {
+export function errorReply(request: CommandRequest, error: unknown): CommandReply {
   const { message, code, codeName, extra } =
     error instanceof ServerError
       ? error
@@ -122,7 +127,8 @@ function errorReply(request: CommandRequest, error: unknown): CommandReply {
   return { body }
 }
 
-function readsStream({ engine, name, command }: CommandRequest): boolean {
+/** Whether a command opens or reads a change stream. */
+export function readsStream({ engine, name, command }: CommandRequest): boolean {
   const pipeline = command.get('pipeline')
   const first: unknown = Array.isArray(pipeline) ? pipeline[0] : undefined
   if (name === 'aggregate') return isDoc(first) && first.firstName === '$changeStream'

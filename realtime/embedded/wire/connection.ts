@@ -7,11 +7,12 @@ import type { DatabaseEngine } from '../engine.ts'
 import { FrameReader } from './frame-reader.ts'
 import { composeReply, MAX_MESSAGE_BYTES, parseMessage, type WireMessage } from './message.ts'
 
-/** Serves one socket until it closes. */
+/** Serves one socket until it closes. `run` runs its commands. */
 export function serveConnection(
   socket: Socket,
   engine: DatabaseEngine,
   stopping: AbortSignal,
+  run = dispatch,
 ): void {
   const frames = new FrameReader(MAX_MESSAGE_BYTES + 1024)
   const closing = new AbortController()
@@ -25,7 +26,7 @@ export function serveConnection(
     })
   }
   const execute = (message: WireMessage): Promise<void> | undefined => {
-    const reply = dispatch({ ...message, engine, closed: closing.signal, stopping })
+    const reply = run({ ...message, engine, closed: closing.signal, stopping })
     if (reply instanceof Promise) return reply.then((late) => send(message, late))
     send(message, reply)
     return undefined
