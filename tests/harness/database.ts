@@ -17,11 +17,14 @@ export function freshDatabase(server = inject('mongodbUrl')): TestDatabase {
 }
 
 /**
- * A client of the test's own. Its writes wait for a majority, because that is what the server
- * reads; MongoDB before 5.0 would not wait.
+ * A client of the test's own. It reads and writes what a majority has, as the server does: on a real
+ * replica set, each would otherwise be ahead of the other.
  */
 export const openClient = (url: string): Promise<MongoClient> =>
-  MongoClient.connect(url, { writeConcern: { w: 'majority' } })
+  MongoClient.connect(url, {
+    readConcern: { level: 'majority' },
+    writeConcern: { w: 'majority' },
+  })
 
 /** `url` with another database's name. The credentials are still checked against the old one. */
 export function withDatabase(url: string, name: string): string {

@@ -33,7 +33,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   mkdirSync(notes, { recursive: true })
 
   await prepareBundle()
-  const external = process.env.MONGODB_URL
+  const external = process.env.MONGODB_URL || undefined
   const engine = external
     ? undefined
     : await startEmbeddedProcess(join(directory, 'data'), ['--port', '0'])
