@@ -17,8 +17,8 @@ export function freshDatabase(server = inject('mongodbUrl')): TestDatabase {
 }
 
 /**
- * A client of the test's own. It reads and writes what a majority has, as the server does: on a real
- * replica set, each would otherwise be ahead of the other.
+ * A client of the test's own. It reads and writes what a majority has, as the server does. On a
+ * real replica set, each would otherwise be ahead of the other.
  */
 export const openClient = (url: string): Promise<MongoClient> =>
   MongoClient.connect(url, {
