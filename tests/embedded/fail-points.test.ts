@@ -165,10 +165,6 @@ describe('a fail point', () => {
     const before = { failBeforeCommitExceptionCode: 189 }
     await fail('onPrimaryTransactionalWrite', { times: 1 }, before)
     expect(await loses(insertion(7))).toBe(true)
-    const open = { ...before, closeConnection: false }
-    await fail('onPrimaryTransactionalWrite', { times: 1 }, open)
-    const reply = await raw.send(insertion(7))
-    expect(reply).toMatchObject({ code: 189, errorLabels: ['RetryableWriteError'] })
     expect(await exists(7)).toBe(false)
   })
 
