@@ -152,22 +152,6 @@ describe('a fail point', () => {
     expect(labels).toEqual([undefined, undefined, ['ResumableChangeStreamError'], undefined])
   })
 
-  test('loses the reply of a numbered write that is new, and not of its repetition', async () => {
-    const write = insertion(6)
-    await fail('onPrimaryTransactionalWrite', { times: 1 })
-    expect(await loses(write)).toBe(true)
-    expect(await exists(6)).toBe(true)
-    await fail('onPrimaryTransactionalWrite', 'alwaysOn')
-    expect(await raw.send(write)).toMatchObject({ ok: 1, n: 1, retriedStmtIds: [0] })
-  })
-
-  test('undoes a numbered write: it fails before it is done', async () => {
-    const before = { failBeforeCommitExceptionCode: 189 }
-    await fail('onPrimaryTransactionalWrite', { times: 1 }, before)
-    expect(await loses(insertion(7))).toBe(true)
-    expect(await exists(7)).toBe(false)
-  })
-
   test.each<[number, Document, string]>([
     [13, { configureFailPoint: 'failCommand', mode: 'off' }, 'test'],
     [2, { configureFailPoint: 'unknown', mode: 'off' }, 'admin'],
