@@ -63,7 +63,7 @@ describe('a fail point', () => {
   /** Whether the connection is closed instead of a reply. */
   const loses = async (command: Document): Promise<boolean> => {
     await using client = await connectRaw(database.url)
-    return client.send(command).then(
+    return await client.send(command).then(
       () => false,
       () => true,
     )
@@ -150,6 +150,26 @@ describe('a fail point', () => {
       }
     }
     expect(labels).toEqual([undefined, undefined, ['ResumableChangeStreamError'], undefined])
+  })
+
+  test('loses the reply of a numbered write that is new, and not of its repetition', async () => {
+    const write = insertion(6)
+    await fail('onPrimaryTransactionalWrite', { times: 1 })
+    expect(await loses(write)).toBe(true)
+    expect(await exists(6)).toBe(true)
+    await fail('onPrimaryTransactionalWrite', 'alwaysOn')
+    expect(await raw.send(write)).toMatchObject({ ok: 1, n: 1, retriedStmtIds: [0] })
+  })
+
+  test('undoes a numbered write: it fails before it is done', async () => {
+    const before = { failBeforeCommitExceptionCode: 189 }
+    await fail('onPrimaryTransactionalWrite', { times: 1 }, before)
+    expect(await loses(insertion(7))).toBe(true)
+    const open = { ...before, closeConnection: false }
+    await fail('onPrimaryTransactionalWrite', { times: 1 }, open)
+    const reply = await raw.send(insertion(7))
+    expect(reply).toMatchObject({ code: 189, errorLabels: ['RetryableWriteError'] })
+    expect(await exists(7)).toBe(false)
   })
 
   test.each<[number, Document, string]>([

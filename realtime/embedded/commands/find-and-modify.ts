@@ -80,7 +80,7 @@ async function modify(request: CommandRequest, removes: boolean): Promise<Plain>
         const lastErrorObject = { n: 1, updatedExisting: false, upserted: doc.get('_id') }
         return { lastErrorObject, value: returnsNew ? project(doc) : null }
       })
-    // There is none if the document has changed while it was looked for.
+    // Another command may have changed the document during the search; then no row matches.
     if (outcomes[0]) return outcomes[0]
   }
 }

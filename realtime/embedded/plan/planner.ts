@@ -88,7 +88,7 @@ export function samePattern(a: Doc, b: Doc): boolean {
   )
 }
 
-/** The conditions of which all have to hold. */
+/** The conditions that a document must meet, all of them. */
 function conditionsOf(filter: Filter): Filter[] {
   return filter.kind === 'and' ? filter.filters.flatMap(conditionsOf) : [filter]
 }
@@ -170,7 +170,7 @@ function orderOf(
   return direction ?? 'forward'
 }
 
-/** The scans for an `$or` of which every branch has an index. */
+/** The scans for an `$or`, if every branch of it has an index. */
 function unionOf(
   collection: Collection,
   conditions: readonly Filter[],

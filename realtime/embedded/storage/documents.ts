@@ -141,7 +141,7 @@ export class Documents {
     collection.nextRow = row + 1
   }
 
-  /** Writes a row and its keys, of which only those that differ change. */
+  /** Writes a row. Rewrites only the keys that differ from the stored ones. */
   #write(
     collection: Collection,
     row: number,

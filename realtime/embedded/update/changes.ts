@@ -41,7 +41,7 @@ export class Changes {
   }
 
   /**
-   * The changes of a description that is shorter than the new document; undefined if there is none.
+   * The changes, if describing them takes fewer bytes than the new document; otherwise undefined.
    */
   static between(before: Doc, after: Doc): Changes | undefined {
     const changes = new Changes()
