@@ -133,7 +133,7 @@ export function createConversations(
           return decision
         },
       })
-      return conversationOutcome(appended, options)
+      return await conversationOutcome(appended, options)
     } catch (error) {
       const isConflict = error instanceof Fault && error.code === 'version_conflict'
       if (!isConflict || 'current' in error.extra) throw error
