@@ -82,8 +82,8 @@ export class DeviceTransport {
   #queuedBytes = 0
   #waiting: (() => void)[] = []
   readonly #progress: TcpProgress
-  /** What the TCP socket had received when the newest packet was complete (bytes). */
-  #receivedBytes = 0
+  /** Bytes that have arrived since the newest packet was complete. */
+  #unfinishedBytes = 0
   #bytesSinceLastPing = 0
   #sentBytes = 0
   /** Of packets for which no event has been counted. */
@@ -109,6 +109,9 @@ export class DeviceTransport {
     this.#payments = payments
     this.#tcp = engineSocket.request.socket
     this.#progress = new TcpProgress(this.#tcp)
+    // Before the WebSocket gets the bytes. The counter of the TCP socket itself asks the operating
+    // system's side of Node each time, which would cost more than all the rest of an idle device.
+    this.#tcp.prependListener('data', (bytes: Buffer) => (this.#unfinishedBytes += bytes.length))
     engineSocket.on('packetCreate', (packet: Packet) => this.#sent(packet))
     // The TCP socket has got everything. From here on, its own buffer counts.
     engineSocket.on('flush', () => (this.#queuedBytes = 0))
@@ -116,7 +119,7 @@ export class DeviceTransport {
     engineSocket.transport.on('ready', () => this.#callWaiting())
     engineSocket.on('close', () => {
       this.#isClosed = true
-      payments.take(user_id, this.#tcp.bytesRead - this.#receivedBytes, 0) // of what is unfinished
+      payments.take(user_id, this.#unfinishedBytes, 0)
       this.#callWaiting()
     })
   }
@@ -147,7 +150,7 @@ export class DeviceTransport {
 
   /** Bytes of a packet that has not arrived as a whole yet. */
   unfinishedBytes(): number {
-    return this.#isClosed ? 0 : this.#tcp.bytesRead - this.#receivedBytes
+    return this.#isClosed ? 0 : this.#unfinishedBytes
   }
 
   /** Returns how many bytes `send` has added to what the device is sent. */
@@ -206,8 +209,8 @@ export class DeviceTransport {
   }
 
   #received({ type }: Packet): void {
-    const bytes = this.#tcp.bytesRead - this.#receivedBytes
-    this.#receivedBytes += bytes
+    const bytes = this.#unfinishedBytes
+    this.#unfinishedBytes = 0
     this.#uncountedBytes += bytes
     this.#waitMs = this.#payments.take(this.user_id, bytes, this.#refused)
     this.#refused = this.#waitMs > 0 ? this.#refused + 1 : 0
