@@ -1,24 +1,22 @@
 // The stages of aggregations. Some of them turn one document into one document: those are also used
 // by updates with pipelines and after `$changeStream`.
+import { collected, mapped, sliced, type Flow } from '../pace.ts'
 import { Int32 } from 'bson'
 import { Doc } from '../bson/doc.ts'
 import { encode } from '../bson/encode.ts'
-import { toNumber } from '../bson/numbers.ts'
+import { Sum, toNumber } from '../bson/numbers.ts'
+import { compareValues, keyOf } from '../bson/order.ts'
 import { isDoc } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
-import type { Variables } from '../expression/expression.ts'
+import { compileExpression, isNullish, type Variables } from '../expression/expression.ts'
 import { compileFilter, parseFilter } from '../query/filter.ts'
-import { collected, mapped, sliced, type Flow } from '../query/flow.ts'
 import {
   compileAssignments,
   compileProjection,
   type DocumentTransform,
 } from '../query/projection.ts'
-import { parseSort, sortKeyOf, type SortPattern } from '../query/sort.ts'
-import { Sorter, type SortEntry } from '../query/sorter.ts'
-import { compileGroup } from './group.ts'
+import { parseSort, Sorter, sortKeyOf, type SortEntry, type SortPattern } from '../query/sort.ts'
 
-/** Turns a flow of documents into another. */
 export type StreamStage = (documents: Flow<Doc>) => Flow<Doc>
 
 /** What a stage makes of one document; undefined if it leaves the document out. */
@@ -40,10 +38,8 @@ const documentStages: Record<
 
 const otherStages = ['$match', '$sort', '$skip', '$limit', '$group', '$count', '$changeStream']
 
-/** The stages that the engine claims. */
 export const stageNames = [...Object.keys(documentStages), ...otherStages]
 
-/** The operand of a stage, an object with fields. */
 function fieldsOf(name: string, operand: unknown, notObject: number, empty: number): Doc {
   if (isDoc(operand) && operand.size > 0) return operand
   throw locationRefusal(isDoc(operand) ? empty : notObject, `${name} needs an object with fields`)
@@ -67,7 +63,6 @@ function compileStep(stage: Doc, variables: Variables): Step | undefined {
   return (doc) => (matches(doc) ? doc : undefined)
 }
 
-/** Compiles the stages after `$changeStream`, which all work document by document. */
 export function compileSteps(stages: readonly Doc[], variables: Variables): Step {
   const steps = stages.map((stage) => {
     const step = compileStep(stage, variables)
@@ -79,7 +74,6 @@ export function compileSteps(stages: readonly Doc[], variables: Variables): Step
   return (given) => steps.reduce<Doc | undefined>((doc, step) => doc && step(doc), given)
 }
 
-/** Compiles the pipeline of an update. */
 export function compileUpdateStages(
   stages: readonly unknown[],
   variables: Variables,
@@ -95,7 +89,6 @@ export function compileUpdateStages(
   return (doc) => transforms.reduce((current, transform) => transform(current), doc)
 }
 
-/** Compiles a stage of an aggregation. */
 export function compileStage(stage: Doc, variables: Variables, allowDiskUse: boolean): StreamStage {
   const step = compileStep(stage, variables)
   if (step) return (documents) => mapped(documents, step)
@@ -128,13 +121,11 @@ function unknownStage(name: string): Error {
   return locationRefusal(40324, `Unrecognized or unsupported pipeline stage name: '${name}'`)
 }
 
-/** The operand of `$match`. */
 export function matchOf(operand: unknown): Doc {
   if (isDoc(operand)) return operand
   throw locationRefusal(15959, 'the match filter must be an expression in an object')
 }
 
-/** The operand of `$sort`. */
 export function sortOf(operand: unknown): SortPattern {
   if (!isDoc(operand)) throw locationRefusal(15973, 'the $sort key specification must be an object')
   const pattern = parseSort(operand)
@@ -142,7 +133,6 @@ export function sortOf(operand: unknown): SortPattern {
   return pattern
 }
 
-/** The operand of `$skip` and `$limit`. */
 export function countOf(name: '$skip' | '$limit', operand: unknown): number {
   const count = toNumber(operand)
   const [code, least] = name === '$limit' ? [5107201, 1] : [5107200, 0]
@@ -172,4 +162,75 @@ function counted(name: unknown, variables: Variables): StreamStage {
   const one = Doc.of([['$sum', new Int32(1)]])
   const group = compileGroup(Doc.of(Object.entries({ _id: null, [name]: one })), variables)
   return (documents) => mapped(group(documents), (doc) => doc.without('_id'))
+}
+
+interface Accumulator {
+  add(value: unknown): void
+  readonly total: unknown
+}
+
+const MAX_MEMORY_BYTES = 100 * 1024 * 1024
+/** What a group, and each of its accumulators, takes in memory without its key. */
+const GROUP_BYTES = 256
+const ACCUMULATOR_BYTES = 64
+
+class Extreme implements Accumulator {
+  readonly #sign: 1 | -1
+  total: unknown = null
+
+  constructor(sign: 1 | -1) {
+    this.#sign = sign
+  }
+
+  add(value: unknown): void {
+    if (isNullish(value)) return
+    if (this.total === null || this.#sign * compareValues(value, this.total) < 0) this.total = value
+  }
+}
+
+export const accumulators: Readonly<Record<string, () => Accumulator>> = {
+  $sum: () => new Sum(),
+  $min: () => new Extreme(1),
+  $max: () => new Extreme(-1),
+}
+
+function compileGroup(operand: unknown, variables: Variables): (documents: Flow<Doc>) => Flow<Doc> {
+  if (!isDoc(operand)) throw locationRefusal(15947, '$group needs an object')
+  if (!operand.has('_id')) throw locationRefusal(15955, 'a group specification must include an _id')
+  const identify = compileExpression(operand.get('_id'), variables)
+  const fields = operand.without('_id').fields.map(({ name, value: spec }) => {
+    if (name.includes('.')) throw locationRefusal(40235, `The field name '${name}' contains '.'`)
+    if (name.startsWith('$')) throw locationRefusal(40236, `The field name '${name}' has a $`)
+    if (!isDoc(spec) || !spec.firstName.startsWith('$'))
+      throw locationRefusal(40234, `The field '${name}' must be an accumulator object`)
+    if (spec.size > 1) throw locationRefusal(40238, `'${name}' must specify one accumulator`)
+    const operator = spec.firstName
+    const make = Object.hasOwn(accumulators, operator) ? accumulators[operator] : undefined
+    if (!make) throw locationRefusal(15952, `unknown group operator '${operator}'`)
+    const given = spec.get(operator)
+    if (Array.isArray(given)) throw locationRefusal(40237, `${operator} is a unary operator`)
+    return { name, make, operand: compileExpression(given, variables) }
+  })
+  return (documents) => {
+    const groups = new Map<string, { id: unknown; values: Accumulator[] }>()
+    let bytes = 0
+    const add = (doc: Doc): void => {
+      const id = identify.of(doc) ?? null
+      const key = keyOf(id).toString('latin1')
+      let group = groups.get(key)
+      if (!group) {
+        groups.set(key, (group = { id, values: fields.map(({ make }) => make()) }))
+        bytes += GROUP_BYTES + ACCUMULATOR_BYTES * fields.length + key.length
+        if (bytes > MAX_MEMORY_BYTES)
+          throw refusal('QueryExceededMemoryLimitNoDiskUseAllowed', '$group needs too much memory')
+      }
+      for (const [at, { operand: value }] of fields.entries()) group.values[at]!.add(value.of(doc))
+    }
+    return collected(documents, add, () =>
+      groups.values().map(({ id, values }) => {
+        const totals = fields.map(({ name }, at) => [name, values[at]!.total] as const)
+        return Doc.of([['_id', id], ...totals])
+      }),
+    )
+  }
 }

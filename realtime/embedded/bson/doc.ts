@@ -16,11 +16,10 @@ import {
 import { refusal, type ServerError } from '../errors.ts'
 
 /** The error for a deprecated type: undefined, a symbol, code, a DBPointer. */
-export function unsupportedType(type: number): ServerError {
+function unsupportedType(type: number): ServerError {
   return refusal('NotImplemented', `the BSON type ${type} is not supported`)
 }
 
-/** One field of a document. Its value is decoded when it is first asked for. */
 export class Field {
   readonly name: string
   /** The field as it came: type, name and value. Undefined if it was made here. */
@@ -39,7 +38,6 @@ export class Field {
     return new Field(name, value)
   }
 
-  /** A field whose value begins at `at`. */
   static read(encoded: Buffer, at: number): Field {
     return new Field(encoded.toString('utf8', 1, at - 1), undefined, encoded, at)
   }
@@ -88,17 +86,14 @@ export class Doc {
     return (this.#fields ??= readFields(this.#bytes!))
   }
 
-  /** The number of fields. */
   get size(): number {
     return this.fields.length
   }
 
-  /** The name of the first field. An empty document gives ''. */
   get firstName(): string {
     return this.fields[0]?.name ?? ''
   }
 
-  /** The value of the first field of this name. A missing field gives undefined. */
   get(name: string): unknown {
     if (!this.#fields) return findValue(this.#bytes!, name)
     for (const field of this.#fields) if (field.name === name) return field.value
@@ -207,10 +202,10 @@ const fixedSize = sizesByType(fixedSizes)
 const sizeBesideLength = sizesByType(sizesBesideLength)
 
 /** Whether a value of this type begins with its length. */
-export const hasLength = (type: number): boolean => sizeBesideLength[type]! >= 0
+const hasLength = (type: number): boolean => sizeBesideLength[type]! >= 0
 
 /** The number of bytes of a value. Throws if no BSON type has this number. */
-export function sizeOfValue(bytes: Buffer, type: number, at: number): number {
+function sizeOfValue(bytes: Buffer, type: number, at: number): number {
   if (fixedSize[type]! >= 0) return fixedSize[type]!
   if (hasLength(type)) return sizeBesideLength[type]! + bytes.readInt32LE(at)
   if (type !== 0x0b) throw new Error(`unknown BSON type ${type}`)
@@ -276,4 +271,67 @@ function readValue(bytes: Buffer, type: number, at: number): unknown {
     default:
       throw unsupportedType(type)
   }
+}
+
+/** How deeply a command may be nested. A stored document has a smaller limit. */
+const MAX_DEPTH = 200
+/** The milliseconds of JavaScript's last date. */
+const LAST_DATE = 8_640_000_000_000_000n
+const deprecatedTypes = new Set([0x06, 0x0c, 0x0d, 0x0e, 0x0f])
+
+/**
+ * Checks bytes from outside once, so that all other code reads them without checks. Throws unless
+ * they are one whole document, and refuses nesting and values that the engine doesn't support.
+ * Returns the depth of the document.
+ */
+export function checkBson(bytes: Uint8Array): number {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  return checkDocument(buffer, 0, bytes.length, 1)
+}
+
+const malformed = (): Error => new Error('not a BSON document')
+
+function checkDocument(bytes: Buffer, from: number, limit: number, depth: number): number {
+  if (depth > MAX_DEPTH)
+    throw refusal('Overflow', `BSONObj exceeded maximum nested object depth: ${MAX_DEPTH}`)
+  if (limit - from < 5) throw malformed()
+  const end = from + bytes.readInt32LE(from) - 1
+  if (end !== limit - 1 || bytes[end] !== 0) throw malformed()
+  let deepest = depth
+  for (let start = from + 4; start < end;) {
+    const type = bytes[start]!
+    const at = bytes.indexOf(0, start + 1) + 1
+    if (at === 0 || at > end) throw malformed()
+    const size = checkedSize(bytes, type, at, end)
+    if (type === 0x03 || type === 0x04)
+      deepest = Math.max(deepest, checkDocument(bytes, at, at + size, depth + 1))
+    start = at + size
+  }
+  return deepest
+}
+
+function checkedSize(bytes: Buffer, type: number, at: number, end: number): number {
+  if (deprecatedTypes.has(type)) throw unsupportedType(type)
+  let size: number
+  try {
+    if (hasLength(type) && (at + 4 > end || bytes.readInt32LE(at) < 0)) throw malformed()
+    if (type === 0x0b && bytes.indexOf(0, bytes.indexOf(0, at) + 1) < at) throw malformed()
+    size = sizeOfValue(bytes, type, at)
+  } catch {
+    throw malformed()
+  }
+  if (size < 0 || at + size > end) throw malformed()
+  // A text has its length before it and a NUL after it.
+  if (type === 0x02 && (size < 5 || bytes[at + size - 1] !== 0)) throw malformed()
+  if (type === 0x08 && bytes[at]! > 1) throw malformed()
+  if (type === 0x09) checkDate(bytes.readBigInt64LE(at))
+  // MongoDB puts the present time in the place of some.
+  if (type === 0x11 && bytes.readBigInt64LE(at) === 0n)
+    throw refusal('NotImplemented', 'an empty timestamp is not supported')
+  return size
+}
+
+function checkDate(ms: bigint): void {
+  if (ms > LAST_DATE || ms < -LAST_DATE)
+    throw refusal('NotImplemented', "a date beyond JavaScript's is not supported")
 }

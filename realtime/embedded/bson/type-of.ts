@@ -91,7 +91,6 @@ export function typeOf(value: unknown): TypeName {
   return classTypes.get((value as object).constructor) ?? 'object'
 }
 
-/** Whether the value is a BSON object, as opposed to an array or a scalar. */
 export function isDoc(value: unknown): value is Doc {
   return value instanceof Doc
 }

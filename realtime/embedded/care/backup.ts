@@ -1,6 +1,18 @@
 // Backups: a file with everything, made while a server runs, and put back in place of the data.
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs'
 import { createConnection } from 'node:net'
+import { basename, join } from 'node:path'
 import { Doc } from '../bson/doc.ts'
 import { encode } from '../bson/encode.ts'
 import {
@@ -8,10 +20,11 @@ import {
   checkDataFiles,
   dataFile,
   isDamage,
+  Mark,
+  markFile,
   openForReading,
 } from '../storage/data-files.ts'
-import { FrameReader } from '../wire/frame-reader.ts'
-import { replaceData } from './replace-data.ts'
+import { FrameReader } from '../wire/message.ts'
 import { verifyData } from './verify.ts'
 
 /**
@@ -88,4 +101,41 @@ export function restoreData(dataDir: string, file: string): string | undefined {
     if (!isDamage(error)) throw error
   }
   return replaceData(dataDir, file)
+}
+
+/**
+ * Whatever moment this is interrupted at, a server either starts with whole data or says that they
+ * are damaged. Replaces the data of a directory by a copy of `file`. Returns the folder to which
+ * the former data were moved; undefined if there were none.
+ */
+export function replaceData(dataDir: string, file: string): string | undefined {
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  const target = dataFile(dataDir)
+  const incoming = `${target}.incoming`
+  copyFileSync(file, incoming)
+  flush(incoming)
+  const former = [target, `${target}-wal`, `${target}-shm`].filter((path) => existsSync(path))
+  const moved = join(dataDir, `replaced-${new Date().toISOString().replaceAll(':', '-')}`)
+  if (former.length > 0) mkdirSync(moved)
+  for (const path of former) {
+    const place = join(moved, basename(path))
+    if (path === target) linkSync(path, place)
+    else renameSync(path, place)
+  }
+  if (existsSync(markFile(dataDir))) copyFileSync(markFile(dataDir), join(moved, 'acknowledged'))
+  renameSync(incoming, target)
+  flush(dataDir)
+  const db = openForReading(target)
+  const position = Number(db.prepare('SELECT max(ts) AS ts FROM oplog').get()?.ts ?? 0)
+  db.close()
+  const mark = new Mark(dataDir)
+  mark.write(position)
+  mark.close()
+  return former.length > 0 ? moved : undefined
+}
+
+function flush(path: string): void {
+  const fd = openSync(path, 'r')
+  fsyncSync(fd)
+  closeSync(fd)
 }

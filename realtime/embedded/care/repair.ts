@@ -14,13 +14,11 @@ import {
   openForReading,
   readMark,
 } from '../storage/data-files.ts'
-import { replaceData } from './replace-data.ts'
-import { storedCollections, storedRows } from './stored-collections.ts'
+import { replaceData } from './backup.ts'
+import { storedCollections, storedRows } from './verify.ts'
 
-/** What a repair has kept and what is lost. */
 export interface Repair {
   readonly documents: number
-  /** One sentence for each thing that is lost. */
   readonly lost: readonly string[]
   /** The folder with the damaged files. */
   readonly former: string | undefined

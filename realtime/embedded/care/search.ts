@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs'
 import { Doc } from '../bson/doc.ts'
 import { dataFile, isDamage, openForReading } from '../storage/data-files.ts'
-import { storedCollections } from './stored-collections.ts'
+import { storedCollections } from './verify.ts'
 
 /** A table of the file, and every text or bytes in it. */
 export interface SearchableTable {

@@ -2,7 +2,7 @@
 // `getMore` on a change stream waits for the next commit.
 import { Long } from 'bson'
 import { Doc } from '../bson/doc.ts'
-import type { Plain } from '../bson/encode.ts'
+import type { EncodedArray } from '../bson/encode.ts'
 import { toBigInt } from '../bson/numbers.ts'
 import {
   isStream,
@@ -12,7 +12,6 @@ import {
   type DocumentSource,
   type OpenCursor,
 } from '../cursors/cursors.ts'
-import type { EncodedDocuments } from '../cursors/encoded-documents.ts'
 import { refusal } from '../errors.ts'
 import { pace } from '../pace.ts'
 import {
@@ -28,13 +27,10 @@ import {
 
 const DEFAULT_AWAIT_MS = 1000
 
-/** How a cursor gives out its documents. */
 export interface CursorOptions {
   /** The number of documents in the first batch; `Infinity`: as many as fit into a reply. */
   readonly batchSize: number
-  /** The first batch is the only one. */
   readonly singleBatch?: boolean
-  /** The cursor stays open however long it is idle. */
   readonly noTimeout?: boolean
 }
 
@@ -55,14 +51,13 @@ export async function openCursor(
 
 function reply(
   batchName: 'firstBatch' | 'nextBatch',
-  documents: EncodedDocuments,
+  documents: EncodedArray,
   id: Long,
   ns: string,
   source: DocumentSource,
 ): CommandReply {
   const postBatchResumeToken = isStream(source) ? source.resumeToken : undefined
-  const rest: Plain = { postBatchResumeToken, id, ns }
-  return { body: {}, cursor: { batchName, documents, rest } }
+  return { cursor: { [batchName]: documents, postBatchResumeToken, id, ns } }
 }
 
 export const getMore: CommandDefinition = {
@@ -160,11 +155,10 @@ export const killCursors: CommandDefinition = {
       const id = given instanceof Long ? given : Long.fromBigInt(toBigInt(given))
       ;(request.engine.cursors.close(id) ? cursorsKilled : cursorsNotFound).push(id)
     }
-    return { body: { cursorsKilled, cursorsNotFound, cursorsAlive: [], cursorsUnknown: [] } }
+    return { cursorsKilled, cursorsNotFound, cursorsAlive: [], cursorsUnknown: [] }
   },
 }
 
-/** `endSessions` closes the cursors of the sessions. */
 export const endSessions: CommandDefinition = {
   fields: '',
   run({ engine, command }) {
@@ -173,6 +167,6 @@ export const endSessions: CommandDefinition = {
       const id = sessionOf(Doc.of([['lsid', lsid]]))
       if (id !== undefined) engine.cursors.closeSession(id)
     }
-    return { body: {} }
+    return {}
   },
 }

@@ -6,7 +6,7 @@ import { refusal } from '../errors.ts'
 import { toTimestamp } from '../oplog/clock.ts'
 import { planQuery } from '../plan/planner.ts'
 import { MAX_MESSAGE_BYTES } from '../wire/message.ts'
-import { ANY_FIELDS, type CommandDefinition, type CommandRequest } from './command.ts'
+import { ANY_FIELDS, type CommandDefinition } from './command.ts'
 import { selectionOf } from './find.ts'
 
 const REPLICA_SET_NAME = 'embedded'
@@ -16,17 +16,12 @@ const electionId = new ObjectId('7fffffff0000000000000001')
 const SERVER_VERSION = '5.0.0'
 const MAX_WIRE_VERSION = 13
 
-function answering(
-  fields: string,
-  body: (request: CommandRequest) => Record<string, unknown>,
-): CommandDefinition {
-  return { fields, run: (request) => ({ body: body(request) }) }
-}
+const answering = (fields: string, run: CommandDefinition['run']): CommandDefinition => ({
+  fields,
+  run,
+})
 
-/**
- * `hello` and its older name `isMaster`. Drivers keep adding fields to their handshake, and a field
- * that the server doesn't know asks for nothing.
- */
+/** `hello` and `isMaster`. A field of a handshake that the server doesn't know asks for nothing. */
 export const hello = answering(ANY_FIELDS, ({ engine, name }) => {
   const me = engine.address
   const last = { ts: toTimestamp(engine.oplog.now), t: Long.ONE }
@@ -67,7 +62,6 @@ export const buildInfo = answering('', () => ({
   storageEngines: ['sqlite'],
 }))
 
-/** `serverStatus` with the few values that this server has. */
 export const serverStatus = answering('repl metrics locks tcmalloc', ({ engine }) => ({
   version: SERVER_VERSION,
   process: 'embedded',
@@ -77,23 +71,14 @@ export const serverStatus = answering('repl metrics locks tcmalloc', ({ engine }
 }))
 
 /** `backup` makes a file with everything in the data directory, and says which. */
-export const backup: CommandDefinition = {
-  fields: '',
-  async run({ engine }) {
-    return { body: { file: await engine.backup() } }
-  },
-}
+export const backup = answering('', async ({ engine }) => ({ file: await engine.backup() }))
 
-/**
- * `eraseDeleted` makes the files forget what has been deleted or replaced until now. Change streams
- * can no longer start in the time before.
- */
+/** Makes the files forget what has been deleted or replaced until now. */
 export const eraseDeleted = answering('', ({ engine }) => {
   engine.eraseDeleted()
   return {}
 })
 
-/** `explain` of `find`: which indexes the query would use. */
 export const explain = answering('verbosity', ({ engine, command, db }) => {
   const inner = command.get('explain')
   if (!isDoc(inner) || inner.firstName !== 'find')

@@ -9,6 +9,17 @@ import type { DatabaseEngine } from '../engine.ts'
 import { refusal, ServerError } from '../errors.ts'
 import { toTimestamp } from '../oplog/clock.ts'
 import { pace } from '../pace.ts'
+import { aggregate } from './aggregate.ts'
+import {
+  create,
+  createIndexes,
+  drop,
+  dropDatabase,
+  dropIndexes,
+  listCollections,
+  listDatabases,
+  listIndexes,
+} from './collections.ts'
 import {
   checkFields,
   missingField,
@@ -16,7 +27,10 @@ import {
   type CommandReply,
   type CommandRequest,
 } from './command.ts'
-import { commands } from './registry.ts'
+import { endSessions, getMore, killCursors } from './cursor-commands.ts'
+import * as diagnostics from './diagnostics.ts'
+import { findAndModify, insert, remove, update } from './writes.ts'
+import { count, distinct, find } from './find.ts'
 
 /** Runs the command of a message. Never throws and never rejects. */
 export function dispatch(
@@ -86,18 +100,17 @@ function checkReadConcern(concern: Doc, reads: boolean): void {
 }
 
 function completed(request: CommandRequest, reply: CommandReply): CommandReply {
-  reply.body.ok ??= 1
-  addClusterTime(request.engine, reply.body)
-  return reply
+  reply.ok ??= 1
+  return withClusterTime(request.engine, reply)
 }
 
-function addClusterTime(engine: DatabaseEngine, body: Record<string, unknown>): void {
-  const time = toTimestamp(engine.oplog.now)
-  body.$clusterTime = {
-    clusterTime: time,
-    signature: { hash: new Binary(Buffer.alloc(20)), keyId: Long.ZERO },
-  }
-  body.operationTime = time
+function withClusterTime({ oplog }: DatabaseEngine, reply: CommandReply): CommandReply {
+  const clusterTime = toTimestamp(oplog.now)
+  const signature = { hash: new Binary(Buffer.alloc(20)), keyId: Long.ZERO }
+  return Object.assign(reply, {
+    $clusterTime: { clusterTime, signature },
+    operationTime: clusterTime,
+  })
 }
 
 /** Refuses a write concern that a single node without named modes can't satisfy. */
@@ -122,9 +135,8 @@ export function errorReply(request: CommandRequest, error: unknown): CommandRepl
   if (codeName === 'ChangeStreamFatalError' || codeName === 'ChangeStreamHistoryLost')
     labels.push('NonResumableChangeStreamError')
   const errorLabels = labels.length > 0 ? labels : undefined
-  const body = { ok: 0, errmsg: message, code, codeName, ...extra, errorLabels }
-  addClusterTime(request.engine, body)
-  return { body }
+  const reply = { ok: 0, errmsg: message, code, codeName, ...extra, errorLabels }
+  return withClusterTime(request.engine, reply)
 }
 
 /** Whether a command opens or reads a change stream. */
@@ -136,3 +148,16 @@ export function readsStream({ engine, name, command }: CommandRequest): boolean 
   const cursor = name === 'getMore' && id instanceof Long ? engine.cursors.find(id) : undefined
   return cursor !== undefined && isStream(cursor.source)
 }
+
+const { hello, ping, buildInfo, serverStatus, backup, eraseDeleted, explain } = diagnostics
+
+export const commands: ReadonlyMap<string, CommandDefinition> = new Map(
+  Object.entries({
+    ...{ hello, isMaster: hello, ismaster: hello, ping, buildInfo, buildinfo: buildInfo },
+    ...{ serverStatus, backup, eraseDeleted, explain },
+    ...{ insert, update, delete: remove, findAndModify, findandmodify: findAndModify },
+    ...{ find, count, distinct, aggregate, getMore, killCursors },
+    ...{ create, drop, dropDatabase, listCollections, listDatabases },
+    ...{ createIndexes, listIndexes, dropIndexes, endSessions },
+  }),
+)

@@ -1,38 +1,25 @@
 // One open change stream: a position in the oplog, the namespaces that it covers, and a pipeline
 // for its events. It shows only durable entries, each once. Its resume token always covers
 // everything that it has returned or skipped.
-import type { Doc } from '../bson/doc.ts'
+import { Doc } from '../bson/doc.ts'
 import { encode, identical, type Plain } from '../bson/encode.ts'
 import type { ChangeStreamSource } from '../cursors/cursors.ts'
 import { refusal } from '../errors.ts'
-import type { ClusterTime } from './clock.ts'
-import { decodeEvent, eventOf, invalidateEvent, isEvent } from './events.ts'
+import { tokenOf, toTimestamp, type ClusterTime, type ResumeToken } from './clock.ts'
 import type { Oplog, OplogEntry } from './oplog.ts'
-import { tokenOf, type ResumeToken } from './token.ts'
 
-/**
- * The changes that a stream covers: those of one collection, of one database (`coll` is undefined)
- * or of the whole server (`db` is undefined too).
- */
+/** One collection, one database (`coll` is undefined), or the whole server (`db` is too). */
 export interface StreamScope {
   readonly db: string | undefined
   readonly coll: string | undefined
 }
 
-/** What a stream is opened with. */
 export interface ChangeStreamSpec {
   readonly scope: StreamScope
-  /**
-   * Where the stream starts: after a token, at a time, or now. `after` is true for `startAfter`,
-   * which may follow an invalidation, and false for `resumeAfter`.
-   */
+  /** Now, at a time, or after a token. `after`: an invalidation may precede (`startAfter`). */
   readonly start: { token: ResumeToken; after: boolean } | { time: ClusterTime } | undefined
-  /**
-   * Finds the current document of an updated entry (`updateLookup`), or null if there is none.
-   * Undefined: the stream shows updates without their documents.
-   */
+  /** Finds the present document of an update (`updateLookup`); null if there is none. */
   readonly lookup: ((entry: OplogEntry) => Uint8Array | null) | undefined
-  /** The pipeline. It returns the event to show, or undefined to skip it. */
   readonly transform: ((event: Doc) => Doc | undefined) | undefined
 }
 
@@ -40,7 +27,6 @@ const MAX_ENTRIES_PER_READ = 256
 /** Bounds how many entries one request examines before it replies, even if few of them match. */
 const MAX_ENTRIES_PER_BATCH = 20_000
 
-/** A change stream on an oplog. */
 export class ChangeStream implements ChangeStreamSource {
   readonly #oplog: Oplog
   readonly #spec: ChangeStreamSpec
@@ -51,9 +37,7 @@ export class ChangeStream implements ChangeStreamSource {
   #readAhead: OplogEntry[] = []
   #tokenTime = 0
 
-  /**
-   * Opens the stream. Throws if the oplog doesn't contain the starting point, or no longer does.
-   */
+  /** Throws if the oplog doesn't contain the starting point. */
   constructor(oplog: Oplog, spec: ChangeStreamSpec) {
     this.#oplog = oplog
     this.#spec = spec
@@ -92,12 +76,10 @@ export class ChangeStream implements ChangeStreamSource {
     )
   }
 
-  /** The token for resuming after everything that was returned so far. */
   get resumeToken(): Plain {
     return this.#token
   }
 
-  /** Whether the stream has shown its `invalidate` event. */
   get ended(): boolean {
     return this.#ended
   }
@@ -168,7 +150,6 @@ export class ChangeStream implements ChangeStreamSource {
     return op === 'dropDatabase' || (op === 'drop' && coll !== undefined)
   }
 
-  /** Forgets the entries that were read ahead. */
   pause(): void {
     this.#readAhead = []
   }
@@ -187,3 +168,55 @@ export class ChangeStream implements ChangeStreamSource {
 }
 
 const internalDatabases = new Set(['admin', 'local', 'config'])
+
+const operationTypes: Readonly<Record<string, string>> = {
+  i: 'insert',
+  u: 'update',
+  r: 'replace',
+  d: 'delete',
+  drop: 'drop',
+  dropDatabase: 'dropDatabase',
+}
+
+/** Whether streams show the entry. Older versions wrote entries of other kinds. */
+const isEvent = ({ op }: OplogEntry): boolean => Object.hasOwn(operationTypes, op)
+
+const encoded = new WeakMap<OplogEntry, Uint8Array>()
+const decoded = new WeakMap<Uint8Array, Doc>()
+
+/** `lookedUp`: the present document for `updateLookup`, or null if it no longer exists. */
+function eventOf(entry: OplogEntry, lookedUp?: Uint8Array | null): Uint8Array {
+  if (lookedUp !== undefined && entry.op === 'u') return build(entry, lookedUp)
+  let bytes = encoded.get(entry)
+  if (!bytes) encoded.set(entry, (bytes = build(entry, undefined)))
+  return bytes
+}
+
+/** The event as a document, which streams with a pipeline need. It is read only once. */
+function decodeEvent(bytes: Uint8Array): Doc {
+  let doc = decoded.get(bytes)
+  if (!doc) decoded.set(bytes, (doc = Doc.read(bytes)))
+  return doc
+}
+
+/** The event that ends a stream because its collection or database is gone. */
+function invalidateEvent(entry: OplogEntry): Uint8Array {
+  return encode(commonFields(entry, 'invalidate'))
+}
+
+function commonFields({ time }: OplogEntry, operationType: string): Plain {
+  const token = tokenOf(time, operationType === 'invalidate' ? 'invalidate' : 'event')
+  return { _id: token, operationType, clusterTime: toTimestamp(time) }
+}
+
+function build(entry: OplogEntry, lookedUp: Uint8Array | null | undefined): Uint8Array {
+  const { op, db, coll, key, body } = entry
+  const full = op === 'i' || op === 'r' ? body : lookedUp
+  return encode({
+    ...commonFields(entry, operationTypes[op]!),
+    fullDocument: full && Doc.read(full),
+    ns: coll === '' ? { db } : { db, coll },
+    documentKey: key ? Doc.read(key) : undefined,
+    updateDescription: op === 'u' ? Doc.read(body!) : undefined,
+  })
+}

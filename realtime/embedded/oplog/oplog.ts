@@ -5,15 +5,10 @@ import type { Binary } from 'bson'
 import type { SqliteStore } from '../storage/sqlite-store.ts'
 import { timeAfter, type ClusterTime } from './clock.ts'
 
-/**
- * The kind of change: insert, update, replace, delete, a change of a whole collection or database,
- * or `n`, a no-op that only lets the cluster time advance.
- */
+/** Insert, update, replace, delete, changes of collections; `n` only moves the cluster time on. */
 export type OplogOperation = 'i' | 'u' | 'r' | 'd' | 'drop' | 'dropDatabase' | 'n'
 
-/**
- * One change as it is stored. `body` is BSON: the document (i, r) or the update description (u).
- */
+/** `body` is BSON: the document (i, r) or the update description (u). */
 export interface OplogEntry {
   readonly time: ClusterTime
   readonly op: OplogOperation
@@ -48,7 +43,6 @@ type EntryRow = [
   number | null,
 ]
 
-/** The oplog of one data directory. Its newest entries are also kept in memory. */
 export class Oplog {
   #now: ClusterTime
   readonly #store: SqliteStore
@@ -83,12 +77,10 @@ export class Oplog {
     store.afterCommit = () => this.#publish()
   }
 
-  /** The time that was issued last. */
   get now(): ClusterTime {
     return this.#now
   }
 
-  /** Makes all further times later than this one. */
   advanceTo(time: ClusterTime): void {
     this.#now = Math.max(this.#now, time)
   }
@@ -161,18 +153,13 @@ export class Oplog {
     for (const wake of woken) wake()
   }
 
-  /**
-   * Calls `wake` once, after the next commit with a change. Returns a function that cancels this.
-   */
+  /** Calls `wake` once, after the next commit with a change. Returns how to cancel this. */
   onChange(wake: () => void): () => void {
     this.#waiting.add(wake)
     return () => this.#waiting.delete(wake)
   }
 
-  /**
-   * Adds a no-op if a stream is waiting, so that the token of an idle stream never gets older than
-   * the log.
-   */
+  /** Keeps the token of a waiting, idle stream from getting older than the log. */
   appendNoopForWaiting(): void {
     if (this.#waiting.size > 0) this.append('n')
   }
@@ -200,7 +187,6 @@ export class Oplog {
     }))
   }
 
-  /** The entry of exactly this time. */
   at(time: ClusterTime): OplogEntry | undefined {
     return this.after(time - 1, 1).find((entry) => entry.time === time)
   }
@@ -215,10 +201,7 @@ export class Oplog {
     return this.#store.row<[number]>('SELECT ts FROM oplog ORDER BY ts LIMIT 1')![0]
   }
 
-  /**
-   * Removes entries that exceed the retention, a limited number per call. Returns whether there may
-   * be more to remove.
-   */
+  /** Removes some of the entries that exceed the retention. Returns whether there may be more. */
   trim(now: number): boolean {
     return this.#removeFirst(
       '(wall < ? OR total < ?) AND ts < ?',
@@ -228,10 +211,7 @@ export class Oplog {
     )
   }
 
-  /**
-   * Removes the entries before `time`, a limited number per call. Streams go on with those in
-   * memory. Returns whether there are more to remove.
-   */
+  /** Removes some of the entries before `time`. Streams go on with those in memory. */
   forget(time: ClusterTime): boolean {
     return this.#removeFirst('ts < ?', time)
   }

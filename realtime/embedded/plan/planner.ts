@@ -1,18 +1,17 @@
 // Chooses how to answer a filter and a sort: with ranges of one index, with the union of several,
 // or with a scan of the collection. The choice depends on nothing but the query and the indexes:
 // most equalities first, then a range, then an order that makes the sort unnecessary.
+import { MaxKey, MinKey } from 'bson'
 import { isDeepStrictEqual } from 'node:util'
 import type { Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
-import { sameValue } from '../bson/order.ts'
-import { isDoc } from '../bson/type-of.ts'
+import { afterPrefix, bracketOf, inverted, keyOf, sameValue } from '../bson/order.ts'
+import { isDoc, typeOf } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
 import { exists, type Filter } from '../query/filter.ts'
 import type { SortPattern } from '../query/sort.ts'
 import type { Collection, Index } from '../storage/catalog.ts'
-import { boundsOf, descendingIntervals, everything, prefixed, type Interval } from './bounds.ts'
 
-/** Ranges of one index in the order in which they are scanned. */
 export interface IndexScan {
   readonly index: Index
   readonly intervals: readonly Interval[]
@@ -22,7 +21,6 @@ export interface IndexScan {
 /** How a query is answered. Without `scans`, the whole collection is scanned. */
 export interface QueryPlan {
   readonly scans: readonly IndexScan[] | undefined
-  /** Whether the documents come in the order that the query asks for. */
   readonly sorted: boolean
 }
 
@@ -77,7 +75,6 @@ function hinted(collection: Collection, hint: unknown): Index {
   )
 }
 
-/** Whether two key patterns have the same fields with the same directions in the same order. */
 export function samePattern(a: Doc, b: Doc): boolean {
   return (
     a.size === b.size &&
@@ -102,10 +99,7 @@ function isUsable(index: Index, conditions: readonly Filter[]): boolean {
   return index.partial === undefined || conditionsOf(index.partial.filter).every(isMet)
 }
 
-/**
- * Whether a condition of a query says that one of a partial index holds: it is the same, or the
- * field can't be missing. In case of doubt the answer is no, and the index is not used.
- */
+/** Whether a condition says that one of a partial index holds. In case of doubt: no. */
 function implies(given: Filter, needed: Filter): boolean {
   if (!('path' in given && 'path' in needed) || given.path !== needed.path) return false
   if (needed.kind === 'exists') return excludesMissing(given)
@@ -147,10 +141,7 @@ function candidateFor(
   return { index, intervals, reverse: order === 'reverse', equalities, ranged, sorted }
 }
 
-/**
- * The direction in which scanning the index gives the sort order; undefined if neither does. Fields
- * that the query pins to one value don't matter for the order.
- */
+/** The direction in which the index gives the sort order. Pinned fields don't matter for it. */
 function orderOf(
   index: Index,
   pinned: number,
@@ -183,4 +174,97 @@ function unionOf(
   )
   if (plans.some(({ scans }) => !scans)) return undefined
   return plans.flatMap(({ scans }) => scans!)
+}
+
+/** The keys from `from` (inclusive) to `to` (exclusive). */
+export interface Interval {
+  readonly from: Buffer
+  readonly to: Buffer
+}
+
+/** The ranges in which conditions place one field. */
+export interface FieldBounds {
+  /** In ascending order, without overlap. */
+  readonly intervals: readonly Interval[]
+  readonly points: boolean
+}
+
+/** All keys: no key begins with the byte 0xff. */
+const everything: Interval = { from: Buffer.alloc(0), to: Buffer.from([0xff]) }
+
+/** In a multikey index, bounds aren't intersected: different elements may satisfy them. */
+function boundsOf(
+  conditions: readonly Filter[],
+  field: string,
+  multikey: boolean,
+): FieldBounds | undefined {
+  const all = conditions
+    .filter((condition) => 'path' in condition && condition.path === field)
+    .map(boundsOfCondition)
+    .filter((bounds) => bounds !== undefined)
+  if (multikey || all.length < 2) return all.find(({ points }) => points) ?? all[0]
+  return all.reduce((a, b) => ({
+    intervals: a.intervals
+      .flatMap((one) => b.intervals.map((other) => intersection(one, other)))
+      .filter((interval) => !isEmpty(interval)),
+    points: a.points || b.points,
+  }))
+}
+
+function intersection(a: Interval, b: Interval): Interval {
+  return {
+    from: Buffer.compare(a.from, b.from) >= 0 ? a.from : b.from,
+    to: Buffer.compare(a.to, b.to) <= 0 ? a.to : b.to,
+  }
+}
+
+function isEmpty({ from, to }: Interval): boolean {
+  return Buffer.compare(from, to) >= 0
+}
+
+function boundsOfCondition(condition: Filter): FieldBounds | undefined {
+  if (condition.kind === 'in') return pointsAt(condition.values)
+  if (condition.kind !== 'compare') return undefined
+  if (condition.op === 'eq') return pointsAt([condition.value])
+  return range(condition.op, condition.value)
+}
+
+function pointsAt(values: readonly unknown[]): FieldBounds | undefined {
+  if (values.some((value) => Array.isArray(value) || typeOf(value) === 'regex')) return undefined
+  const keys = values.map((value) => keyOf(value)).sort((a, b) => Buffer.compare(a, b))
+  const distinct = keys.filter((key, at) => at === 0 || !key.equals(keys[at - 1]!))
+  return {
+    intervals: distinct.map((key) => ({ from: key, to: afterPrefix(key) })),
+    points: true,
+  }
+}
+
+const numbers = bracketOf(0)
+
+function range(op: 'gt' | 'gte' | 'lt' | 'lte', value: unknown): FieldBounds | undefined {
+  if (value === null || Array.isArray(value) || value instanceof MinKey || value instanceof MaxKey)
+    return undefined
+  if (Number.isNaN(toNumber(value))) return undefined
+  const key = keyOf(value)
+  const bracket = bracketOf(value)
+  const low = bracket === numbers ? afterPrefix(keyOf(NaN)) : Buffer.from([bracket])
+  const high = Buffer.from([bracket + 1])
+  const interval =
+    op === 'gt' || op === 'gte'
+      ? { from: op === 'gt' ? afterPrefix(key) : key, to: high }
+      : { from: low, to: op === 'lt' ? key : afterPrefix(key) }
+  return { intervals: isEmpty(interval) ? [] : [interval], points: false }
+}
+
+function descendingIntervals(intervals: readonly Interval[]): Interval[] {
+  return intervals
+    .map(({ from, to }) => ({
+      from: afterPrefix(inverted(to)),
+      to: afterPrefix(inverted(from)),
+    }))
+    .reverse()
+}
+
+function prefixed(prefix: Buffer, { from, to }: Interval): Interval {
+  return { from: Buffer.concat([prefix, from]), to: Buffer.concat([prefix, to]) }
 }

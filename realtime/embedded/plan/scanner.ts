@@ -4,8 +4,7 @@
 import { refusal } from '../errors.ts'
 import type { Collection, Index } from '../storage/catalog.ts'
 import type { Documents, StoredRow } from '../storage/documents.ts'
-import type { Interval } from './bounds.ts'
-import type { IndexScan, QueryPlan } from './planner.ts'
+import type { IndexScan, Interval, QueryPlan } from './planner.ts'
 
 /** The rows in the first chunk if nobody knows how many will be taken. */
 const FIRST_CHUNK_ROWS = 16
@@ -13,12 +12,10 @@ const MAX_CHUNK_ROWS = 256
 /** Chunks grow only while they are smaller than this. */
 const MAX_CHUNK_BYTES = 1024 * 1024
 
-/** Where documents are read from. */
 export interface StoredData {
   readonly documents: Documents
 }
 
-/** A range of an index's keys. */
 interface Range extends Interval {
   readonly index: Index
   readonly reverse: boolean
@@ -46,10 +43,7 @@ export class Scanner {
   #bufferIndex = 0
   #chunkRows: number
 
-  /**
-   * `expected` is the number of rows that the caller will take if each of them matches; Infinity if
-   * it isn't known.
-   */
+  /** `expected`: how many rows the caller will take if each matches; Infinity: not known. */
   constructor(data: StoredData, collection: Collection, plan: QueryPlan, expected: number) {
     this.#data = data
     this.#collection = collection
@@ -61,7 +55,6 @@ export class Scanner {
     this.#yielded = repeats ? new Set() : undefined
   }
 
-  /** The next document; undefined at the end. */
   next(): StoredRow | undefined {
     for (;;) {
       if (this.#bufferIndex >= this.#buffer.length && !this.#fill()) return undefined
@@ -73,10 +66,7 @@ export class Scanner {
     }
   }
 
-  /**
-   * Forgets the rows that were read ahead. It must be called before other work can change the
-   * collection.
-   */
+  /** Forgets the rows that were read ahead, before other work can change the collection. */
   pause(): void {
     if (this.#bufferIndex < this.#buffer.length) this.#readPosition = this.#position
     this.#buffer = []
@@ -93,7 +83,6 @@ export class Scanner {
     return this.#buffer.length > 0
   }
 
-  /** Reads a chunk of one range. */
   #read(): void {
     const { range } = this.#readPosition
     const limit = this.#chunkRows
@@ -116,6 +105,8 @@ export class Scanner {
     const { key, row } = this.#readPosition
     const { documents } = this.#data
     if (!range)
+      // The position is the only bound on its side: with the range's own bound beside it, SQLite
+      // may begin there, and would pass all that was read before.
       return documents.rows(
         this.#collection,
         `SELECT NULL, row, crc, doc FROM ${table} WHERE row > ? ORDER BY row LIMIT ?`,
@@ -125,8 +116,6 @@ export class Scanner {
     const { reverse } = range
     const [after, order] = reverse ? ['<', 'DESC'] : ['>', 'ASC']
     const [first, end] = reverse ? [range.to, range.from] : [range.from, range.to]
-    // The position is the only bound on its side: with the range's own bound beside it, SQLite may
-    // begin there, and would pass all that was read before.
     return documents.rows(
       this.#collection,
       `SELECT k.key, k.row, d.crc, d.doc FROM ${range.index.table} k CROSS JOIN ${table} d ON d.row = k.row

@@ -1,17 +1,12 @@
-// Finds the rows that a filter, sort, skip and limit select. All reads and writes get from a query
-// to documents this way.
 import { Doc } from '../bson/doc.ts'
-import { pace, pause } from '../pace.ts'
+import { collected, pace, pause, sliced, type Flow } from '../pace.ts'
 import { planQuery } from '../plan/planner.ts'
 import { Scanner, type StoredData } from '../plan/scanner.ts'
 import type { Collection } from '../storage/catalog.ts'
 import type { StoredRow } from '../storage/documents.ts'
 import { compileFilter, type Filter } from './filter.ts'
-import { collected, sliced, type Flow } from './flow.ts'
-import { sortKeyOf, type SortPattern } from './sort.ts'
-import { Sorter } from './sorter.ts'
+import { Sorter, sortKeyOf, type SortPattern } from './sort.ts'
 
-/** What to select. */
 export interface Selection {
   readonly filter: Filter
   readonly sort?: SortPattern | undefined
@@ -30,7 +25,6 @@ export interface SelectedRows {
   pause(): void
 }
 
-/** How many rows are examined between two looks at the clock. A large row counts as several. */
 const ROWS_PER_CHECK = 32
 const BYTES_PER_ROW = 8 * 1024
 
@@ -77,7 +71,6 @@ function* matchingRows(scanner: Scanner, filter: Filter): Flow<StoredRow> {
   }
 }
 
-/** Visits all rows, in portions between which others have a turn. */
 export async function eachRow(
   { rows, pause: onPause }: SelectedRows,
   visit: (row: StoredRow) => void,

@@ -3,12 +3,10 @@
 import { RE2JS } from 're2js'
 import { tokensOf, unsupported, type Token } from './tokens.ts'
 
-/** The most that a match may cost: the characters of a text times the steps of a pattern. */
 const MAX_WORK = 2 ** 31
 /** How much of it may pass, some ten milliseconds, before the time limit is looked at again. */
 const CHECKED_WORK = 2 ** 20
 
-/** A compiled pattern. */
 export class Regex {
   readonly source: string
   readonly options: string
@@ -37,7 +35,6 @@ export class Regex {
     this.#literal = isText ? tokens.map(({ literal }) => literal).join('') : undefined
   }
 
-  /** Whether some part of the text matches. */
   test(text: string): boolean {
     if (this.#literal !== undefined) return text.includes(this.#literal)
     const work = text.length * this.#steps
@@ -88,7 +85,6 @@ function compiled(tokens: readonly Token[], options: string): RE2JS {
 
 const nesting = ({ kind }: Token): number => (kind === 'open' ? 1 : kind === 'close' ? -1 : 0)
 
-/** Where the group with this token ends. */
 function endOfGroup(tokens: readonly Token[], from: number): number {
   let depth = 0
   for (let at = from; at < tokens.length; at++) {

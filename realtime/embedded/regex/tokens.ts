@@ -1,11 +1,9 @@
 // Reads PCRE's syntax token by token and writes each in RE2's. What it doesn't know, it refuses.
 import { refusal } from '../errors.ts'
 
-/** A part of a pattern. */
 export interface Token {
   /** `start` and `end` are assertions that RE2 has, or has in PCRE's meaning, only there. */
   readonly kind: 'char' | 'assert' | 'start' | 'end' | 'open' | 'close' | 'or' | 'repeat'
-  /** The same in RE2's syntax. */
   readonly text: string
   /** The only text that a character matches. */
   readonly literal?: string
@@ -17,7 +15,6 @@ export function unsupported(what: string): Error {
   return refusal('NotImplemented', `$regex: ${what} is not supported`)
 }
 
-/** The tokens of a pattern. */
 export function tokensOf(pattern: string, ignoresCase: boolean): Token[] {
   return new Reader(pattern, ignoresCase).read()
 }
@@ -65,7 +62,6 @@ class Reader {
     return this.#tokens
   }
 
-  /** Takes what `pattern` matches here. */
   #take(pattern: RegExp): RegExpExecArray | null {
     pattern.lastIndex = this.#at
     const found = pattern.exec(this.#pattern)
@@ -124,7 +120,6 @@ class Reader {
     else this.#push('char', `(?-i:[${item.set}])`)
   }
 
-  /** The rest of a set, whose `[` has been taken. */
   #set(inverted = false): string {
     const isNegative = this.#take(/\^/y) !== null
     const items: string[] = []

@@ -5,8 +5,8 @@ import { Binary, UUID } from 'bson'
 import { Doc } from '../bson/doc.ts'
 import { encode } from '../bson/encode.ts'
 import { refusal } from '../errors.ts'
-import type { DiscardedTables } from './discarded-tables.ts'
-import { parseIndexSpec, type IndexSpec } from './index-spec.ts'
+import type { DiscardedTables } from './erasures.ts'
+import { parseIndexSpec, type IndexSpec } from './index-keys.ts'
 import type { SqliteStore } from './sqlite-store.ts'
 
 /** An index. `multikey[i]`: some document has an array at field i. */
@@ -31,7 +31,6 @@ export interface Collection {
   readonly options: Doc
   readonly indexes: Index[]
   nextRow: number
-  /** The collection was dropped, so a cursor that is still scanning it must end. */
   dropped: boolean
 }
 
@@ -44,7 +43,6 @@ const idIndex = Doc.of([
 /** No name of a database or collection has the character between them. */
 const keyOf = (db: string, name: string): string => `${db}\0${name}`
 
-/** The names and definitions in one data directory. */
 export class Catalog {
   readonly #collections = new Map<string, Collection>()
   readonly #store: SqliteStore
@@ -88,17 +86,14 @@ export class Catalog {
     return collection
   }
 
-  /** The collection; undefined if it doesn't exist. */
   find(db: string, name: string): Collection | undefined {
     return this.#collections.get(keyOf(db, name))
   }
 
-  /** The names of the databases that have a collection, sorted. */
   databaseNames(): string[] {
     return [...new Set([...this.#collections.values()].map(({ db }) => db))].sort()
   }
 
-  /** The collections of a database, sorted by name. */
   list(db: string): Collection[] {
     return [...this.#collections.values()]
       .filter((collection) => collection.db === db)
@@ -156,7 +151,6 @@ export class Catalog {
     this.#discarded.noteDrop()
   }
 
-  /** Removes an index with its keys. */
   dropIndex(collection: Collection, index: Index): void {
     this.#forgetIndex(index.id)
     index.dropped = true
@@ -172,7 +166,6 @@ export class Catalog {
     this.#store.run('UPDATE indexes SET multikey = ? WHERE id = ?', bits, index.id)
   }
 
-  /** Removes a collection with its documents and indexes. */
   drop(collection: Collection): void {
     this.#store.atomically(() => {
       for (const index of [...collection.indexes]) this.dropIndex(collection, index)

@@ -20,13 +20,11 @@ import { giveUpReserveToStart } from './disk-space.ts'
 const MARK_BYTES = 20
 const MARK_VERSION = 1
 
-/** Format of the data: 0 had no checksums. */
 export const FORMAT = 1
 
 export const dataFile = (dataDir: string): string => join(dataDir, 'data.sqlite')
 export const markFile = (dataDir: string): string => join(dataDir, 'acknowledged')
 
-/** The file that says where the server of a data directory listens. */
 export const addressFile = (dataDir: string): string => join(dataDir, 'address')
 
 /** A new file in the data directory, in which a backup is made. */
@@ -43,7 +41,6 @@ export class DamagedData extends Error {
   }
 }
 
-/** The mark of a data directory, which is kept open. */
 export class Mark {
   readonly #fd: number
   readonly #bytes = Buffer.alloc(MARK_BYTES)
@@ -79,10 +76,7 @@ export function readMark(dataDir: string): number | undefined {
   return bytes.readDoubleLE(4)
 }
 
-/**
- * Makes sure that the data directory is what its last server left; creates it if it doesn't exist.
- * Changes nothing in it otherwise.
- */
+/** Makes sure that the directory is what its last server left; creates it if it is missing. */
 export function checkDataFiles(dataDir: string): void {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
   giveUpReserveToStart(dataDir)
@@ -103,10 +97,7 @@ export function checkDataFiles(dataDir: string): void {
     throw new DamagedData(dataDir, 'writes that were acknowledged are missing at its end')
 }
 
-/**
- * Opens a database file and changes nothing in it, nor in its journal. Throws an error whose
- * message is for people if a server uses it.
- */
+/** Opens a database file and changes nothing. Throws an error for people if a server uses it. */
 export function openForReading(file: string): DatabaseSync {
   const db = new DatabaseSync(file, { readOnly: true })
   try {
@@ -133,7 +124,6 @@ export function unlessInUse(error: unknown, dataDir: string): unknown {
   return /locked|busy/i.test(String(error)) ? new DataInUse(dataDir) : error
 }
 
-/** Looks into the data of a directory. */
 function probe(dataDir: string, file: string): { format: number; position: number } {
   let db: DatabaseSync | undefined
   try {

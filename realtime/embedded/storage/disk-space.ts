@@ -17,17 +17,11 @@ import { join } from 'node:path'
 const MB = 1024 * 1024
 /** With less free space than this, nothing new is stored. */
 const REQUIRED_BYTES = 8 * MB
-/**
- * The size of a file that is emptied when the disk is short of space. The open transaction can then
- * end, and changes can complete what is stored already.
- */
+/** A file that is emptied when space is short: the transaction ends, and changes can complete. */
 const RESERVE_BYTES = 4 * MB
 /** With less free space than this, no transaction begins. */
 const COMMIT_BYTES = MB
-/**
- * The part of the reserve that stays for the next start, because SQLite has to write a file before
- * it can read the database.
- */
+/** The part that stays for the next start: SQLite has to write before it can read. */
 const START_BYTES = MB / 4
 
 const reserveFile = (dataDir: string): string => join(dataDir, 'reserve')
@@ -43,7 +37,6 @@ export function giveUpReserveToStart(dataDir: string): void {
   if (existsSync(file) && freeBytes(dataDir) < COMMIT_BYTES) truncateSync(file)
 }
 
-/** Each data directory has one. It keeps the file of the reserve open. */
 export class DiskSpace {
   readonly #dataDir: string
   readonly #reserve: number
@@ -73,7 +66,6 @@ export class DiskSpace {
     return freeBytes(this.#dataDir) >= bytes + 2 * COMMIT_BYTES
   }
 
-  /** Gives up the reserve if there is no other space. */
   giveUpReserve(): void {
     if (!this.#hasReserve || freeBytes(this.#dataDir) >= 2 * COMMIT_BYTES) return
     ftruncateSync(this.#reserve, START_BYTES)

@@ -3,8 +3,7 @@
 // checked before the first row changes.
 import { crc32 } from 'node:zlib'
 import { deserialize, EJSON, ObjectId } from 'bson'
-import { checkBson } from '../bson/check.ts'
-import { Doc } from '../bson/doc.ts'
+import { checkBson, Doc } from '../bson/doc.ts'
 import { encode } from '../bson/encode.ts'
 import { refusal } from '../errors.ts'
 import type { Oplog, OplogOperation } from '../oplog/oplog.ts'
@@ -28,13 +27,11 @@ function indexesOf(collection: Collection, row: number): Index[] {
 /** How deeply a stored document may be nested. */
 const MAX_STORED_DEPTH = 180
 
-/** How much of a collection is read at once: a portion may have documents of 16 MB. */
 const CHUNK_BYTES = 1024 * 1024
 
 /** How many keys there are in a portion, and the last one. */
 type Counted = [number, Uint8Array | null]
 
-/** The documents of all collections, and the changes of documents and collections. */
 export class Documents {
   readonly #store: SqliteStore
   readonly #catalog: Catalog
@@ -70,7 +67,6 @@ export class Documents {
     })
   }
 
-  /** Stores an updated document. `before` is the document as it was. */
   update(collection: Collection, row: number, before: Doc, updated: UpdatedDocument): void {
     checkDepth(updated.bytes)
     const id = updated.doc.get('_id')
@@ -105,7 +101,6 @@ export class Documents {
     })
   }
 
-  /** Drops the collections of a database one by one, and then the database. */
   dropDatabase(db: string): void {
     const collections = this.#catalog.list(db)
     if (collections.length === 0) return
@@ -124,10 +119,7 @@ export class Documents {
     )
   }
 
-  /**
-   * Inserts a document as it is, without an entry in the oplog. If it throws a duplicate-key error,
-   * nothing has changed.
-   */
+  /** Inserts a document without an entry in the oplog. If it throws, nothing has changed. */
   insertStored(collection: Collection, doc: Doc, bytes: Uint8Array): void {
     const row = collection.nextRow
     this.#write(collection, row, undefined, doc, () =>
@@ -168,10 +160,7 @@ export class Documents {
     }
   }
 
-  /**
-   * Adds the keys of all existing documents to a new index, in portions between which others have
-   * a turn. Throws a duplicate-key error if they are not unique.
-   */
+  /** Adds the keys of all documents to a new index, in portions. They may not be unique. */
   async build(collection: Collection, index: Index): Promise<void> {
     for (;;) {
       if (index.dropped) throw refusal('IndexNotFound', 'the index was dropped while it was built')
@@ -214,7 +203,6 @@ export class Documents {
     }
   }
 
-  /** The document of a row; undefined if there is none any more. */
   find(collection: Collection, row: number): Uint8Array | undefined {
     const sql = `SELECT NULL, row, crc, doc FROM ${collection.table} WHERE row = ?`
     return this.rows(collection, sql, row).rows[0]?.bytes

@@ -2,12 +2,12 @@
 // the bounds of a query could find, with one key for each array element, and with null for a
 // missing field.
 import { Doc } from '../bson/doc.ts'
+import { toNumber } from '../bson/numbers.ts'
 import { compoundKey, emptyArray } from '../bson/order.ts'
-import { isDoc } from '../bson/type-of.ts'
-import { refusal } from '../errors.ts'
-import type { IndexSpec } from './index-spec.ts'
+import { isDoc, typeOf } from '../bson/type-of.ts'
+import { refusal, type CodeName } from '../errors.ts'
+import { compileFilter, parseFilter, type Filter, type Matcher } from '../query/filter.ts'
 
-/** One key: its bytes, and the values that they encode. A missing field is undefined. */
 export interface IndexKey {
   readonly bytes: Buffer
   readonly values: readonly unknown[]
@@ -27,10 +27,7 @@ export interface KeyPattern {
   readonly descending: readonly boolean[]
 }
 
-/**
- * The keys that an index has of a document: none if the index is partial or sparse and the document
- * doesn't belong to it.
- */
+/** A document that a partial or sparse index leaves out has no keys in it. */
 export function keySetOf(index: IndexSpec, doc: Doc): KeySet {
   const isMember = index.partial?.matches(doc) ?? true
   const set = isMember ? keysOf(doc, index) : undefined
@@ -46,10 +43,7 @@ interface FieldWalk {
   expanded: boolean
 }
 
-/**
- * The keys of a document. Refuses documents in which two fields of the index have different arrays,
- * as MongoDB does.
- */
+/** Refuses documents in which two fields of the index have different arrays. */
 export function keysOf(doc: Doc, pattern: KeyPattern): KeySet {
   const multikey = pattern.paths.map(() => false)
   const tuples: unknown[][] = []
@@ -116,4 +110,144 @@ function advance(walk: FieldWalk): void {
     }
     walk.rest = rest
   }
+}
+
+/** `source` is the definition that is stored and that `listIndexes` shows. */
+export interface IndexSpec {
+  readonly source: Doc
+  readonly name: string
+  readonly keyPattern: Doc
+  readonly fields: readonly string[]
+  readonly paths: readonly (readonly string[])[]
+  readonly descending: readonly boolean[]
+  readonly unique: boolean
+  readonly sparse: boolean
+  /** Which documents a partial index has. */
+  readonly partial: { readonly filter: Filter; readonly matches: Matcher } | undefined
+  /** How long a document lives after the date in the index's only field, in seconds. */
+  readonly expireAfterSeconds: number | undefined
+}
+
+/** The options that are stored, in the order of `listIndexes`. */
+const storedOptions = ['unique', 'sparse', 'partialFilterExpression', 'expireAfterSeconds']
+const knownOptions = new Set([
+  ...['v', 'key', 'name', 'ns', 'background', 'hidden', 'collation'],
+  ...storedOptions,
+])
+
+function need(holds: boolean, message: string, code: CodeName = 'CannotCreateIndex'): void {
+  if (!holds) throw refusal(code, message)
+}
+
+/** Parses a definition that `createIndexes` was given. Refuses what the engine can't do. */
+export function parseIndexSpec(given: Doc): IndexSpec {
+  const key = given.get('key')
+  if (!isDoc(key))
+    throw refusal('FailedToParse', "The 'key' field is a required property of an index")
+  const fields = key.fields.map(({ name }) => name)
+  need(fields.length > 0, 'Index keys cannot be an empty object')
+  need(fields.length <= 32, 'Index key pattern has too many fields')
+  const directions = key.fields.map(({ name, value }) => directionOf(name, value))
+  const name =
+    given.get('name') ?? fields.map((field, at) => `${field}_${directions[at]}`).join('_')
+  if (typeof name !== 'string' || name === '' || name === '*')
+    throw refusal('CannotCreateIndex', 'An index needs a name')
+  const isId = fields.length === 1 && fields[0] === '_id'
+  checkOptions(given, isId)
+  const partial = given.get('partialFilterExpression')
+  const options = storedOptions.map((option): [string, unknown] => [option, given.get(option)])
+  return {
+    source: Doc.of([
+      ['v', 2],
+      ['key', key],
+      ['name', name],
+      ...options.filter(([, value]) => value !== undefined),
+    ]),
+    name,
+    keyPattern: key,
+    fields,
+    paths: fields.map((field) => field.split('.')),
+    descending: directions.map((direction) => direction < 0),
+    unique: given.get('unique') === true || isId,
+    sparse: given.get('sparse') === true,
+    partial: isDoc(partial) ? parsePartial(partial) : undefined,
+    expireAfterSeconds: expiryOf(given.get('expireAfterSeconds'), fields),
+  }
+}
+
+/** The filters that MongoDB 5.0 allows in a partial index. */
+function parsePartial(given: Doc): IndexSpec['partial'] {
+  const filter = parseFilter(given)
+  checkPartial(filter, true)
+  return { filter, matches: compileFilter(filter) }
+}
+
+function checkPartial(filter: Filter, top: boolean): void {
+  if (filter.kind === 'and' && top)
+    return filter.filters.forEach((part) => checkPartial(part, part.kind === 'and'))
+  const isAllowed = ['compare', 'exists', 'type'].includes(filter.kind)
+  need(isAllowed, `unsupported expression in partial index: ${filter.kind}`)
+}
+
+const isReferencePart = (part: string): boolean => ['$ref', '$id', '$db'].includes(part)
+
+function directionOf(field: string, given: unknown): number {
+  const parts = field.split('.')
+  need(!parts.includes(''), 'Index keys cannot contain an empty field.')
+  need(
+    parts.every((part, at) => !part.startsWith('$') || (at > 0 && isReferencePart(part))),
+    `Index key contains an illegal field name: field name starts with '$': ${field}`,
+  )
+  need(typeof given !== 'string', `Unknown index plugin '${String(given)}'`)
+  const direction = toNumber(given) ?? NaN
+  need(
+    direction > 0 || direction < 0,
+    'Values in an index key pattern must be positive or negative numbers',
+  )
+  return direction
+}
+
+function checkOptions(given: Doc, isId: boolean): void {
+  for (const { name, value } of given.fields)
+    need(
+      knownOptions.has(name) && !(isId && storedOptions.includes(name) && value !== false),
+      `The field '${name}' is not valid for ${isId ? 'an _id' : 'an'} index specification.`,
+      'InvalidIndexSpecificationOption',
+    )
+  need(given.get('hidden') !== true, 'hidden indexes are not supported', 'NotImplemented')
+  const collation = given.get('collation')
+  const isSimple = !isDoc(collation) || collation.get('locale') === 'simple'
+  need(isSimple, 'collation is not supported', 'NotImplemented')
+  for (const option of ['unique', 'sparse'])
+    need(
+      ['boolean', 'undefined'].includes(typeof given.get(option)),
+      `The field '${option}' has value that is not convertible to bool`,
+      'TypeMismatch',
+    )
+  if (!given.has('partialFilterExpression')) return
+  need(
+    isDoc(given.get('partialFilterExpression')),
+    "The field 'partialFilterExpression' must be an object",
+    'TypeMismatch',
+  )
+  need(given.get('sparse') !== true, 'cannot mix "partialFilterExpression" and "sparse" options')
+}
+
+function expiryOf(given: unknown, fields: readonly string[]): number | undefined {
+  if (given === undefined) return undefined
+  const seconds = toNumber(given)
+  if (seconds === undefined)
+    throw refusal(
+      'CannotCreateIndex',
+      `TTL index 'expireAfterSeconds' option must be numeric, but received a type of '${typeOf(given)}'`,
+    )
+  need(
+    seconds >= 0 && seconds <= 2147483647,
+    `TTL index 'expireAfterSeconds' option must be within an acceptable range, try a different value than ${seconds}`,
+  )
+  need(
+    fields.length === 1,
+    'TTL indexes are single-field indexes, compound indexes do not support TTL',
+  )
+  return seconds
 }

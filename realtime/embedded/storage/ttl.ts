@@ -10,10 +10,6 @@ const MAX_DELETES_PER_SWEEP = 100
 
 type Expiring = StoredData & { readonly catalog: Catalog }
 
-/**
- * Deletes the documents that expired before `now`, a limited number per index. Returns whether
- * there may be more.
- */
 export function expireDocuments(engine: Expiring, now: number): boolean {
   let more = false
   for (const db of engine.catalog.databaseNames()) {

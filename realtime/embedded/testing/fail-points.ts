@@ -7,10 +7,9 @@ import { toNumber } from '../bson/numbers.ts'
 import { isDoc } from '../bson/type-of.ts'
 import type { CommandDefinition, CommandReply, CommandRequest } from '../commands/command.ts'
 import { dispatch, errorReply, readsStream } from '../commands/dispatch.ts'
-import { codeNameOf, refusal, ServerError } from '../errors.ts'
+import { codeNameOf, locationRefusal, refusal } from '../errors.ts'
 import { isTrue } from '../expression/expression.ts'
 
-/** What a fail point does to a command. */
 interface Failure {
   readonly blockMs?: number
   /** The connection is closed: instead of running the command, or after it has run. */
@@ -34,40 +33,6 @@ const exemptCommands = ['getLog', 'buildInfo']
 const retryableWriteCodes = [6, 7, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436]
 const resumableCodes = [63, 133, 150, 234, 13388, ...retryableWriteCodes.filter((c) => c !== 134)]
 
-/** MongoDB's names of the codes that the server itself never sends. */
-const otherCodeNames: Readonly<Record<number, string>> = {
-  4: 'NoSuchKey',
-  6: 'HostUnreachable',
-  7: 'HostNotFound',
-  11: 'UserNotFound',
-  12: 'UnsupportedFormat',
-  18: 'AuthenticationFailed',
-  63: 'StaleShardVersion',
-  64: 'WriteConcernFailed',
-  89: 'NetworkTimeout',
-  112: 'WriteConflict',
-  133: 'FailedToSatisfyReadPreference',
-  134: 'ReadConcernMajorityNotAvailableYet',
-  136: 'CappedPositionLost',
-  150: 'StaleEpoch',
-  189: 'PrimarySteppedDown',
-  207: 'InvalidUUID',
-  234: 'RetryChangeStream',
-  241: 'ConversionFailure',
-  251: 'NoSuchTransaction',
-  262: 'ExceededTimeLimit',
-  291: 'NoQueryExecutionPlans',
-  391: 'ReauthenticationRequired',
-  9001: 'SocketException',
-  10107: 'NotWritablePrimary',
-  11601: 'Interrupted',
-  11602: 'InterruptedDueToReplStateChange',
-  13388: 'StaleConfig',
-  13435: 'NotPrimaryNoSecondaryOk',
-  13436: 'NotPrimaryOrSecondary',
-}
-
-/** The fail points of one server. */
 export class FailPoints {
   readonly #set = new Map<string, FailPoint>()
 
@@ -101,7 +66,7 @@ export class FailPoints {
         throw refusal('BadValue', 'failCommand needs data')
       const skip = isDoc(mode) ? (toNumber(mode.get('skip')) ?? 0) : 0
       this.#set.set(name, { skip, remaining, data: isDoc(data) ? data : Doc.empty })
-      return { body: {} }
+      return {}
     },
   }
 
@@ -137,7 +102,6 @@ function selects(data: Doc, name: string, appName: unknown): boolean {
   return (data.get('appName') ?? appName) === appName
 }
 
-/** The name that a driver says in its handshake. */
 function appNameIn(command: Doc): unknown {
   const client = command.get('client')
   const application = isDoc(client) ? client.get('application') : undefined
@@ -179,18 +143,17 @@ async function failed(
   if (blockMs > 0) await pause(blockMs, request)
   if (closes === 'instead') {
     close()
-    return { body: {} }
+    return {}
   }
   if (code !== undefined) {
-    const name = codeNameOf(code) ?? otherCodeNames[code] ?? `Location${code}`
-    const message = "Failing command via 'failCommand' failpoint"
-    const { body } = errorReply(request, new ServerError(name, code, message))
-    return { body: { ...body, errorLabels: labels ?? labelsOf(request, code, atCursor) } }
+    const error = locationRefusal(code, "Failing command via 'failCommand' failpoint")
+    const errorLabels = labels ?? labelsOf(request, code, atCursor)
+    return { ...errorReply(request, error), codeName: codeNameOf(code), errorLabels }
   }
   const reply = await dispatch(request)
-  if (reply.body.ok === 0) return reply
+  if (reply.ok === 0) return reply
   if (closes === 'after') close()
-  if (writeConcernError) Object.assign(reply.body, { writeConcernError, errorLabels: labels })
+  if (writeConcernError) Object.assign(reply, { writeConcernError, errorLabels: labels })
   return reply
 }
 
@@ -199,15 +162,12 @@ function pause(ms: number, { closed, stopping }: CommandRequest): Promise<void> 
   return setTimeout(ms, undefined, { signal }).catch(() => undefined)
 }
 
-/** The labels by which drivers know what to repeat. */
 function labelsOf(request: CommandRequest, code: number, atCursor = false): string[] | undefined {
+  const isResumable = atCursor && resumableCodes.includes(code) && readsStream(request)
   const labels: [string, boolean][] = [
     ['RetryableWriteError', request.command.has('txnNumber') && retryableWriteCodes.includes(code)],
     ['NonResumableChangeStreamError', code === 280 || code === 286],
-    [
-      'ResumableChangeStreamError',
-      atCursor && resumableCodes.includes(code) && readsStream(request),
-    ],
+    ['ResumableChangeStreamError', isResumable],
   ]
   const applying = labels.filter(([, applies]) => applies).map(([label]) => label)
   return applying.length > 0 ? applying : undefined

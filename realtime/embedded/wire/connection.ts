@@ -4,8 +4,13 @@ import type { Socket } from 'node:net'
 import type { CommandReply } from '../commands/command.ts'
 import { dispatch } from '../commands/dispatch.ts'
 import type { DatabaseEngine } from '../engine.ts'
-import { FrameReader } from './frame-reader.ts'
-import { composeReply, MAX_MESSAGE_BYTES, parseMessage, type WireMessage } from './message.ts'
+import {
+  composeReply,
+  FrameReader,
+  MAX_MESSAGE_BYTES,
+  parseMessage,
+  type WireMessage,
+} from './message.ts'
 
 /** Serves one socket until it closes. `run` runs its commands. */
 export function serveConnection(
@@ -18,9 +23,9 @@ export function serveConnection(
   const closing = new AbortController()
   let queue: Promise<void> | undefined
 
-  const send = (message: WireMessage, { body, cursor }: CommandReply): void => {
+  const send = (message: WireMessage, reply: CommandReply): void => {
     if (message.unacknowledged) return
-    const frame = composeReply(message, body, cursor)
+    const frame = composeReply(message, reply)
     engine.store.onDurable(() => {
       if (!socket.destroyed) socket.write(frame)
     })
