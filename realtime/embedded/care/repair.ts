@@ -15,7 +15,7 @@ import {
   readMark,
 } from '../storage/data-files.ts'
 import { replaceData } from './backup.ts'
-import { storedCollections, storedRows } from './verify.ts'
+import { collectionsIn, storedRows } from './verify.ts'
 
 export interface Repair {
   readonly documents: number
@@ -53,7 +53,7 @@ export async function repairData(dataDir: string): Promise<Repair> {
 function openDamaged(dataDir: string): DatabaseSync {
   try {
     const db = openForReading(dataFile(dataDir))
-    storedCollections(db)
+    collectionsIn(db)
     return db
   } catch (error) {
     if (error instanceof DataInUse) throw error
@@ -76,7 +76,7 @@ async function copyDocuments(
   lost: string[],
 ): Promise<number> {
   let documents = 0
-  for (const stored of storedCollections(source)) {
+  for (const stored of collectionsIn(source)) {
     const ns = `${stored.db}.${stored.name}`
     const { db, name, options, uuid } = stored
     const collection = engine.catalog.create(db, name, options, uuid)

@@ -5,7 +5,8 @@ import type { DatabaseSync } from 'node:sqlite'
 import { crc32 } from 'node:zlib'
 import { Doc } from '../bson/doc.ts'
 import { checkDataFiles, dataFile, isDamage, openForReading } from '../storage/data-files.ts'
-import { keySetOf, parseIndexSpec, type IndexSpec } from '../storage/index-keys.ts'
+import { storedCollections, type StoredCollection } from '../storage/catalog.ts'
+import { keySetOf } from '../storage/index-keys.ts'
 
 /** What a check has found. Without faults, everything is whole. */
 export interface Verification {
@@ -29,7 +30,7 @@ export function verifyData(path: string): Verification {
     db = openForReading(isDirectory ? dataFile(path) : path)
     for (const { integrity_check: line } of db.prepare('PRAGMA integrity_check(100)').all())
       if (line !== 'ok') faults.push(String(line))
-    for (const collection of storedCollections(db))
+    for (const collection of collectionsIn(db))
       documents += verifyCollection(db, collection, faults)
     verifyOplog(db, faults)
   } catch (error) {
@@ -82,38 +83,20 @@ function verifyOplog(db: DatabaseSync, faults: string[]): void {
       faults.push(`the oplog entry ${Number(ts)} is damaged`)
 }
 
-/** A collection in a file, with the names of its tables. */
-export interface StoredCollection {
-  readonly db: string
-  readonly name: string
-  readonly uuid: Uint8Array
-  readonly options: Doc
-  readonly table: string
-  readonly indexes: readonly { readonly table: string; readonly spec: IndexSpec }[]
-}
-
 /** A row of a collection: its document, or the damage that hides the document. */
-export interface StoredRow {
+interface StoredRow {
   readonly row: number
   readonly bytes: Uint8Array | undefined
 }
 
-export function storedCollections(db: DatabaseSync): StoredCollection[] {
-  const rows = db.prepare('SELECT id, db, name, uuid, options FROM collections ORDER BY id').all()
-  return rows.map(({ id, db: database, name, uuid, options }) => ({
-    db: String(database),
-    name: String(name),
-    uuid: uuid as Uint8Array,
-    options: Doc.read(options as Uint8Array),
-    table: `documents_${Number(id)}`,
-    indexes: db
-      .prepare('SELECT id, spec FROM indexes WHERE collection = ? AND ready = 1 ORDER BY id')
-      .all(Number(id))
-      .map((index) => ({
-        table: `keys_${Number(index.id)}`,
-        spec: parseIndexSpec(Doc.read(index.spec as Uint8Array)),
-      })),
-  }))
+/** The collections of a file, which is read without the engine. */
+export function collectionsIn(db: DatabaseSync): StoredCollection[] {
+  return storedCollections((sql, ...cells) => {
+    const statement = db.prepare(sql)
+    statement.setReturnArrays(true)
+    // Assertion: each row is an array of cells now, which the types of Node don't say.
+    return statement.all(...cells) as never[]
+  })
 }
 
 /** All rows of a collection that can be found, whole or not. */

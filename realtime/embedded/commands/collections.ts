@@ -85,9 +85,8 @@ export const listDatabases: CommandDefinition = {
   run({ engine, command }) {
     const matches = compileFilter(parseFilter(optionalDoc(command, 'filter')))
     const sizes = isTrue(command.get('nameOnly')) ? {} : { sizeOnDisk: 0, empty: false }
-    const databases = engine.catalog
-      .databaseNames()
-      .map((name) => Doc.of(Object.entries({ name, ...sizes })))
+    const names = new Set(engine.catalog.collections().map((collection) => collection.db))
+    const databases = [...names].map((name) => Doc.of(Object.entries({ name, ...sizes })))
     return { databases: databases.filter((doc) => matches(doc)), totalSize: 0 }
   },
 }
@@ -103,8 +102,10 @@ export const createIndexes: CommandDefinition = {
       throw refusal('BadValue', 'Must specify at least one index to create')
     const specs = given.map((spec: unknown) => {
       if (!isDoc(spec)) throw wrongType('createIndexes.indexes', spec)
-      if (spec.has('name')) return parseIndexSpec(spec)
-      throw refusal('FailedToParse', "The 'name' field is a required property of an index")
+      if (!spec.has('name')) throw refusal('FailedToParse', "An index needs the field 'name'")
+      checkCollation(spec)
+      refuseOptions(spec, 'hidden')
+      return parseIndexSpec(spec)
     })
     const createdCollectionAutomatically = engine.catalog.find(db, name) === undefined
     const collection = engine.collection(db, name)

@@ -54,26 +54,16 @@ export class ChangeStream implements ChangeStreamSource {
     this.#token = tokenOf(token.time, token.kind)
     if (token.kind === 'mark') return
     if (token.kind === 'invalidate' && !after) {
-      throw refusal(
-        'InvalidResumeToken',
-        "Attempting to resume a change stream using 'resumeAfter' is not allowed from an invalidate notification",
-      )
+      throw refusal('InvalidResumeToken', 'resumeAfter is not allowed from an invalidate event')
     }
     const entry = this.#oplog.at(token.time)
-    if (!entry)
-      throw refusal(
-        'ChangeStreamFatalError',
-        'cannot resume stream; the resume token was not found',
-      )
+    if (!entry) throw refusal('ChangeStreamFatalError', 'the resume token was not found')
     if (token.kind === 'event' && this.#invalidates(entry)) this.#invalidatedBy = entry
   }
 
   #checkHistory(time: ClusterTime): void {
     if (time >= this.#oplog.oldest) return
-    throw refusal(
-      'ChangeStreamHistoryLost',
-      'Resume of change stream was not possible, as the resume point may no longer be in the oplog.',
-    )
+    throw refusal('ChangeStreamHistoryLost', 'the resume point is no longer in the oplog')
   }
 
   get resumeToken(): Plain {
@@ -131,10 +121,7 @@ export class ChangeStream implements ChangeStreamSource {
     const shown = transform(original)
     if (shown === undefined || shown === original) return shown && event
     if (identical(original.get('_id'), shown.get('_id'))) return encode(shown)
-    throw refusal(
-      'ChangeStreamFatalError',
-      'Encountered an event whose _id field, which contains the resume token, was modified by the pipeline. Modifying the _id field of an event makes it impossible to resume the stream from that point. Only transformations that retain the unmodified _id field are allowed.',
-    )
+    throw refusal('ChangeStreamFatalError', 'the pipeline has modified the _id of an event')
   }
 
   #covers(entry: OplogEntry): boolean {

@@ -54,10 +54,7 @@ export function parseToken(given: unknown): ResumeToken {
   }
   const found = /^82([0-9A-Fa-f]{8})([0-9A-Fa-f]{8})(00|64|6E)$/i.exec(data)
   if (!found)
-    throw refusal(
-      'InvalidResumeToken',
-      `Bad resume token: ${data.slice(0, 80)} was not made by this server`,
-    )
+    throw refusal('InvalidResumeToken', 'Bad resume token: it was not made by this server')
   const kind = (Object.keys(kinds) as ResumeTokenKind[]).find(
     (name) => kinds[name] === found[3]!.toUpperCase(),
   )!

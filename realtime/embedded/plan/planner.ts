@@ -69,10 +69,7 @@ function hinted(collection: Collection, hint: unknown): Index {
       builtTo === Infinity && (isDoc(hint) ? samePattern(keyPattern, hint) : name === hint),
   )
   if (found) return found
-  throw refusal(
-    'BadValue',
-    'error processing query: planner returned error :: caused by :: hint provided does not correspond to an existing index',
-  )
+  throw refusal('BadValue', 'hint provided does not correspond to an existing index')
 }
 
 export function samePattern(a: Doc, b: Doc): boolean {

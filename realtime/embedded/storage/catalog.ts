@@ -7,7 +7,7 @@ import { encode } from '../bson/encode.ts'
 import { refusal } from '../errors.ts'
 import type { DiscardedTables } from './erasures.ts'
 import { parseIndexSpec, type IndexSpec } from './index-keys.ts'
-import type { SqliteStore } from './sqlite-store.ts'
+import type { Cell, SqliteStore } from './sqlite-store.ts'
 
 /** An index. `multikey[i]`: some document has an array at field i. */
 export interface Index extends IndexSpec {
@@ -34,6 +34,40 @@ export interface Collection {
   dropped: boolean
 }
 
+/** A collection as its tables say it. */
+export interface StoredCollection {
+  readonly id: number
+  readonly db: string
+  readonly name: string
+  readonly uuid: Uint8Array
+  readonly options: Doc
+  readonly table: string
+  readonly indexes: readonly {
+    readonly id: number
+    readonly table: string
+    readonly spec: IndexSpec
+    readonly multikey: number
+  }[]
+}
+
+type Query = <T extends readonly Cell[]>(sql: string, ...cells: Cell[]) => T[]
+
+/** The collections that a database file has. */
+export function storedCollections(rows: Query): StoredCollection[] {
+  return rows<[number, string, string, Uint8Array, Uint8Array]>(
+    'SELECT id, db, name, uuid, options FROM collections ORDER BY id',
+  ).map(([id, db, name, uuid, options]) => ({
+    ...{ id, db, name, uuid, options: Doc.read(options), table: `documents_${id}` },
+    indexes: rows<[number, Uint8Array, number]>(
+      'SELECT id, spec, multikey FROM indexes WHERE collection = ? AND ready = 1 ORDER BY id',
+      id,
+    ).map(([index, spec, multikey]) => ({
+      ...{ id: index, table: `keys_${index}`, multikey },
+      spec: parseIndexSpec(Doc.read(spec)),
+    })),
+  }))
+}
+
 const idIndex = Doc.of([
   ['v', 2],
   ['key', Doc.of([['_id', 1]])],
@@ -54,30 +88,19 @@ export class Catalog {
     this.#discarded = discarded
     const unfinished = store.rows<[number]>('SELECT id FROM indexes WHERE ready = 0')
     for (const [id] of unfinished) this.#forgetIndex(id)
-    const rows = this.#store.rows<[number, string, string, Uint8Array, Uint8Array]>(
-      'SELECT id, db, name, uuid, options FROM collections',
-    )
-    for (const [id, db, name, uuid, options] of rows)
-      this.#load(id, db, name, uuid, Doc.read(options))
+    for (const stored of storedCollections((sql, ...cells) => store.rows(sql, ...cells)))
+      this.#load(stored)
   }
 
-  #load(id: number, db: string, name: string, uuid: Uint8Array, options: Doc): Collection {
-    const rows = this.#store.rows<[number, Uint8Array, number]>(
-      'SELECT id, spec, multikey FROM indexes WHERE collection = ? AND ready = 1 ORDER BY id',
-      id,
-    )
-    const table = `documents_${id}`
+  #load(stored: StoredCollection): Collection {
+    const { table, db, name, uuid } = stored
     const [last] = this.#store.row<[number | null]>(`SELECT max(row) FROM ${table} `) ?? [null]
     const collection: Collection = {
-      id,
-      db,
-      name,
+      ...stored,
       ns: `${db}.${name}`,
       uuid: new Binary(uuid, Binary.SUBTYPE_UUID),
-      table,
-      options,
-      indexes: rows.map(([indexId, spec, multikey]) =>
-        toIndex(indexId, parseIndexSpec(Doc.read(spec)), multikey, Infinity),
+      indexes: stored.indexes.map(({ id, spec, multikey }) =>
+        toIndex(id, spec, multikey, Infinity),
       ),
       nextRow: (last ?? 0) + 1,
       dropped: false,
@@ -90,14 +113,14 @@ export class Catalog {
     return this.#collections.get(keyOf(db, name))
   }
 
-  databaseNames(): string[] {
-    return [...new Set([...this.#collections.values()].map(({ db }) => db))].sort()
+  /** All collections, by database and name. */
+  collections(): Collection[] {
+    const nameOf = ({ db, name }: Collection): string => keyOf(db, name)
+    return [...this.#collections.values()].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
   }
 
   list(db: string): Collection[] {
-    return [...this.#collections.values()]
-      .filter((collection) => collection.db === db)
-      .sort((a, b) => (a.name < b.name ? -1 : 1))
+    return this.collections().filter((collection) => collection.db === db)
   }
 
   /** Creates a collection with its index on `_id`. */
@@ -119,7 +142,8 @@ export class Catalog {
       this.#store.run(
         `CREATE TABLE documents_${id} (row INTEGER PRIMARY KEY, crc INTEGER NOT NULL, doc BLOB NOT NULL)`,
       )
-      const collection = this.#load(id, db, name, uuid, options)
+      const table = `documents_${id}`
+      const collection = this.#load({ id, db, name, uuid, options, table, indexes: [] })
       this.finishIndex(this.addIndex(collection, parseIndexSpec(idIndex)))
       return collection
     })

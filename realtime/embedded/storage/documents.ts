@@ -52,12 +52,8 @@ export class Documents {
   insert(collection: Collection, given: Doc): void {
     const doc = given.withIdFirst(() => new ObjectId())
     const bytes = encode(doc)
-    if (bytes.length > MAX_DOCUMENT_BYTES) {
-      throw refusal(
-        'BSONObjectTooLarge',
-        `object to insert too large. size in bytes: ${bytes.length}, max size: ${MAX_DOCUMENT_BYTES}`,
-      )
-    }
+    if (bytes.length > MAX_DOCUMENT_BYTES)
+      throw refusal('BSONObjectTooLarge', `object to insert too large: ${bytes.length} bytes`)
     const id = doc.get('_id')
     checkId(id)
     checkDepth(bytes)

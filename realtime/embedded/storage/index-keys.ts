@@ -130,48 +130,46 @@ export interface IndexSpec {
 
 /** The options that are stored, in the order of `listIndexes`. */
 const storedOptions = ['unique', 'sparse', 'partialFilterExpression', 'expireAfterSeconds']
-const knownOptions = new Set([
-  ...['v', 'key', 'name', 'ns', 'background', 'hidden', 'collation'],
+const knownOptions = [
+  'v',
+  'key',
+  'name',
+  'ns',
+  'background',
+  'hidden',
+  'collation',
   ...storedOptions,
-])
+]
 
 function need(holds: boolean, message: string, code: CodeName = 'CannotCreateIndex'): void {
   if (!holds) throw refusal(code, message)
 }
 
-/** Parses a definition that `createIndexes` was given. Refuses what the engine can't do. */
-export function parseIndexSpec(given: Doc): IndexSpec {
-  const key = given.get('key')
-  if (!isDoc(key))
-    throw refusal('FailedToParse', "The 'key' field is a required property of an index")
-  const fields = key.fields.map(({ name }) => name)
-  need(fields.length > 0, 'Index keys cannot be an empty object')
-  need(fields.length <= 32, 'Index key pattern has too many fields')
-  const directions = key.fields.map(({ name, value }) => directionOf(name, value))
-  const name =
-    given.get('name') ?? fields.map((field, at) => `${field}_${directions[at]}`).join('_')
+/** Parses a definition. Refuses what the engine can't do. */
+export function parseIndexSpec(source: Doc): IndexSpec {
+  const keyPattern = source.get('key')
+  if (!isDoc(keyPattern)) throw refusal('FailedToParse', "An index needs the field 'key'")
+  const fields = keyPattern.fields.map(({ name }) => name)
+  need(fields.length > 0 && fields.length <= 32, 'An index needs 1 to 32 fields')
+  const name = source.get('name')
   if (typeof name !== 'string' || name === '' || name === '*')
     throw refusal('CannotCreateIndex', 'An index needs a name')
-  const isId = fields.length === 1 && fields[0] === '_id'
-  checkOptions(given, isId)
-  const partial = given.get('partialFilterExpression')
-  const options = storedOptions.map((option): [string, unknown] => [option, given.get(option)])
+  const isId = fields.join() === '_id'
+  checkOptions(source, isId)
+  const partial = source.get('partialFilterExpression')
+  const options = storedOptions.map((option): [string, unknown] => [option, source.get(option)])
+  const stored = [['v', 2], ['key', keyPattern], ['name', name], ...options] as const
   return {
-    source: Doc.of([
-      ['v', 2],
-      ['key', key],
-      ['name', name],
-      ...options.filter(([, value]) => value !== undefined),
-    ]),
+    source: Doc.of(stored.filter(([, value]) => value !== undefined)),
     name,
-    keyPattern: key,
+    keyPattern,
     fields,
     paths: fields.map((field) => field.split('.')),
-    descending: directions.map((direction) => direction < 0),
-    unique: given.get('unique') === true || isId,
-    sparse: given.get('sparse') === true,
+    descending: keyPattern.fields.map(({ name: field, value }) => directionOf(field, value) < 0),
+    unique: source.get('unique') === true || isId,
+    sparse: source.get('sparse') === true,
     partial: isDoc(partial) ? parsePartial(partial) : undefined,
-    expireAfterSeconds: expiryOf(given.get('expireAfterSeconds'), fields),
+    expireAfterSeconds: expiryOf(source.get('expireAfterSeconds'), fields),
   }
 }
 
@@ -189,65 +187,39 @@ function checkPartial(filter: Filter, top: boolean): void {
   need(isAllowed, `unsupported expression in partial index: ${filter.kind}`)
 }
 
-const isReferencePart = (part: string): boolean => ['$ref', '$id', '$db'].includes(part)
-
 function directionOf(field: string, given: unknown): number {
   const parts = field.split('.')
-  need(!parts.includes(''), 'Index keys cannot contain an empty field.')
-  need(
-    parts.every((part, at) => !part.startsWith('$') || (at > 0 && isReferencePart(part))),
-    `Index key contains an illegal field name: field name starts with '$': ${field}`,
-  )
-  need(typeof given !== 'string', `Unknown index plugin '${String(given)}'`)
-  const direction = toNumber(given) ?? NaN
-  need(
-    direction > 0 || direction < 0,
-    'Values in an index key pattern must be positive or negative numbers',
-  )
+  const isPlain = parts.every((part) => part !== '' && !part.startsWith('$'))
+  need(isPlain, `an index of the field '${field}' is not supported`)
+  const direction = typeof given === 'string' ? NaN : (toNumber(given) ?? NaN)
+  need(direction > 0 || direction < 0, 'An index needs positive or negative numbers for its fields')
   return direction
 }
 
 function checkOptions(given: Doc, isId: boolean): void {
   for (const { name, value } of given.fields)
     need(
-      knownOptions.has(name) && !(isId && storedOptions.includes(name) && value !== false),
+      knownOptions.includes(name) && !(isId && storedOptions.includes(name) && value !== false),
       `The field '${name}' is not valid for ${isId ? 'an _id' : 'an'} index specification.`,
       'InvalidIndexSpecificationOption',
     )
-  need(given.get('hidden') !== true, 'hidden indexes are not supported', 'NotImplemented')
-  const collation = given.get('collation')
-  const isSimple = !isDoc(collation) || collation.get('locale') === 'simple'
-  need(isSimple, 'collation is not supported', 'NotImplemented')
-  for (const option of ['unique', 'sparse'])
-    need(
-      ['boolean', 'undefined'].includes(typeof given.get(option)),
-      `The field '${option}' has value that is not convertible to bool`,
-      'TypeMismatch',
-    )
-  if (!given.has('partialFilterExpression')) return
-  need(
-    isDoc(given.get('partialFilterExpression')),
-    "The field 'partialFilterExpression' must be an object",
-    'TypeMismatch',
-  )
+  for (const option of ['unique', 'sparse']) {
+    const isBoolean = ['boolean', 'undefined'].includes(typeof given.get(option))
+    need(isBoolean, `The field '${option}' must be a boolean`, 'TypeMismatch')
+  }
+  const partial = given.get('partialFilterExpression')
+  if (partial === undefined) return
+  need(isDoc(partial), "The field 'partialFilterExpression' must be an object", 'TypeMismatch')
   need(given.get('sparse') !== true, 'cannot mix "partialFilterExpression" and "sparse" options')
 }
 
 function expiryOf(given: unknown, fields: readonly string[]): number | undefined {
   if (given === undefined) return undefined
-  const seconds = toNumber(given)
-  if (seconds === undefined)
-    throw refusal(
-      'CannotCreateIndex',
-      `TTL index 'expireAfterSeconds' option must be numeric, but received a type of '${typeOf(given)}'`,
-    )
+  const seconds = toNumber(given) ?? NaN
   need(
-    seconds >= 0 && seconds <= 2147483647,
-    `TTL index 'expireAfterSeconds' option must be within an acceptable range, try a different value than ${seconds}`,
+    seconds >= 0 && seconds < 2 ** 31,
+    'expireAfterSeconds must be a number from 0 to 2147483647',
   )
-  need(
-    fields.length === 1,
-    'TTL indexes are single-field indexes, compound indexes do not support TTL',
-  )
+  need(fields.length === 1, 'An index with expireAfterSeconds has one field')
   return seconds
 }
