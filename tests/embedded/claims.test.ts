@@ -32,7 +32,18 @@ test.each([
 
 // Patterns that PCRE takes and RE2 can't match in a time in proportion to the text, or at all.
 test.each([
-  ...['(a)\\1', '(?<=a)b', '(?=ab)a', '(?!a)b', '(?>a)b', 'a++b', '(?R)', '(*UTF8)a', 'a{2}{3}'],
+  ...[
+    '(a)\\1',
+    '(?<=a)b',
+    '(?=ab)a',
+    '(?!a)b',
+    'a(?=b)',
+    '(?>a)b',
+    'a++b',
+    '(?R)',
+    '(*UTF8)a',
+    'a{2}{3}',
+  ],
   ...['a{1001}', '$a', '(a|$)b', '(?m)^', '\\p{Greek}', '\\R', '\\G', '[[.a.]]', '(?i)[\\wa]'],
   ...[
     'a(?i)b',

@@ -24,7 +24,6 @@ import { mapped, pause, type Flow } from '../pace.ts'
 import { parseFilter, type Filter } from '../query/filter.ts'
 import { select, type Selection } from '../query/select.ts'
 import {
-  checkCollation,
   checkFields,
   optionalCount,
   optionalDoc,
@@ -41,7 +40,6 @@ export const aggregate: CommandDefinition = {
   reads: true,
   run(request) {
     const { engine, command, db } = request
-    checkCollation(command)
     const given = command.get('pipeline')
     if (!Array.isArray(given)) throw wrongType('pipeline', given)
     const stages = given.map((stage: unknown) => {

@@ -26,13 +26,10 @@ const unsupported =
   'autoIndexId capped clusteredIndex encryptedFields changeStreamPreAndPostImages expireAfterSeconds flags idIndex indexOptionDefaults max pipeline size storageEngine temp timeseries validationAction validationLevel validator viewOn'
 
 export const create: CommandDefinition = {
-  fields: `${unsupported} collation`,
+  fields: 'collation',
+  refused: unsupported,
   run(request) {
-    const { engine, command, db } = request
-    const name = collectionName(request)
-    checkCollation(command)
-    refuseOptions(command, unsupported)
-    engine.collection(db, name)
+    request.engine.collection(request.db, collectionName(request))
     return {}
   },
 }

@@ -21,6 +21,8 @@ export type CommandReply = Record<string, unknown>
 export interface CommandDefinition {
   /** The names of the fields that the command accepts besides those that every command accepts. */
   readonly fields: string
+  /** The options that MongoDB has and the engine refuses, unless they are turned off. */
+  readonly refused?: string
   /** It takes a write concern, and clients may number it so that they can repeat it safely. */
   readonly writes?: boolean
   /** Whether the command reads documents, and so takes a read concern. */

@@ -21,8 +21,10 @@ import {
   listIndexes,
 } from './collections.ts'
 import {
+  checkCollation,
   checkFields,
   missingField,
+  refuseOptions,
   type CommandDefinition,
   type CommandReply,
   type CommandRequest,
@@ -57,7 +59,9 @@ function run(
   if (!known) throw refusal('CommandNotFound', `no such command: '${name}'`)
   if (stopping.aborted) throw refusal('ShutdownInProgress', 'The server is shutting down')
   if (request.db === '') throw missingField('OpMsg.$db')
-  checkFields(name, command, known.fields)
+  checkFields(name, command, known.refused ? `${known.fields} ${known.refused}` : known.fields)
+  refuseOptions(command, known.refused ?? '')
+  checkCollation(command)
   checkCommon(command, known)
   // The `maxTimeMS` of a `getMore` is no limit: it says how long to wait for events. What is left
   // of a query's limit counts for its `getMore` commands.

@@ -19,7 +19,6 @@ import {
   missingField,
   optionalCount,
   optionalDoc,
-  refuseOptions,
   variablesOf,
   wrongType,
   type CommandDefinition,
@@ -28,12 +27,12 @@ import { openCursor } from './cursor-commands.ts'
 
 export const find: CommandDefinition = {
   fields:
-    'filter sort projection hint skip limit batchSize singleBatch max min returnKey showRecordId tailable oplogReplay noCursorTimeout awaitData allowPartialResults allowDiskUse collation let',
+    'filter sort projection hint skip limit batchSize singleBatch oplogReplay noCursorTimeout allowPartialResults allowDiskUse collation let',
+  refused: 'tailable awaitData returnKey showRecordId min max',
   reads: true,
   run(request) {
     const { engine, command, db } = request
     const name = collectionName(request)
-    refuseOptions(command, 'tailable awaitData returnKey showRecordId min max')
     const spec = optionalDoc(command, 'projection')
     const selection = {
       ...selectionOf(command, 'filter'),

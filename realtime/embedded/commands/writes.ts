@@ -212,13 +212,11 @@ async function eachMatch(
 }
 
 export const findAndModify: CommandDefinition = {
-  fields:
-    'query sort remove update new fields upsert bypassDocumentValidation collation arrayFilters hint let',
+  fields: 'query sort remove update new fields upsert bypassDocumentValidation collation hint let',
+  refused: 'arrayFilters',
   writes: true,
   async run(request) {
     const { engine, command } = request
-    checkCollation(command)
-    refuseOptions(command, 'arrayFilters')
     const removes = isTrue(command.get('remove'))
     if (removes === command.has('update'))
       throw refusal('FailedToParse', 'Either an update or remove=true must be specified')

@@ -27,17 +27,14 @@ export function isStream(source: DocumentSource): source is ChangeStreamSource {
   return 'wait' in source
 }
 
-interface CursorSpec {
+export interface OpenCursor {
+  readonly id: Long
   readonly ns: string
   readonly source: DocumentSource
   /** The session that opened the cursor, in hex. The cursor is closed when the session ends. */
   readonly session: string | undefined
   /** The cursor stays open however long it is idle. */
   readonly noTimeout: boolean
-}
-
-export interface OpenCursor extends CursorSpec {
-  readonly id: Long
   usedAt: number
   /** How long its commands may go on working in all, in milliseconds. */
   leftMs: number
@@ -45,13 +42,11 @@ export interface OpenCursor extends CursorSpec {
   cancelWait: (() => void) | undefined
 }
 
-export interface Batch {
-  readonly documents: EncodedArray
-  readonly finished: boolean
-}
-
 /** Takes the next documents: at most `size`, and no more than fit into one message. */
-export async function takeBatch(source: DocumentSource, size: number): Promise<Batch> {
+export async function takeBatch(
+  source: DocumentSource,
+  size: number,
+): Promise<{ documents: EncodedArray; finished: boolean }> {
   const documents = new EncodedArray()
   while (documents.length < size && documents.bytes < MAX_BATCH_BYTES) {
     const document = source.next()
@@ -70,7 +65,7 @@ export async function takeBatch(source: DocumentSource, size: number): Promise<B
 export class Cursors {
   readonly #byId = new Map<string, OpenCursor>()
 
-  add(spec: CursorSpec): OpenCursor {
+  add(spec: Pick<OpenCursor, 'ns' | 'source' | 'session' | 'noTimeout'>): OpenCursor {
     const id = new Long(randomInt(1, 2 ** 32), randomInt(1, 2 ** 30))
     const state = { usedAt: Date.now(), leftMs: pace.leftMs, busy: false, cancelWait: undefined }
     const cursor: OpenCursor = { ...spec, ...state, id }

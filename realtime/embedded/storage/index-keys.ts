@@ -4,7 +4,7 @@
 import { Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { compoundKey, emptyArray } from '../bson/order.ts'
-import { isDoc, typeOf } from '../bson/type-of.ts'
+import { isDoc } from '../bson/type-of.ts'
 import { refusal, type CodeName } from '../errors.ts'
 import { compileFilter, parseFilter, type Filter, type Matcher } from '../query/filter.ts'
 
