@@ -88,17 +88,15 @@ export const explain = answering('verbosity', ({ engine, command, db }) => {
   const selection = selectionOf(inner, 'filter')
   const namespace = `${db}.${name}`
   if (!collection) return { queryPlanner: { namespace, winningPlan: { stage: 'EOF' } } }
-  const queryPlan = planQuery(collection, selection.filter, selection.sort, selection.hint)
-  const scan = queryPlan.scans
-    ? queryPlan.scans.map(({ index, reverse }) => ({
-        stage: 'IXSCAN',
-        keyPattern: index.keyPattern,
-        indexName: index.name,
-        isMultiKey: index.multikey.some(Boolean),
-        direction: reverse ? 'backward' : 'forward',
-      }))
-    : [{ stage: 'COLLSCAN', direction: 'forward' }]
-  const access: Plain = scan.length === 1 ? scan[0]! : { stage: 'OR', inputStages: scan }
-  const winningPlan: Plain = queryPlan.sorted ? access : { stage: 'SORT', inputStage: access }
+  const { filter, sort, hint } = selection
+  const { ranges, sorted } = planQuery(collection, filter, sort, hint)
+  const direction = ranges?.[0]?.reverse ? 'backward' : 'forward'
+  const indexes = new Set(ranges?.map(({ index }) => index))
+  const scans = Array.from(indexes, ({ keyPattern, name: indexName, multikey }): Plain => {
+    return { stage: 'IXSCAN', keyPattern, indexName, isMultiKey: multikey.some(Boolean), direction }
+  })
+  if (!ranges) scans.push({ stage: 'COLLSCAN', direction })
+  const access = scans.length === 1 ? scans[0]! : { stage: 'OR', inputStages: scans }
+  const winningPlan = sorted ? access : { stage: 'SORT', inputStage: access }
   return { queryPlanner: { namespace, winningPlan, rejectedPlans: [] } }
 })

@@ -34,17 +34,15 @@ import * as diagnostics from './diagnostics.ts'
 import { findAndModify, insert, remove, update } from './writes.ts'
 import { count, distinct, find } from './find.ts'
 
-/** Runs the command of a message. Never throws and never rejects. */
-export function dispatch(
+/** Runs the command of a message. Never rejects. */
+export async function dispatch(
   request: CommandRequest,
   known: CommandDefinition | undefined = commands.get(request.name),
-): CommandReply | Promise<CommandReply> {
+): Promise<CommandReply> {
   try {
-    const reply = run(request, known)
-    if (!(reply instanceof Promise)) return completed(request, reply)
-    return reply
-      .then((late) => completed(request, late))
-      .catch((error: unknown) => errorReply(request, error))
+    const reply = await run(request, known)
+    reply.ok ??= 1
+    return withClusterTime(request.engine, reply)
   } catch (error) {
     return errorReply(request, error)
   }
@@ -103,11 +101,6 @@ function checkReadConcern(concern: Doc, reads: boolean): void {
     throw refusal('InvalidOptions', `the command does not support read concern ${level}`)
 }
 
-function completed(request: CommandRequest, reply: CommandReply): CommandReply {
-  reply.ok ??= 1
-  return withClusterTime(request.engine, reply)
-}
-
 function withClusterTime({ oplog }: DatabaseEngine, reply: CommandReply): CommandReply {
   const clusterTime = toTimestamp(oplog.now)
   const signature = { hash: new Binary(Buffer.alloc(20)), keyId: Long.ZERO }
@@ -136,8 +129,7 @@ export function errorReply(request: CommandRequest, error: unknown): CommandRepl
   const isStopping = codeName === 'ShutdownInProgress' || codeName === 'InterruptedAtShutdown'
   if (isStopping && request.command.has('txnNumber')) labels.push('RetryableWriteError')
   if (isStopping && readsStream(request)) labels.push('ResumableChangeStreamError')
-  if (codeName === 'ChangeStreamFatalError' || codeName === 'ChangeStreamHistoryLost')
-    labels.push('NonResumableChangeStreamError')
+  if (codeName.startsWith('ChangeStream')) labels.push('NonResumableChangeStreamError')
   const errorLabels = labels.length > 0 ? labels : undefined
   const reply = { ok: 0, errmsg: message, code, codeName, ...extra, errorLabels }
   return withClusterTime(request.engine, reply)

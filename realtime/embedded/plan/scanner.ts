@@ -4,7 +4,7 @@
 import { refusal } from '../errors.ts'
 import type { Collection, Index } from '../storage/catalog.ts'
 import type { Documents, StoredRow } from '../storage/documents.ts'
-import type { IndexScan, Interval, QueryPlan } from './planner.ts'
+import type { QueryPlan, Range } from './planner.ts'
 
 /** The rows in the first chunk if nobody knows how many will be taken. */
 const FIRST_CHUNK_ROWS = 16
@@ -14,11 +14,6 @@ const MAX_CHUNK_BYTES = 1024 * 1024
 
 export interface StoredData {
   readonly documents: Documents
-}
-
-interface Range extends Interval {
-  readonly index: Index
-  readonly reverse: boolean
 }
 
 /** Where reading goes on: in one of the ranges, after a key and a row if there are such. */
@@ -49,10 +44,8 @@ export class Scanner {
     this.#collection = collection
     const first = expected === Infinity ? FIRST_CHUNK_ROWS : expected
     this.#chunkRows = Math.max(1, Math.min(first, MAX_CHUNK_ROWS))
-    const { scans } = plan
-    this.#ranges = scans?.flatMap(rangesOf) ?? [undefined]
-    const repeats = scans && (scans.length > 1 || scans[0]!.index.multikey.some(Boolean))
-    this.#yielded = repeats ? new Set() : undefined
+    this.#ranges = plan.ranges ?? [undefined]
+    this.#yielded = plan.repeats ? new Set() : undefined
   }
 
   next(): StoredRow | undefined {
@@ -127,9 +120,4 @@ export class Scanner {
       limit,
     )
   }
-}
-
-function rangesOf({ index, intervals, reverse }: IndexScan): Range[] {
-  const ranges = intervals.map(({ from, to }) => ({ index, from, to, reverse }))
-  return reverse ? ranges.reverse() : ranges
 }

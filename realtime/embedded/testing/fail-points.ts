@@ -39,12 +39,13 @@ export class FailPoints {
   /** What runs the commands of one connection, which `close` closes, in place of `dispatch`. */
   dispatcher(close: () => void): typeof dispatch {
     let appName: unknown
-    return (request) => {
-      if (request.name === 'configureFailPoint') return dispatch(request, this.#configureFailPoint)
+    return async (request) => {
       try {
+        if (request.name === 'configureFailPoint')
+          return await dispatch(request, this.#configureFailPoint)
         const failure = request.problem ? undefined : this.#failureOf(request, appName)
         appName = appNameIn(request.command) ?? appName
-        return failure ? failed(request, failure, close) : dispatch(request)
+        return await (failure ? failed(request, failure, close) : dispatch(request))
       } catch (error) {
         return errorReply(request, error)
       }
