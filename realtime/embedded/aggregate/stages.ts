@@ -15,7 +15,8 @@ import {
   compileProjection,
   type DocumentTransform,
 } from '../query/projection.ts'
-import { parseSort, Sorter, sortKeyOf, type SortEntry, type SortPattern } from '../query/sort.ts'
+import { parseSort, sorted, sortKeyOf } from '../query/sort.ts'
+import type { KeyPattern } from '../storage/index-keys.ts'
 
 export type StreamStage = (documents: Flow<Doc>) => Flow<Doc>
 
@@ -96,7 +97,7 @@ export function compileStage(stage: Doc, variables: Variables, allowDiskUse: boo
   const operand = stage.get(name)
   switch (name) {
     case '$sort':
-      return sorted(sortOf(operand), allowDiskUse)
+      return sortStage(sortOf(operand), allowDiskUse)
     case '$skip':
       return slice(countOf(name, operand), Infinity)
     case '$limit':
@@ -126,7 +127,7 @@ export function matchOf(operand: unknown): Doc {
   throw locationRefusal(15959, 'the match filter must be an expression in an object')
 }
 
-export function sortOf(operand: unknown): SortPattern {
+export function sortOf(operand: unknown): KeyPattern {
   if (!isDoc(operand)) throw locationRefusal(15973, 'the $sort key specification must be an object')
   const pattern = parseSort(operand)
   if (!pattern) throw locationRefusal(15976, '$sort stage must have at least one sort key')
@@ -141,15 +142,14 @@ export function countOf(name: '$skip' | '$limit', operand: unknown): number {
   throw locationRefusal(code, `invalid argument to ${name} stage: ${String(operand)}`)
 }
 
-function sorted(pattern: SortPattern, allowDiskUse: boolean): StreamStage {
+function sortStage(pattern: KeyPattern, allowDiskUse: boolean): StreamStage {
   return (documents) => {
-    const sorter = new Sorter<SortEntry & { doc: Doc }>(Infinity, allowDiskUse)
     let number = 0
-    const add = (doc: Doc): void => {
+    const entries = mapped(documents, (doc) => {
       const key = sortKeyOf(doc, pattern)
-      sorter.add({ key, number: number++, doc }, key.length + encode(doc).length)
-    }
-    return collected(documents, add, () => sorter.sorted().map(({ doc }) => doc))
+      return { entry: { key, number: number++, doc }, size: key.length + encode(doc).length }
+    })
+    return mapped(sorted(entries, Infinity, allowDiskUse), ({ doc }) => doc)
   }
 }
 
@@ -166,7 +166,7 @@ function counted(name: unknown, variables: Variables): StreamStage {
 
 interface Accumulator {
   add(value: unknown): void
-  readonly total: unknown
+  total: unknown
 }
 
 const MAX_MEMORY_BYTES = 100 * 1024 * 1024
@@ -174,24 +174,21 @@ const MAX_MEMORY_BYTES = 100 * 1024 * 1024
 const GROUP_BYTES = 256
 const ACCUMULATOR_BYTES = 64
 
-class Extreme implements Accumulator {
-  readonly #sign: 1 | -1
-  total: unknown = null
-
-  constructor(sign: 1 | -1) {
-    this.#sign = sign
-  }
-
-  add(value: unknown): void {
-    if (isNullish(value)) return
-    if (this.total === null || this.#sign * compareValues(value, this.total) < 0) this.total = value
+function extreme(sign: 1 | -1): Accumulator {
+  return {
+    total: null,
+    add(value) {
+      if (isNullish(value)) return
+      const isBeyond = this.total === null || sign * compareValues(value, this.total) < 0
+      if (isBeyond) this.total = value
+    },
   }
 }
 
 export const accumulators: Readonly<Record<string, () => Accumulator>> = {
   $sum: () => new Sum(),
-  $min: () => new Extreme(1),
-  $max: () => new Extreme(-1),
+  $min: () => extreme(1),
+  $max: () => extreme(-1),
 }
 
 function compileGroup(operand: unknown, variables: Variables): (documents: Flow<Doc>) => Flow<Doc> {

@@ -9,9 +9,9 @@ import { afterPrefix, bracketOf, inverted, keyOf, sameValue } from '../bson/orde
 import { isDoc, typeOf } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
 import { exists, type Filter } from '../query/filter.ts'
-import type { SortPattern } from '../query/sort.ts'
 import type { Comparison } from '../query/value-tests.ts'
 import type { Collection, Index } from '../storage/catalog.ts'
+import type { KeyPattern } from '../storage/index-keys.ts'
 
 /** The keys from `from` (inclusive) to `to` (exclusive). */
 interface Interval {
@@ -50,7 +50,7 @@ const MAX_INTERVALS = 2000
 export function planQuery(
   collection: Collection,
   filter: Filter,
-  sort?: SortPattern,
+  sort?: KeyPattern,
   hint?: unknown,
 ): QueryPlan {
   const conditions = conditionsOf(filter)
@@ -115,7 +115,7 @@ function implies(given: Filter, needed: Filter): boolean {
   return given.op === needed.op && sameValue(given.value, needed.value)
 }
 
-function candidateFor(index: Index, conditions: Conditions, sort?: SortPattern): Candidate {
+function candidateFor(index: Index, conditions: Conditions, sort?: KeyPattern): Candidate {
   let intervals: Interval[] = [everything]
   let [equalities, pinned, ranged, usedArray] = [0, 0, false, false]
   for (const [at, field] of index.fields.entries()) {
@@ -146,7 +146,7 @@ function candidateFor(index: Index, conditions: Conditions, sort?: SortPattern):
 type Direction = 'forward' | 'reverse'
 
 /** The direction in which the index gives the sort order. Pinned fields don't matter for it. */
-function orderOf(index: Index, pinned: number, sort: SortPattern): Direction | undefined {
+function orderOf(index: Index, pinned: number, sort: KeyPattern): Direction | undefined {
   const fixed = new Set(index.fields.slice(0, pinned).filter((_, at) => !index.multikey[at]))
   let at = pinned
   let direction: Direction | undefined

@@ -2,7 +2,7 @@
 // the position is kept as the last key and row. Writes in between can therefore neither be blocked
 // by a cursor nor confuse it.
 import { refusal } from '../errors.ts'
-import type { Collection, Index } from '../storage/catalog.ts'
+import type { Collection } from '../storage/catalog.ts'
 import type { Documents, StoredRow } from '../storage/documents.ts'
 import type { QueryPlan, Range } from './planner.ts'
 
@@ -95,29 +95,24 @@ export class Scanner {
 
   #rows(range: Range | undefined, limit: number): ReturnType<Documents['rows']> {
     const { table } = this.#collection
-    const { key, row } = this.#readPosition
-    const { documents } = this.#data
+    const { key, row = -1 } = this.#readPosition
     if (!range)
-      // The position is the only bound on its side: with the range's own bound beside it, SQLite
-      // may begin there, and would pass all that was read before.
-      return documents.rows(
+      return this.#data.documents.rows(
         this.#collection,
         `SELECT NULL, row, crc, doc FROM ${table} WHERE row > ? ORDER BY row LIMIT ?`,
-        row ?? -1,
-        limit,
+        ...[row, limit],
       )
-    const { reverse } = range
-    const [after, order] = reverse ? ['<', 'DESC'] : ['>', 'ASC']
-    const [first, end] = reverse ? [range.to, range.from] : [range.from, range.to]
-    return documents.rows(
+    const { index, reverse, from, to } = range
+    const [after, before, order] = reverse ? ['<', '>=', 'DESC'] : ['>', '<', 'ASC']
+    const [first, end] = reverse ? [to, from] : [from, to]
+    // The position is the only bound on its side: with the range's own bound beside it, SQLite may
+    // begin there, and would pass all that was read before.
+    return this.#data.documents.rows(
       this.#collection,
-      `SELECT k.key, k.row, d.crc, d.doc FROM ${range.index.table} k CROSS JOIN ${table} d ON d.row = k.row
-       WHERE (k.key, k.row) ${after} (?, ?) AND k.key ${reverse ? '>=' : '<'} ?
+      `SELECT k.key, k.row, d.crc, d.doc FROM ${index.table} k CROSS JOIN ${table} d ON d.row = k.row
+       WHERE (k.key, k.row) ${after} (?, ?) AND k.key ${before} ?
        ORDER BY k.key ${order}, k.row ${order} LIMIT ?`,
-      key ?? first,
-      row ?? -1,
-      end,
-      limit,
+      ...[key ?? first, row, end, limit],
     )
   }
 }

@@ -5,28 +5,17 @@ import type { Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { isDoc } from '../bson/type-of.ts'
 import { locationRefusal, refusal, ServerError } from '../errors.ts'
-import { keysOf } from '../storage/index-keys.ts'
-
-export interface SortPattern {
-  readonly fields: readonly string[]
-  readonly paths: readonly (readonly string[])[]
-  readonly descending: readonly boolean[]
-}
+import { pace, pause, type Flow } from '../pace.ts'
+import { keysOf, patternOf, type KeyPattern } from '../storage/index-keys.ts'
 
 /** Parses `{field: 1 | -1, …}`; undefined if there is no sort. */
-export function parseSort(sort: unknown): SortPattern | undefined {
+export function parseSort(sort: unknown): KeyPattern | undefined {
   if (sort === undefined) return undefined
   if (!isDoc(sort)) throw refusal('TypeMismatch', 'Expected field sort to be of type object')
-  const fields = sort.fields.map(({ name }) => name)
-  if (fields.length === 0) return undefined
-  const directions = sort.fields.map(({ name, value }) => directionOf(name, value))
-  if (fields.includes('$natural'))
-    throw refusal('NotImplemented', 'the order $natural is not supported')
-  return {
-    fields,
-    paths: fields.map((field) => field.split('.')),
-    descending: directions.map((direction) => direction < 0),
-  }
+  if (sort.size === 0) return undefined
+  const pattern = patternOf(sort, directionOf)
+  if (!pattern.fields.includes('$natural')) return pattern
+  throw refusal('NotImplemented', 'the order $natural is not supported')
 }
 
 function directionOf(field: string, direction: unknown): number {
@@ -40,7 +29,7 @@ function directionOf(field: string, direction: unknown): number {
 }
 
 /** The bytes by which a document sorts, each of them as a character. */
-export function sortKeyOf(doc: Doc, pattern: SortPattern): string {
+export function sortKeyOf(doc: Doc, pattern: KeyPattern): string {
   try {
     const { keys } = keysOf(doc, pattern)
     const least = keys.reduce((a, b) => (Buffer.compare(b.bytes, a.bytes) < 0 ? b : a))
@@ -66,43 +55,43 @@ function compareEntries(a: SortEntry, b: SortEntry): number {
   return a.key < b.key ? -1 : a.key > b.key ? 1 : a.number - b.number
 }
 
-export class Sorter<T extends SortEntry> {
-  readonly #limit: number
-  readonly #maxBytes: number
-  readonly #runs: T[][] = []
-  #run: { entry: T; size: number }[] = []
-  #bytes = 0
-
-  constructor(limit: number, allowDiskUse: boolean) {
-    this.#limit = limit
-    this.#maxBytes = allowDiskUse ? Infinity : MAX_MEMORY_BYTES
+/**
+ * Sorts a flow in small portions, so that no single step takes long: sorted runs are collected, and
+ * merged as their entries are taken. Only the first `limit` are wanted. `size` is what MongoDB
+ * would hold in memory for an entry.
+ */
+export function* sorted<T extends SortEntry>(
+  entries: Flow<{ entry: T; size: number }>,
+  limit: number,
+  allowDiskUse: boolean,
+): Flow<T> {
+  const runs: T[][] = []
+  let run: { entry: T; size: number }[] = []
+  let bytes = 0
+  const isLowLimit = limit <= RUN_LENGTH
+  const endRun = (): void => {
+    runs.push(run.sort((a, b) => compareEntries(a.entry, b.entry)).map(({ entry }) => entry))
+    run = []
   }
-
-  /** Adds an entry. `size` is what MongoDB would hold in memory for it. */
-  add(entry: T, size: number): void {
-    this.#run.push({ entry, size })
-    this.#bytes += size
-    // The top 10 of a million need little memory: of a full run, only these are kept.
-    const few = this.#limit <= RUN_LENGTH
-    if (this.#run.length >= RUN_LENGTH + (few ? this.#limit : 0)) this.#closeRun(few)
-    if (this.#bytes > this.#maxBytes)
+  for (const item of entries) {
+    if (item === pause) {
+      yield pause
+      continue
+    }
+    run.push(item)
+    bytes += item.size
+    if (isLowLimit && run.length >= RUN_LENGTH + limit) {
+      // The top 10 of a million need little memory: of a full run, only these are kept.
+      run.sort((a, b) => compareEntries(a.entry, b.entry))
+      for (const { size } of run.splice(limit)) bytes -= size
+    } else if (!isLowLimit && run.length >= RUN_LENGTH) endRun()
+    if (bytes > MAX_MEMORY_BYTES && !allowDiskUse)
       throw refusal('QueryExceededMemoryLimitNoDiskUseAllowed', 'Sort needs too much memory')
   }
-
-  #closeRun(keep: boolean): void {
-    this.#run.sort((a, b) => compareEntries(a.entry, b.entry))
-    if (!keep) {
-      this.#runs.push(this.#run.map(({ entry }) => entry))
-      this.#run = []
-      return
-    }
-    for (const { size } of this.#run.splice(this.#limit)) this.#bytes -= size
-  }
-
-  /** The entries in order. Nothing can be added any more. */
-  sorted(): Generator<T> {
-    this.#closeRun(false)
-    return merged(this.#runs)
+  endRun()
+  for (const entry of merged(runs)) {
+    if (pace.isDue) yield pause
+    yield entry
   }
 }
 

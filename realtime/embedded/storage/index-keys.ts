@@ -23,8 +23,16 @@ export const noKeys: KeySet = { keys: [], multikey: [] }
 
 /** The part of an index definition that determines keys. */
 export interface KeyPattern {
+  readonly fields: readonly string[]
   readonly paths: readonly (readonly string[])[]
   readonly descending: readonly boolean[]
+}
+
+/** The pattern of `{field: direction, …}`. */
+export function patternOf({ fields }: Doc, directionOf: (field: string, of: unknown) => number) {
+  const names = fields.map(({ name }) => name)
+  const descending = fields.map(({ name, value }) => directionOf(name, value) < 0)
+  return { fields: names, paths: names.map((field) => field.split('.')), descending }
 }
 
 /** A document that a partial or sparse index leaves out has no keys in it. */
@@ -113,13 +121,10 @@ function advance(walk: FieldWalk): void {
 }
 
 /** `source` is the definition that is stored and that `listIndexes` shows. */
-export interface IndexSpec {
+export interface IndexSpec extends KeyPattern {
   readonly source: Doc
   readonly name: string
   readonly keyPattern: Doc
-  readonly fields: readonly string[]
-  readonly paths: readonly (readonly string[])[]
-  readonly descending: readonly boolean[]
   readonly unique: boolean
   readonly sparse: boolean
   /** Which documents a partial index has. */
@@ -149,7 +154,8 @@ function need(holds: boolean, message: string, code: CodeName = 'CannotCreateInd
 export function parseIndexSpec(source: Doc): IndexSpec {
   const keyPattern = source.get('key')
   if (!isDoc(keyPattern)) throw refusal('FailedToParse', "An index needs the field 'key'")
-  const fields = keyPattern.fields.map(({ name }) => name)
+  const pattern = patternOf(keyPattern, directionOf)
+  const { fields } = pattern
   need(fields.length > 0 && fields.length <= 32, 'An index needs 1 to 32 fields')
   const name = source.get('name')
   if (typeof name !== 'string' || name === '' || name === '*')
@@ -163,9 +169,7 @@ export function parseIndexSpec(source: Doc): IndexSpec {
     source: Doc.of(stored.filter(([, value]) => value !== undefined)),
     name,
     keyPattern,
-    fields,
-    paths: fields.map((field) => field.split('.')),
-    descending: keyPattern.fields.map(({ name: field, value }) => directionOf(field, value) < 0),
+    ...pattern,
     unique: source.get('unique') === true || isId,
     sparse: source.get('sparse') === true,
     partial: isDoc(partial) ? parsePartial(partial) : undefined,

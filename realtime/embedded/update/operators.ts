@@ -176,66 +176,47 @@ export interface Modification {
 
 const MAX_PADDING = 1_500_000
 
-/** A modification of one document. */
-export class PathUpdate {
-  readonly #parts: readonly string[]
-  readonly #modification: Modification
-  readonly #changes: Changes
-
-  constructor(modification: Modification, changes: Changes) {
-    this.#parts = modification.path.split('.')
-    this.#modification = modification
-    this.#changes = changes
-  }
-
-  apply(doc: Doc): Doc {
-    return this.#descend(doc, 0, false) as Doc
-  }
-
+/** Modifies one document, and records what changes. */
+export function modified(given: Doc, modification: Modification, changes: Changes): Doc {
+  const { path, operation, existing, lenient } = modification
+  const parts = path.split('.')
   /** `isNew`: the container is made for this update, which has been recorded. */
-  #descend(container: Container, at: number, isNew: boolean): Container {
-    const key = this.#parts[at]!
-    const { existing, lenient } = this.#modification
-    if (!(container instanceof Doc)) {
+  const descend = (container: Container, at: number, isNew: boolean): Container => {
+    const key = parts[at]!
+    const inArray = !(container instanceof Doc)
+    if (inArray) {
       const isIndex = /^(0|[1-9]\d*)$/.test(key)
-      if (!isIndex && !lenient) throw notViable(key, this.#parts[at - 1]!, container)
+      if (!isIndex && !lenient) throw notViable(key, parts[at - 1]!, container)
       if (!isIndex || (existing && Number(key) >= container.length)) return container
     }
-    const value = container instanceof Doc ? container.get(key) : container[Number(key)]
-    const isTarget = at === this.#parts.length - 1
-    const next = isTarget
-      ? this.#changed(value, !(container instanceof Doc), isNew)
-      : this.#below(value, at, isNew)
+    const value = inArray ? container[Number(key)] : container.get(key)
+    const isTarget = at === parts.length - 1
+    const next = isTarget ? changed(value, inArray, isNew) : below(value, at, isNew)
     if (next === removed) return (container as Doc).without(key)
     return next === value ? container : withKey(container, key, next)
   }
-
-  #changed(value: unknown, inArray: boolean, isNew: boolean): unknown {
-    const next = this.#modification.operation({ value, inArray })
+  const changed = (value: unknown, inArray: boolean, isNew: boolean): unknown => {
+    const next = operation({ value, inArray })
     if (next instanceof Appended) {
       for (let at = next.from; at < next.array.length; at++)
-        this.#changes.record([...this.#parts, String(at)], 'insert')
+        changes.record([...parts, String(at)], 'insert')
       return next.array
     }
-    if (next === removed) this.#changes.record(this.#parts, 'remove')
+    if (next === removed) changes.record(parts, 'remove')
     else if (next !== value && !isNew)
-      this.#changes.record(this.#parts, value === undefined ? 'insert' : 'update')
+      changes.record(parts, value === undefined ? 'insert' : 'update')
     return next
   }
-
-  #below(value: unknown, at: number, isNew: boolean): unknown {
-    const { existing, lenient } = this.#modification
-    if (isDoc(value) || Array.isArray(value)) return this.#descend(value, at + 1, isNew)
-    if (value !== undefined) {
-      if (lenient) return value
-      throw notViable(this.#parts[at + 1]!, this.#parts[at]!, value)
-    }
-    if (existing) return undefined
-    const made = this.#descend(Doc.empty, at + 1, true) as Doc
+  const below = (value: unknown, at: number, isNew: boolean): unknown => {
+    if (isDoc(value) || Array.isArray(value)) return descend(value, at + 1, isNew)
+    if (value !== undefined && !lenient) throw notViable(parts[at + 1]!, parts[at]!, value)
+    if (value !== undefined || existing) return value
+    const made = descend(Doc.empty, at + 1, true) as Doc
     if (made.size === 0) return undefined
-    if (!isNew) this.#changes.record(this.#parts.slice(0, at + 1), 'insert')
+    if (!isNew) changes.record(parts.slice(0, at + 1), 'insert')
     return made
   }
+  return descend(given, 0, false) as Doc
 }
 
 /** An array is filled with null up to the index. */

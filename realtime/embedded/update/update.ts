@@ -10,7 +10,7 @@ import { locationRefusal, refusal } from '../errors.ts'
 import type { Variables } from '../expression/expression.ts'
 import type { Filter } from '../query/filter.ts'
 import { Changes } from './changes.ts'
-import { PathUpdate, updateOperators, type Modification } from './operators.ts'
+import { modified, updateOperators, type Modification } from './operators.ts'
 
 /** `description`: what changed, unless the document was replaced as a whole. */
 export interface UpdatedDocument {
@@ -92,7 +92,7 @@ function parseModifiers(u: Doc, variables: Variables): Modifiers {
   return (doc, changes, inserting) =>
     modifications
       .filter(({ onInsertOnly }) => inserting || !onInsertOnly)
-      .reduce((result, modification) => new PathUpdate(modification, changes).apply(result), doc)
+      .reduce((result, modification) => modified(result, modification, changes), doc)
 }
 
 /** Refuses a path that equals another one, contains it, or lies within it. */
