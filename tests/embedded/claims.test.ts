@@ -119,6 +119,8 @@ describe('what MongoDB 5.0 has and the engine doesn’t claim', () => {
     [238, find({ sort: { $natural: -1 } })],
     [238, find({ hint: { $natural: 1 } })],
     [238, { createIndexes: 'items', indexes: [{ key: { price: 1 }, name: 'price' }] }],
+    [238, { createIndexes: 'items', indexes: [{ key: { a: 1 }, name: 'a', hidden: true }] }],
+    [67, { createIndexes: 'items', indexes: [{ key: { 'to.$id': 1 }, name: 'to' }] }],
     [238, { distinct: 'items', key: 'price' }],
     [238, stage({ $project: { sum: { $add: ['$price', 1] } } })],
     [238, stage({ $group: { _id: null, sum: { $sum: '$price' } } })],

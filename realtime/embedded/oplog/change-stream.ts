@@ -8,14 +8,9 @@ import { refusal } from '../errors.ts'
 import { tokenOf, toTimestamp, type ClusterTime, type ResumeToken } from './clock.ts'
 import type { Oplog, OplogEntry } from './oplog.ts'
 
-/** One collection, one database (`coll` is undefined), or the whole server (`db` is too). */
-export interface StreamScope {
-  readonly db: string | undefined
-  readonly coll: string | undefined
-}
-
 export interface ChangeStreamSpec {
-  readonly scope: StreamScope
+  /** One collection, one database (`coll` is undefined), or the whole server (`db` is too). */
+  readonly scope: { readonly db: string | undefined; readonly coll: string | undefined }
   /** Now, at a time, or after a token. `after`: an invalidation may precede (`startAfter`). */
   readonly start: { token: ResumeToken; after: boolean } | { time: ClusterTime } | undefined
   /** Finds the present document of an update (`updateLookup`); null if there is none. */
@@ -95,9 +90,7 @@ export class ChangeStream implements ChangeStreamSource {
     if (this.#invalidates(entry)) this.#invalidatedBy = entry
     this.#tokenTime = entry.time
     this.#token = tokenOf(entry.time, 'event')
-    return this.#show(
-      eventOf(entry, this.#spec.lookup && entry.op === 'u' ? this.#spec.lookup(entry) : undefined),
-    )
+    return this.#show(eventOf(entry, entry.op === 'u' ? this.#spec.lookup?.(entry) : undefined))
   }
 
   #nextEntry(): OplogEntry | undefined {
@@ -108,19 +101,17 @@ export class ChangeStream implements ChangeStreamSource {
     return this.#readAhead.pop()
   }
 
-  #invalidate(entry: OplogEntry): Uint8Array | undefined {
+  #invalidate({ time }: OplogEntry): Uint8Array | undefined {
     this.#ended = true
-    this.#token = tokenOf(entry.time, 'invalidate')
-    return this.#show(invalidateEvent(entry))
+    this.#token = tokenOf(time, 'invalidate')
+    return this.#show(Doc.read(encode(commonFields(this.#token, 'invalidate', time))))
   }
 
-  #show(event: Uint8Array): Uint8Array | undefined {
+  #show(event: Doc): Uint8Array | undefined {
     const { transform } = this.#spec
-    if (!transform) return event
-    const original = decodeEvent(event)
-    const shown = transform(original)
-    if (shown === undefined || shown === original) return shown && event
-    if (identical(original.get('_id'), shown.get('_id'))) return encode(shown)
+    const shown = transform ? transform(event) : event
+    if (!shown || shown === event || identical(event.get('_id'), shown.get('_id')))
+      return shown && encode(shown)
     throw refusal('ChangeStreamFatalError', 'the pipeline has modified the _id of an event')
   }
 
@@ -168,42 +159,30 @@ const operationTypes: Readonly<Record<string, string>> = {
 /** Whether streams show the entry. Older versions wrote entries of other kinds. */
 const isEvent = ({ op }: OplogEntry): boolean => Object.hasOwn(operationTypes, op)
 
-const encoded = new WeakMap<OplogEntry, Uint8Array>()
-const decoded = new WeakMap<Uint8Array, Doc>()
+/** The event of an entry is made only once, however many streams show it. */
+const events = new WeakMap<OplogEntry, Doc>()
 
 /** `lookedUp`: the present document for `updateLookup`, or null if it no longer exists. */
-function eventOf(entry: OplogEntry, lookedUp?: Uint8Array | null): Uint8Array {
-  if (lookedUp !== undefined && entry.op === 'u') return build(entry, lookedUp)
-  let bytes = encoded.get(entry)
-  if (!bytes) encoded.set(entry, (bytes = build(entry, undefined)))
-  return bytes
+function eventOf(entry: OplogEntry, lookedUp: Uint8Array | null | undefined): Doc {
+  if (lookedUp !== undefined) return build(entry, lookedUp)
+  const event = events.get(entry) ?? build(entry, undefined)
+  events.set(entry, event)
+  return event
 }
 
-/** The event as a document, which streams with a pipeline need. It is read only once. */
-function decodeEvent(bytes: Uint8Array): Doc {
-  let doc = decoded.get(bytes)
-  if (!doc) decoded.set(bytes, (doc = Doc.read(bytes)))
-  return doc
+function commonFields(_id: Plain, operationType: string, time: ClusterTime): Plain {
+  return { _id, operationType, clusterTime: toTimestamp(time) }
 }
 
-/** The event that ends a stream because its collection or database is gone. */
-function invalidateEvent(entry: OplogEntry): Uint8Array {
-  return encode(commonFields(entry, 'invalidate'))
-}
-
-function commonFields({ time }: OplogEntry, operationType: string): Plain {
-  const token = tokenOf(time, operationType === 'invalidate' ? 'invalidate' : 'event')
-  return { _id: token, operationType, clusterTime: toTimestamp(time) }
-}
-
-function build(entry: OplogEntry, lookedUp: Uint8Array | null | undefined): Uint8Array {
-  const { op, db, coll, key, body } = entry
+function build(entry: OplogEntry, lookedUp: Uint8Array | null | undefined): Doc {
+  const { time, op, db, coll, key, body } = entry
   const full = op === 'i' || op === 'r' ? body : lookedUp
-  return encode({
-    ...commonFields(entry, operationTypes[op]!),
+  const event = {
+    ...commonFields(tokenOf(time, 'event'), operationTypes[op]!, time),
     fullDocument: full && Doc.read(full),
     ns: coll === '' ? { db } : { db, coll },
     documentKey: key ? Doc.read(key) : undefined,
     updateDescription: op === 'u' ? Doc.read(body!) : undefined,
-  })
+  }
+  return Doc.read(encode(event))
 }
