@@ -43,10 +43,7 @@ export class DatabaseEngine {
     this.#dataDir = dataDir
     this.#onFault = onFault
     this.store = new SqliteStore(dataDir, onFault)
-    this.oplog = new Oplog(this.store, {
-      maxAgeMs: settings.oplogMaxAgeMs,
-      maxBytes: settings.oplogMaxBytes,
-    })
+    this.oplog = new Oplog(this.store, settings)
     this.#discarded = new DiscardedTables(this.store, () =>
       this.#continueLater(() => this.#remove()),
     )

@@ -10,12 +10,11 @@ import {
   dataFile,
   DamagedData,
   DataInUse,
-  isDamage,
   openForReading,
   readMark,
 } from '../storage/data-files.ts'
 import { replaceData } from './backup.ts'
-import { collectionsIn, storedRows } from './verify.ts'
+import { collectionsIn, greatest, storedRows } from './verify.ts'
 
 export interface Repair {
   readonly documents: number
@@ -109,18 +108,9 @@ function beginHistory(
   mark: number,
   lost: string[],
 ): void {
-  const last = lastTime(source)
+  const last = greatest(source, 'ts', 'oplog')
   if (last < mark) lost.push('the last acknowledged writes, which are missing at the end')
   store.run('DELETE FROM oplog')
   oplog.advanceTo(Math.max(last, mark))
   oplog.append('n')
-}
-
-function lastTime(source: DatabaseSync): number {
-  try {
-    return Number(source.prepare('SELECT max(ts) AS ts FROM oplog').get()?.ts ?? 0)
-  } catch (error) {
-    if (!isDamage(error)) throw error
-    return 0
-  }
 }

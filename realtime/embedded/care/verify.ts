@@ -102,7 +102,7 @@ export function collectionsIn(db: DatabaseSync): StoredCollection[] {
 /** All rows of a collection that can be found, whole or not. */
 export function* storedRows(db: DatabaseSync, { table }: StoredCollection): Generator<StoredRow> {
   const next = db.prepare(`SELECT row, crc, doc FROM ${table} WHERE row > ? ORDER BY row LIMIT 1`)
-  const last = lastRow(db, table)
+  const last = greatest(db, 'row', table, 2 ** 32)
   for (let at = -1, skip = 1; at < last;) {
     let found
     try {
@@ -123,11 +123,12 @@ export function* storedRows(db: DatabaseSync, { table }: StoredCollection): Gene
   }
 }
 
-function lastRow(db: DatabaseSync, table: string): number {
+/** The greatest number of a column. `otherwise`: the column can't be read. */
+export function greatest(db: DatabaseSync, column: string, table: string, otherwise = 0): number {
   try {
-    return Number(db.prepare(`SELECT max(row) AS row FROM ${table}`).get()?.row ?? -1)
+    return Number(db.prepare(`SELECT max(${column}) AS n FROM ${table}`).get()?.n ?? 0)
   } catch (error) {
     if (!isDamage(error)) throw error
-    return 2 ** 32
+    return otherwise
   }
 }

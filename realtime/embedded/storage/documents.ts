@@ -64,19 +64,15 @@ export class Documents {
   }
 
   update(collection: Collection, row: number, before: Doc, updated: UpdatedDocument): void {
-    checkDepth(updated.bytes)
-    const id = updated.doc.get('_id')
+    const { doc, bytes, description } = updated
+    checkDepth(bytes)
+    const sql = `UPDATE ${collection.table} SET doc = ?, crc = ? WHERE row = ?`
     this.atomically(() => {
-      this.#write(collection, row, before, updated.doc, () =>
-        this.#store.run(
-          `UPDATE ${collection.table} SET doc = ?, crc = ? WHERE row = ?`,
-          updated.bytes,
-          crc32(updated.bytes),
-          row,
-        ),
+      this.#write(collection, row, before, doc, () =>
+        this.#store.run(sql, bytes, crc32(bytes), row),
       )
-      if (updated.description) this.#log('u', collection, id, encode(updated.description))
-      else this.#log('r', collection, id, updated.bytes)
+      const body = description ? encode(description) : bytes
+      this.#log(description ? 'u' : 'r', collection, doc.get('_id'), body)
     })
   }
 
@@ -93,7 +89,7 @@ export class Documents {
   drop(collection: Collection): void {
     this.atomically(() => {
       this.#catalog.drop(collection)
-      this.#oplog.append('drop', collection.db, collection.name, collection.uuid)
+      this.#oplog.append('drop', placeOf(collection))
     })
   }
 
@@ -101,30 +97,19 @@ export class Documents {
     const collections = this.#catalog.list(db)
     if (collections.length === 0) return
     for (const collection of collections) this.drop(collection)
-    this.atomically(() => this.#oplog.append('dropDatabase', db))
+    this.atomically(() => this.#oplog.append('dropDatabase', { db }))
   }
 
   #log(op: OplogOperation, collection: Collection, id: unknown, body: Uint8Array | null): void {
-    this.#oplog.append(
-      op,
-      collection.db,
-      collection.name,
-      collection.uuid,
-      encode({ _id: id }),
-      body,
-    )
+    this.#oplog.append(op, { ...placeOf(collection), key: encode({ _id: id }), body })
   }
 
   /** Inserts a document without an entry in the oplog. If it throws, nothing has changed. */
   insertStored(collection: Collection, doc: Doc, bytes: Uint8Array): void {
     const row = collection.nextRow
+    const sql = `INSERT INTO ${collection.table} (row, crc, doc) VALUES (?, ?, ?)`
     this.#write(collection, row, undefined, doc, () =>
-      this.#store.run(
-        `INSERT INTO ${collection.table} (row, crc, doc) VALUES (?, ?, ?)`,
-        row,
-        crc32(bytes),
-        bytes,
-      ),
+      this.#store.run(sql, row, crc32(bytes), bytes),
     )
     collection.nextRow = row + 1
   }
@@ -140,12 +125,8 @@ export class Documents {
     const changes = indexesOf(collection, row).map((index) => {
       const old = before ? keySetOf(index, before) : noKeys
       const now = after ? keySetOf(index, after) : noKeys
-      return {
-        index,
-        now,
-        removed: difference(old.keys, now.keys),
-        added: difference(now.keys, old.keys),
-      }
+      const removed = difference(old.keys, now.keys)
+      return { index, now, removed, added: difference(now.keys, old.keys) }
     })
     for (const { index, added } of changes) this.#checkUnique(collection, index, added, row)
     writeRow()
@@ -229,14 +210,14 @@ export class Documents {
   #checkUnique(collection: Collection, index: Index, keys: readonly IndexKey[], row: number): void {
     if (!index.unique) return
     for (const key of keys) {
-      const taken = this.#store.row(
-        `SELECT row FROM ${index.table} WHERE key = ? AND row <> ? LIMIT 1`,
-        key.bytes,
-        row,
-      )
-      if (taken) throw duplicateKey(collection, index, key)
+      const sql = `SELECT row FROM ${index.table} WHERE key = ? AND row <> ? LIMIT 1`
+      if (this.#store.row(sql, key.bytes, row)) throw duplicateKey(collection, index, key)
     }
   }
+}
+
+function placeOf({ db, name, uuid }: Collection): { db: string; coll: string; uuid: Uint8Array } {
+  return { db, coll: name, uuid: uuid.buffer }
 }
 
 function checkDepth(bytes: Uint8Array): void {
