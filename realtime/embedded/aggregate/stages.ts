@@ -23,13 +23,12 @@ export type StreamStage = (documents: Flow<Doc>) => Flow<Doc>
 /** What a stage makes of one document; undefined if it leaves the document out. */
 type Step = (doc: Doc) => Doc | undefined
 
-const assign = (operand: unknown, variables: Variables): DocumentTransform =>
+type StageCompiler = (operand: unknown, variables: Variables) => DocumentTransform
+
+const assign: StageCompiler = (operand, variables) =>
   compileAssignments(fieldsOf('$set', operand, 40272, 40177), variables)
 
-const documentStages: Record<
-  string,
-  (operand: unknown, variables: Variables) => DocumentTransform
-> = {
+const documentStages: Record<string, StageCompiler> = {
   $set: assign,
   $addFields: assign,
   $unset: (operand, variables) => compileProjection(unsetSpec(operand), variables),
@@ -75,10 +74,7 @@ export function compileSteps(stages: readonly Doc[], variables: Variables): Step
   return (given) => steps.reduce<Doc | undefined>((doc, step) => doc && step(doc), given)
 }
 
-export function compileUpdateStages(
-  stages: readonly unknown[],
-  variables: Variables,
-): DocumentTransform {
+export function compileUpdateStages(stages: unknown[], variables: Variables): DocumentTransform {
   const transforms = stages.map((stage) => {
     if (!isDoc(stage) || stage.size !== 1)
       throw locationRefusal(40323, 'A pipeline stage must contain exactly one field.')
@@ -160,7 +156,7 @@ function counted(name: unknown, variables: Variables): StreamStage {
   if (name.startsWith('$')) throw locationRefusal(40158, 'the count field can’t begin with $')
   if (name.includes('.')) throw locationRefusal(40160, "the count field cannot contain '.'")
   const one = Doc.of([['$sum', new Int32(1)]])
-  const group = compileGroup(Doc.of(Object.entries({ _id: null, [name]: one })), variables)
+  const group = compileGroup(Doc.literal({ _id: null, [name]: one }), variables)
   return (documents) => mapped(group(documents), (doc) => doc.without('_id'))
 }
 

@@ -67,10 +67,12 @@ export class Doc {
   }
 
   static of(fields: Iterable<readonly [string, unknown]>): Doc {
-    return new Doc(
-      undefined,
-      Array.from(fields, ([name, value]) => Field.of(name, value)),
-    )
+    return Doc.from(Array.from(fields, ([name, value]) => Field.of(name, value)))
+  }
+
+  /** A document of fields whose names don't look like integers: JavaScript moves those. */
+  static literal(fields: Readonly<Record<string, unknown>>): Doc {
+    return Doc.of(Object.entries(fields))
   }
 
   static from(fields: readonly Field[]): Doc {
@@ -121,10 +123,7 @@ export class Doc {
   }
 
   without(name: string): Doc {
-    return new Doc(
-      undefined,
-      this.fields.filter((field) => field.name !== name),
-    )
+    return Doc.from(this.fields.filter((field) => field.name !== name))
   }
 }
 

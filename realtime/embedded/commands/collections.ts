@@ -71,7 +71,7 @@ export const listCollections: CommandDefinition = {
 
 function describe({ name, uuid, options, indexes }: Collection, nameOnly: boolean): Doc {
   const named = { name, type: 'collection' }
-  const info = Doc.of(Object.entries({ readOnly: false, uuid }))
+  const info = Doc.literal({ readOnly: false, uuid })
   return Doc.of(
     Object.entries(nameOnly ? named : { ...named, options, info, idIndex: indexes[0]!.source }),
   )
@@ -83,7 +83,7 @@ export const listDatabases: CommandDefinition = {
     const matches = compileFilter(parseFilter(optionalDoc(command, 'filter')))
     const sizes = isTrue(command.get('nameOnly')) ? {} : { sizeOnDisk: 0, empty: false }
     const names = new Set(engine.catalog.collections().map((collection) => collection.db))
-    const databases = [...names].map((name) => Doc.of(Object.entries({ name, ...sizes })))
+    const databases = [...names].map((name) => Doc.literal({ name, ...sizes }))
     return { databases: databases.filter((doc) => matches(doc)), totalSize: 0 }
   },
 }

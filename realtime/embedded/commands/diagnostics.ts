@@ -16,10 +16,7 @@ const electionId = new ObjectId('7fffffff0000000000000001')
 const SERVER_VERSION = '5.0.0'
 const MAX_WIRE_VERSION = 13
 
-const answering = (fields: string, run: CommandDefinition['run']): CommandDefinition => ({
-  fields,
-  run,
-})
+const answering = (fields: string, run: CommandDefinition['run']) => ({ fields, run })
 
 /** `hello` and `isMaster`. A field of a handshake that the server doesn't know asks for nothing. */
 export const hello = answering(ANY_FIELDS, ({ engine, name }) => {

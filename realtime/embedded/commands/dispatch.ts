@@ -104,10 +104,8 @@ function checkReadConcern(concern: Doc, reads: boolean): void {
 function withClusterTime({ oplog }: DatabaseEngine, reply: CommandReply): CommandReply {
   const clusterTime = toTimestamp(oplog.now)
   const signature = { hash: new Binary(Buffer.alloc(20)), keyId: Long.ZERO }
-  return Object.assign(reply, {
-    $clusterTime: { clusterTime, signature },
-    operationTime: clusterTime,
-  })
+  const $clusterTime = { clusterTime, signature }
+  return Object.assign(reply, { $clusterTime, operationTime: clusterTime })
 }
 
 /** Refuses a write concern that a single node without named modes can't satisfy. */

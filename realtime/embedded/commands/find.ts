@@ -34,10 +34,8 @@ export const find: CommandDefinition = {
     const { engine, command, db } = request
     const name = collectionName(request)
     const spec = optionalDoc(command, 'projection')
-    const selection = {
-      ...selectionOf(command, 'filter'),
-      allowDiskUse: isTrue(command.get('allowDiskUse')),
-    }
+    const allowDiskUse = isTrue(command.get('allowDiskUse'))
+    const selection = { ...selectionOf(command, 'filter'), allowDiskUse }
     const project = spec.size > 0 ? compileProjection(spec, variablesOf(command)) : undefined
     const collection = engine.catalog.find(db, name)
     const selected = collection && select(engine, collection, selection)

@@ -311,7 +311,7 @@ export const operators: Readonly<Record<string, OperatorCompiler>> = {
   $objectToArray: taking(1, ([value]) => {
     if (isNullish(value)) return null
     if (!isDoc(value)) throw locationRefusal(40390, `$objectToArray of ${typeOf(value)}`)
-    const pair = (name: string, inner: unknown) => Doc.of(Object.entries({ k: name, v: inner }))
+    const pair = (name: string, inner: unknown) => Doc.literal({ k: name, v: inner })
     return value.fields.map((field) => pair(field.name, field.value))
   }),
   $map: eachElement(

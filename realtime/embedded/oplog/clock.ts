@@ -16,18 +16,14 @@ export function timeAfter(latest: ClusterTime): ClusterTime {
 }
 
 export function toTimestamp(time: ClusterTime): Timestamp {
-  return new Timestamp({
-    t: Math.floor(time / INCREMENTS_PER_SECOND),
-    i: time % INCREMENTS_PER_SECOND,
-  })
+  const t = Math.floor(time / INCREMENTS_PER_SECOND)
+  return new Timestamp({ t, i: time % INCREMENTS_PER_SECOND })
 }
 
 /** A cluster time from BSON. A counter that doesn't fit is reduced to the largest that does. */
 export function fromTimestamp(timestamp: Timestamp): ClusterTime {
-  return (
-    timestamp.getHighBitsUnsigned() * INCREMENTS_PER_SECOND +
-    Math.min(timestamp.getLowBitsUnsigned(), INCREMENTS_PER_SECOND - 1)
-  )
+  const counter = Math.min(timestamp.getLowBitsUnsigned(), INCREMENTS_PER_SECOND - 1)
+  return timestamp.getHighBitsUnsigned() * INCREMENTS_PER_SECOND + counter
 }
 
 /** What precedes the position: all up to a time, one event, or the invalidation that it caused. */
@@ -58,8 +54,6 @@ export function parseToken(given: unknown): ResumeToken {
   const kind = (Object.keys(kinds) as ResumeTokenKind[]).find(
     (name) => kinds[name] === found[3]!.toUpperCase(),
   )!
-  return {
-    kind,
-    time: fromTimestamp(new Timestamp({ t: parseInt(found[1]!, 16), i: parseInt(found[2]!, 16) })),
-  }
+  const stamp = new Timestamp({ t: parseInt(found[1]!, 16), i: parseInt(found[2]!, 16) })
+  return { kind, time: fromTimestamp(stamp) }
 }

@@ -125,10 +125,7 @@ function candidateFor(index: Index, conditions: Conditions, sort?: KeyPattern): 
     usedArray ||= multikey
     const own = index.descending[at] ? descending(bounds.intervals) : bounds.intervals
     intervals = intervals.flatMap(({ from: prefix }) =>
-      own.map(({ from, to }) => ({
-        from: Buffer.concat([prefix, from]),
-        to: Buffer.concat([prefix, to]),
-      })),
+      own.map(({ from, to }) => ({ from: joined(prefix, from), to: joined(prefix, to) })),
     )
     ranged = !bounds.points
     if (ranged) break
@@ -142,6 +139,8 @@ function candidateFor(index: Index, conditions: Conditions, sort?: KeyPattern): 
   const repeats = index.multikey.some(Boolean)
   return { index, ranges, repeats, sorted: order !== undefined, equalities, ranged }
 }
+
+const joined = (prefix: Buffer, key: Buffer): Buffer => Buffer.concat([prefix, key])
 
 type Direction = 'forward' | 'reverse'
 
@@ -201,10 +200,8 @@ function boundsOf(conditions: Conditions, field: string, multikey: boolean): Bou
 }
 
 function intersection(a: Interval, b: Interval): Interval {
-  return {
-    from: Buffer.compare(a.from, b.from) >= 0 ? a.from : b.from,
-    to: Buffer.compare(a.to, b.to) <= 0 ? a.to : b.to,
-  }
+  const from = Buffer.compare(a.from, b.from) >= 0 ? a.from : b.from
+  return { from, to: Buffer.compare(a.to, b.to) <= 0 ? a.to : b.to }
 }
 
 const isEmpty = ({ from, to }: Interval): boolean => Buffer.compare(from, to) >= 0

@@ -68,11 +68,7 @@ export function storedCollections(rows: Query): StoredCollection[] {
   }))
 }
 
-const idIndex = Doc.of([
-  ['v', 2],
-  ['key', Doc.of([['_id', 1]])],
-  ['name', '_id_'],
-])
+const idIndex = Doc.literal({ v: 2, key: Doc.literal({ _id: 1 }), name: '_id_' })
 
 /** No name of a database or collection has the character between them. */
 const keyOf = (db: string, name: string): string => `${db}\0${name}`
@@ -132,13 +128,8 @@ export class Catalog {
   ): Collection {
     checkNamespace(db, name)
     return this.#store.atomically(() => {
-      const id = this.#store.run(
-        'INSERT INTO collections (db, name, uuid, options) VALUES (?, ?, ?, ?)',
-        db,
-        name,
-        uuid,
-        encode(options),
-      )
+      const sql = 'INSERT INTO collections (db, name, uuid, options) VALUES (?, ?, ?, ?)'
+      const id = this.#store.run(sql, db, name, uuid, encode(options))
       this.#store.run(
         `CREATE TABLE documents_${id} (row INTEGER PRIMARY KEY, crc INTEGER NOT NULL, doc BLOB NOT NULL)`,
       )
@@ -151,11 +142,8 @@ export class Catalog {
 
   /** Adds an empty index, which is used once its keys are complete (`finishIndex`). */
   addIndex(collection: Collection, spec: IndexSpec): Index {
-    const id = this.#store.run(
-      'INSERT INTO indexes (collection, spec, multikey, ready) VALUES (?, ?, 0, 0)',
-      collection.id,
-      encode(spec.source),
-    )
+    const sql = 'INSERT INTO indexes (collection, spec, multikey, ready) VALUES (?, ?, 0, 0)'
+    const id = this.#store.run(sql, collection.id, encode(spec.source))
     const index = toIndex(id, spec, 0, 0)
     this.#store.run(
       `CREATE TABLE ${index.table} (key BLOB NOT NULL, row INTEGER NOT NULL, PRIMARY KEY (key, row)) WITHOUT ROWID`,
@@ -202,12 +190,10 @@ export class Catalog {
 }
 
 function toIndex(id: number, spec: IndexSpec, multikey: number, builtTo: number): Index {
+  const state = { id, table: `keys_${id}`, dropped: false, builtTo }
   return {
     ...spec,
-    id,
-    table: `keys_${id}`,
-    dropped: false,
-    builtTo,
+    ...state,
     multikey: spec.paths.map((_, at) => Math.floor(multikey / 2 ** at) % 2 === 1),
   }
 }

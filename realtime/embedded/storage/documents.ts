@@ -141,11 +141,9 @@ export class Documents {
   async build(collection: Collection, index: Index): Promise<void> {
     for (;;) {
       if (index.dropped) throw refusal('IndexNotFound', 'the index was dropped while it was built')
-      const { rows } = this.rows(
-        collection,
-        `SELECT NULL, row, crc, doc FROM ${collection.table} WHERE row > ? ORDER BY row LIMIT 100`,
-        index.builtTo,
-      )
+      const { table } = collection
+      const sql = `SELECT NULL, row, crc, doc FROM ${table} WHERE row > ? ORDER BY row LIMIT 100`
+      const { rows } = this.rows(collection, sql, index.builtTo)
       if (rows.length === 0) return
       for (const { row, bytes } of rows) {
         const set = keySetOf(index, Doc.read(bytes))

@@ -56,12 +56,9 @@ export function keysOf(doc: Doc, pattern: KeyPattern): KeySet {
   const multikey = pattern.paths.map(() => false)
   const tuples: unknown[][] = []
   // Fields may share an array; each field is decoded once, so that it is the same for all.
-  const root = pattern.paths.length > 1 ? Doc.from(doc.fields) : doc
-  expand(
-    pattern.paths.map((rest) => ({ value: root, rest, expanded: false })),
-    multikey,
-    tuples,
-  )
+  const value = pattern.paths.length > 1 ? Doc.from(doc.fields) : doc
+  const walks = pattern.paths.map((rest) => ({ value, rest, expanded: false }))
+  expand(walks, multikey, tuples)
   const keys = tuples.map((values) => ({ values, bytes: compoundKey(values, pattern.descending) }))
   return { keys: keys.length > 1 ? withoutRepetition(keys) : keys, multikey }
 }
@@ -88,21 +85,16 @@ function expand(walks: FieldWalk[], multikey: boolean[], tuples: unknown[][]): v
   })
   const elements = array.length === 0 ? [emptyArray] : array
   for (const element of elements) {
-    expand(
-      walks.map((walk) => (open.includes(walk) ? into(walk, element) : { ...walk })),
-      multikey,
-      tuples,
-    )
+    const next = walks.map((walk) => (open.includes(walk) ? into(walk, element) : { ...walk }))
+    expand(next, multikey, tuples)
   }
 }
 
 function into(walk: FieldWalk, element: unknown): FieldWalk {
-  if (walk.rest.length === 0) return { value: element, rest: [], expanded: true }
-  return {
-    value: isDoc(element) ? element : undefined,
-    rest: isDoc(element) ? walk.rest : [],
-    expanded: false,
-  }
+  const { rest } = walk
+  if (rest.length === 0) return { value: element, rest, expanded: true }
+  if (!isDoc(element)) return { value: undefined, rest: [], expanded: false }
+  return { value: element, rest, expanded: false }
 }
 
 function advance(walk: FieldWalk): void {
@@ -220,10 +212,7 @@ function checkOptions(given: Doc, isId: boolean): void {
 function expiryOf(given: unknown, fields: readonly string[]): number | undefined {
   if (given === undefined) return undefined
   const seconds = toNumber(given) ?? NaN
-  need(
-    seconds >= 0 && seconds < 2 ** 31,
-    'expireAfterSeconds must be a number from 0 to 2147483647',
-  )
+  need(seconds >= 0 && seconds < 2 ** 31, 'expireAfterSeconds must be from 0 to 2147483647')
   need(fields.length === 1, 'An index with expireAfterSeconds has one field')
   return seconds
 }

@@ -9,10 +9,7 @@ import type { Catalog } from './catalog.ts'
 const MAX_DELETES = 100
 
 /** Deletes the first documents that each index has expired. Returns whether there may be more. */
-export function expireDocuments(
-  engine: StoredData & { readonly catalog: Catalog },
-  now: number,
-): boolean {
+export function expireDocuments(engine: StoredData & { catalog: Catalog }, now: number): boolean {
   let more = false
   for (const collection of engine.catalog.collections())
     for (const { name, fields, expireAfterSeconds, builtTo } of collection.indexes) {

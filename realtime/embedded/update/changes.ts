@@ -117,12 +117,7 @@ export class Changes {
     const truncated: Doc[] = []
     const visit = (changes: Changes, value: unknown, prefix: string): void => {
       if (changes.#newSize !== undefined)
-        truncated.push(
-          Doc.of([
-            ['field', prefix.slice(0, -1)],
-            ['newSize', new Int32(changes.#newSize)],
-          ]),
-        )
+        truncated.push(Doc.literal({ field: prefix.slice(0, -1), newSize: changes.#newSize }))
       for (const [name, change] of changes.#inOrder(Array.isArray(value))) {
         const inner = valueAt(value, name)
         if (change === 'remove') removed.push(prefix + name)
@@ -131,11 +126,8 @@ export class Changes {
       }
     }
     visit(this, after, '')
-    return Doc.of([
-      ['updatedFields', Doc.of(updated)],
-      ['removedFields', removed],
-      ['truncatedArrays', truncated],
-    ])
+    const updatedFields = Doc.of(updated)
+    return Doc.literal({ updatedFields, removedFields: removed, truncatedArrays: truncated })
   }
 
   /** Changed fields come before new ones, and those before changes inside of fields. */

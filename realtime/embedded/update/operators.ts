@@ -11,11 +11,8 @@ import type { Variables } from '../expression/expression.ts'
 import { compileFilter, isOperatorDoc, parseFilter, refuseExpression } from '../query/filter.ts'
 import type { Changes } from './changes.ts'
 
-type OperatorParser = (
-  path: string,
-  operand: unknown,
-  variables: Variables,
-) => Omit<Modification, 'path'>
+type Operation = Omit<Modification, 'path'>
+type OperatorParser = (path: string, operand: unknown, variables: Variables) => Operation
 
 export const updateOperators: Record<string, OperatorParser> = {
   $set: (_, operand) => ({ operation: set(operand) }),

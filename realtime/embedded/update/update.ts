@@ -44,11 +44,8 @@ function replacementUpdate(u: Doc): ParsedUpdate {
     replacement: true,
     apply(before) {
       const id = before.get('_id')
-      const bytes = checkedBytes(
-        u.withIdFirst(() => id),
-        id,
-        sameValue,
-      )
+      const doc = u.withIdFirst(() => id)
+      const bytes = checkedBytes(doc, id, sameValue)
       if (Buffer.compare(bytes, encode(before)) === 0) return undefined
       return { doc: Doc.read(bytes), bytes, description: undefined }
     },
@@ -174,7 +171,7 @@ function upserted(given: Doc, filter: Filter, isSame = identical): Doc {
   return doc
 }
 
-function pipelineUpdate(stages: readonly unknown[], variables: Variables): ParsedUpdate {
+function pipelineUpdate(stages: unknown[], variables: Variables): ParsedUpdate {
   const transform = compileUpdateStages(stages, variables)
   return {
     replacement: false,

@@ -48,7 +48,7 @@ export function parseMessage(frame: Buffer): WireMessage {
     const kind = sections[at++]
     const section = sized(sections, at)
     if (kind === 0) body = section
-    else if (kind === 1) parseSequence(section.subarray(4), message.sequences, checked)
+    else if (kind === 1) message.sequences.set(...parseSequence(section.subarray(4), checked))
     else throw new Error(`unknown section kind ${kind}`)
     at += section.length
   }
@@ -84,11 +84,7 @@ class CheckedDocuments {
   }
 }
 
-function parseSequence(
-  section: Buffer,
-  sequences: Map<string, Doc[]>,
-  checked: CheckedDocuments,
-): void {
+function parseSequence(section: Buffer, checked: CheckedDocuments): [string, Doc[]] {
   const nameEnd = section.indexOf(0)
   const documents: Doc[] = []
   for (let at = nameEnd + 1; at < section.length;) {
@@ -96,7 +92,7 @@ function parseSequence(
     documents.push(checked.read(document))
     at += document.length
   }
-  sequences.set(section.toString('utf8', 0, nameEnd), documents)
+  return [section.toString('utf8', 0, nameEnd), documents]
 }
 
 let nextId = 1
