@@ -48,6 +48,11 @@ const { pattern } = fc.letrec<{ pattern: Pattern; part: Pattern }>((tie) => ({
   ),
 }))
 
+/** A look ahead is claimed at the end, where searches for words have one. */
+const withLook = fc
+  .tuple(pattern, fc.constantFrom('', '', '(?=[a])', '(?![b])', '(?![aé])', '(?=[^b])'))
+  .map(([inner, look]) => wrapped(inner, look))
+
 /**
  * Whether JavaScript finds `pattern` in `text`, asked at the start of each character. An unanchored
  * search of V8 also looks between the two halves of a surrogate pair, where no character starts:
@@ -85,7 +90,7 @@ test('no place is found within a character of two UTF-16 units', () => {
 test(`a pattern matches the same texts as in JavaScript (${runs} patterns)`, () => {
   fc.assert(
     fc.property(
-      pattern,
+      withLook,
       fc.array(text, { minLength: 1, maxLength: 4 }),
       ({ ours, theirs }, texts) => {
         const regex = new Regex(ours, '')

@@ -31,7 +31,7 @@ function fill(dataDir: string, bytes: number): void {
   })
   const items = engine.collection('test', 'items')
   for (const key of ['n', 'group']) {
-    const spec = parseIndexSpec(Doc.of([['key', Doc.of([[key, 1]])]]))
+    const spec = parseIndexSpec(Doc.literal({ key: Doc.literal({ [key]: 1 }), name: key }))
     engine.catalog.finishIndex(engine.catalog.addIndex(items, spec))
   }
   const text = 'x'.repeat(5_000)

@@ -28,7 +28,8 @@ export class Regex {
     const tokens = tokensOf(source.slice(leading?.[0].length ?? 0), flags.includes('i'))
     const kinds = tokens.map(({ kind }) => kind).join('')
     if (/(?:^|[^c)])\*/.test(kinds)) throw unsupported('a quantifier here')
-    if (/\$(?!(?:\)(?!\*)|\|[^()]*)*$)/.test(kinds)) throw unsupported('something after $ or \\Z')
+    if (/\$(?!(?:\)(?!\*)|\|[^()]*)*$)/.test(kinds))
+      throw unsupported('something after $, \\Z or a look ahead')
     this.#pattern = compiled(tokens, flags)
     this.#steps = this.#pattern.programSize()
     this.#checkTime = checkTime
@@ -149,8 +150,8 @@ function tokensOf(pattern: string, ignoresCase: boolean): Token[] {
     if (text === undefined) throw unsupported(pattern.slice(at, at + 2) || 'the end here')
     return text
   }
-  const takeSet = (): string => {
-    const isNegative = take(/\^/y) !== null
+  const takeSet = (inverted = false): string => {
+    const isNegative = (take(/\^/y) !== null) !== inverted
     const items: string[] = []
     while (items.length === 0 || !take(/\]/y)) {
       const named = take(/\[:\^?[a-z]+:\]/y)?.[0]
@@ -179,6 +180,14 @@ function tokensOf(pattern: string, ignoresCase: boolean): Token[] {
     // At the end of the pattern, a possessive quantifier matches what an ordinary one does.
     const isPossessive = tokens.at(-1)?.kind === '*' && take(/\+$/y)
     if (quoted || isPossessive || takeSyntax()) continue
+    // RE2 has no look ahead. At the end of a match, it can take the one character instead.
+    const look = take(/\(\?([=!])\[/y)?.[1]
+    if (look) {
+      const set = takeSet(look === '!')
+      tokens.push({ kind: '$', text: look === '!' ? `(?:${set}|\\z)` : set })
+      if (!take(/\)/y)) throw unsupported('a look at more than one character')
+      continue
+    }
     if (take(/\(/y)) throw unsupported('this group')
     if (take(/\[/y)) tokens.push({ kind: 'c', text: takeSet() })
     else add(itemOf(takeItem()))
