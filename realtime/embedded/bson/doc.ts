@@ -1,18 +1,7 @@
 // BSON documents. A document keeps its bytes and reads a field when somebody asks for it. What an
 // update doesn't touch is therefore never decoded, and is written again as it was, whatever its
 // names, types and order.
-import {
-  Binary,
-  BSONRegExp,
-  Decimal128,
-  Double,
-  Int32,
-  Long,
-  MaxKey,
-  MinKey,
-  ObjectId,
-  Timestamp,
-} from 'bson'
+import * as bson from 'bson'
 import { refusal, type ServerError } from '../errors.ts'
 
 /** The error for a deprecated type: undefined, a symbol, code, a DBPointer. */
@@ -231,7 +220,7 @@ function readArray(bytes: Buffer, at: number): unknown[] {
 function readValue(bytes: Buffer, type: number, at: number): unknown {
   switch (type) {
     case 0x01:
-      return new Double(bytes.readDoubleLE(at))
+      return new bson.Double(bytes.readDoubleLE(at))
     case 0x02:
       return readText(bytes, at)
     case 0x03:
@@ -239,9 +228,9 @@ function readValue(bytes: Buffer, type: number, at: number): unknown {
     case 0x04:
       return readArray(bytes, at)
     case 0x05:
-      return new Binary(bytes.subarray(at + 5, at + 5 + bytes.readInt32LE(at)), bytes[at + 4])
+      return new bson.Binary(bytes.subarray(at + 5, at + 5 + bytes.readInt32LE(at)), bytes[at + 4])
     case 0x07:
-      return new ObjectId(bytes.subarray(at, at + 12))
+      return new bson.ObjectId(bytes.subarray(at, at + 12))
     case 0x08:
       return bytes[at] !== 0
     case 0x09:
@@ -249,24 +238,24 @@ function readValue(bytes: Buffer, type: number, at: number): unknown {
     case 0x0a:
       return null
     case 0x10:
-      return new Int32(bytes.readInt32LE(at))
+      return new bson.Int32(bytes.readInt32LE(at))
     case 0x11:
-      return new Timestamp({ t: bytes.readUInt32LE(at + 4), i: bytes.readUInt32LE(at) })
+      return new bson.Timestamp({ t: bytes.readUInt32LE(at + 4), i: bytes.readUInt32LE(at) })
     case 0x12:
-      return new Long(bytes.readInt32LE(at), bytes.readInt32LE(at + 4))
+      return new bson.Long(bytes.readInt32LE(at), bytes.readInt32LE(at + 4))
     case 0x13:
-      return new Decimal128(Uint8Array.from(bytes.subarray(at, at + 16)))
+      return new bson.Decimal128(Uint8Array.from(bytes.subarray(at, at + 16)))
     case 0x0b: {
       const middle = bytes.indexOf(0, at)
       const [pattern, options] = bytes
         .toString('utf8', at, bytes.indexOf(0, middle + 1))
         .split('\0')
-      return new BSONRegExp(pattern!, options)
+      return new bson.BSONRegExp(pattern!, options)
     }
     case 0xff:
-      return new MinKey()
+      return new bson.MinKey()
     case 0x7f:
-      return new MaxKey()
+      return new bson.MaxKey()
     default:
       throw unsupportedType(type)
   }

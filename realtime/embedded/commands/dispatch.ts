@@ -117,24 +117,30 @@ function checkWriteConcern(concern: unknown): void {
   if (nodes > 1) throw refusal('UnsatisfiableWriteConcern', 'Not enough data-bearing nodes')
 }
 
-/** MongoDB's error document for whatever was thrown. */
-export function errorReply(request: CommandRequest, error: unknown): CommandReply {
+/** The codes after which a driver may repeat a write, or go on with a change stream. */
+const retryableCodes = [6, 7, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436]
+const resumableCodes = [63, 133, 150, 234, 13388, ...retryableCodes.filter((c) => c !== 134)]
+
+/** MongoDB's error document for whatever was thrown, perhaps by the cursor of a change stream. */
+export function errorReply(request: CommandRequest, error: unknown, atCursor = true): CommandReply {
   const { message, code, codeName, extra } =
     error instanceof ServerError
       ? error
       : refusal('InternalError', error instanceof Error ? error.message : String(error))
-  const labels: string[] = []
-  const isStopping = codeName === 'ShutdownInProgress' || codeName === 'InterruptedAtShutdown'
-  if (isStopping && request.command.has('txnNumber')) labels.push('RetryableWriteError')
-  if (isStopping && readsStream(request)) labels.push('ResumableChangeStreamError')
-  if (codeName.startsWith('ChangeStream')) labels.push('NonResumableChangeStreamError')
-  const errorLabels = labels.length > 0 ? labels : undefined
+  const isResumable = atCursor && resumableCodes.includes(code) && readsStream(request)
+  const labels: [string, boolean][] = [
+    ['RetryableWriteError', retryableCodes.includes(code) && request.command.has('txnNumber')],
+    ['ResumableChangeStreamError', isResumable],
+    ['NonResumableChangeStreamError', code === 280 || code === 286],
+  ]
+  const applying = labels.filter(([, applies]) => applies).map(([label]) => label)
+  const errorLabels = applying.length > 0 ? applying : undefined
   const reply = { ok: 0, errmsg: message, code, codeName, ...extra, errorLabels }
   return withClusterTime(request.engine, reply)
 }
 
 /** Whether a command opens or reads a change stream. */
-export function readsStream({ engine, name, command }: CommandRequest): boolean {
+function readsStream({ engine, name, command }: CommandRequest): boolean {
   const pipeline = command.get('pipeline')
   const first: unknown = Array.isArray(pipeline) ? pipeline[0] : undefined
   if (name === 'aggregate') return isDoc(first) && first.firstName === '$changeStream'

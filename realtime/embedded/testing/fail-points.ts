@@ -6,7 +6,7 @@ import { Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { isDoc } from '../bson/type-of.ts'
 import type { CommandDefinition, CommandReply, CommandRequest } from '../commands/command.ts'
-import { dispatch, errorReply, readsStream } from '../commands/dispatch.ts'
+import { dispatch, errorReply } from '../commands/dispatch.ts'
 import { codeNameOf, locationRefusal, refusal } from '../errors.ts'
 import { isTrue } from '../expression/expression.ts'
 
@@ -30,8 +30,6 @@ interface FailPoint {
 
 const names = ['failCommand', 'failGetMoreAfterCursorCheckout', 'onPrimaryTransactionalWrite']
 const exemptCommands = ['getLog', 'buildInfo']
-const retryableWriteCodes = [6, 7, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436]
-const resumableCodes = [63, 133, 150, 234, 13388, ...retryableWriteCodes.filter((c) => c !== 134)]
 
 export class FailPoints {
   readonly #set = new Map<string, FailPoint>()
@@ -136,11 +134,8 @@ function lostWrite(data: Doc): Failure {
   return { closes: closes && (code === undefined ? 'after' : 'instead'), code }
 }
 
-async function failed(
-  request: CommandRequest,
-  { blockMs = 0, closes, code, atCursor, labels, writeConcernError }: Failure,
-  close: () => void,
-): Promise<CommandReply> {
+async function failed(request: CommandRequest, failure: Failure, close: () => void) {
+  const { blockMs = 0, closes, code, atCursor, labels, writeConcernError } = failure
   if (blockMs > 0) await pause(blockMs, request)
   if (closes === 'instead') {
     close()
@@ -148,8 +143,8 @@ async function failed(
   }
   if (code !== undefined) {
     const error = locationRefusal(code, "Failing command via 'failCommand' failpoint")
-    const errorLabels = labels ?? labelsOf(request, code, atCursor)
-    return { ...errorReply(request, error), codeName: codeNameOf(code), errorLabels }
+    const reply = { ...errorReply(request, error, atCursor), codeName: codeNameOf(code) }
+    return labels ? { ...reply, errorLabels: labels } : reply
   }
   const reply = await dispatch(request)
   if (reply.ok === 0) return reply
@@ -161,15 +156,4 @@ async function failed(
 function pause(ms: number, { closed, stopping }: CommandRequest): Promise<void> {
   const signal = AbortSignal.any([closed, stopping])
   return setTimeout(ms, undefined, { signal }).catch(() => undefined)
-}
-
-function labelsOf(request: CommandRequest, code: number, atCursor = false): string[] | undefined {
-  const isResumable = atCursor && resumableCodes.includes(code) && readsStream(request)
-  const labels: [string, boolean][] = [
-    ['RetryableWriteError', request.command.has('txnNumber') && retryableWriteCodes.includes(code)],
-    ['NonResumableChangeStreamError', code === 280 || code === 286],
-    ['ResumableChangeStreamError', isResumable],
-  ]
-  const applying = labels.filter(([, applies]) => applies).map(([label]) => label)
-  return applying.length > 0 ? applying : undefined
 }
