@@ -62,6 +62,7 @@ import { tokenHandlers } from './http/token-handlers.ts'
 import { userDataHandlers } from './http/user-data-handlers.ts'
 import { webhookHandlers } from './http/webhook-handlers.ts'
 import type { HttpSettings } from './http/settings.ts'
+import { loadLater } from './lifecycle/load-later.ts'
 import { createShutdown, shutdownTimings } from './lifecycle/shutdown.ts'
 import { repeatEvery } from './concurrency/repeat.ts'
 import { createSecurityLog } from './observability/security-log.ts'
@@ -380,7 +381,7 @@ export async function startServer(
     await keptFiles.start()
     const url = (await listen(http.server, config)) + (config.basePath ?? '')
     serving = true
-    webAuthn.load().catch((error: unknown) => logger.warn({ err: error }, 'passkeys can’t be used'))
+    stops.add('late code', loadLater([webAuthn.load, passwordRules.load], logger))
     // a load balancer may still send devices here; if they were refused, it would send them here
     // again
     const leaveMs = options.leaveMs ?? (config.production ? shutdownTimings.leave : 0)

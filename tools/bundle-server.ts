@@ -3,6 +3,7 @@
 // belongs to this checkout: it stays in node_modules/.cache and names the checkout's folders by
 // their paths.
 import fs from 'node:fs'
+import http from 'node:http'
 import path from 'node:path'
 import { build, type Plugin } from 'rolldown'
 import { serverBundle, root } from './server-bundle.mjs'
@@ -42,6 +43,24 @@ const locations: Plugin = {
 }
 
 /**
+ * A module that imports `node:http` reads all its exports, and those that belong to the browser's
+ * WebSocket load the whole of Node's own client (undici), which takes as long as Node's start. A
+ * node that sends nothing doesn't need it.
+ */
+const httpWithoutClient: Plugin = {
+  name: 'http without client',
+  resolveId: (id) => (/^(?:node:)?http$/.test(id) ? '\0http' : undefined),
+  load(id) {
+    if (id !== '\0http') return undefined
+    const values = Object.entries(Object.getOwnPropertyDescriptors(http))
+    const names = values.flatMap(([name, { get }]) => (get ? [] : [name]))
+    return `const http = process.getBuiltinModule('node:http')
+      export default http
+      export const { ${names.join(', ')} } = http`
+  },
+}
+
+/**
  * Bundles the programs unless that has been done for these sources.
  * @returns the folder with `main.js`, `lockstep.js` and `embedded-mongo.js`
  */
@@ -58,7 +77,7 @@ export async function bundleServer(): Promise<string> {
         Object.entries(programs).map(([name, source]) => [name, path.join(root, source)]),
       ),
       platform: 'node',
-      plugins: [locations],
+      plugins: [locations, httpWithoutClient],
       logLevel: 'warn',
       output: {
         dir: building,

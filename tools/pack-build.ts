@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import {
   publishedManifest,
+  readPackages,
   root,
   type BundledPackage,
   type PackageSource,
@@ -27,13 +28,14 @@ const compiler = path.join(root, 'node_modules/typescript-7/bin/tsc')
 /** The builder compiles each package once, even if the package is also bundled into another. */
 export function createPackageBuilder(): PackageBuilder {
   const emittedByFolder = new Map<string, EmittedFiles>()
+  const sources = readPackages()
 
   function emit(source: PackageSource): EmittedFiles {
     const known = emittedByFolder.get(source.folder)
     if (known) return known
-    const emitted = emitFiles(source)
-    for (const folder of [source.folder, ...source.bundled.map(({ folder }) => folder)])
-      emittedByFolder.set(folder, emitted)
+    const folders = foldersToCompileWith(source, sources)
+    const emitted = emitFiles(source, folders)
+    for (const folder of folders) emittedByFolder.set(folder, emitted)
     return emitted
   }
 
@@ -59,18 +61,42 @@ function copyInto(target: string, file: string): void {
   if (destination !== file) fs.copyFileSync(file, destination)
 }
 
+const settingsOf = (folder: string): string | undefined => {
+  const file = path.join(root, folder, 'tsconfig.json')
+  return fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : undefined
+}
+
 /**
- * The compiler's output for a package and for those that are bundled into it. One checker looks at
- * the files in their order, the bundled ones first: the order of properties in a declaration
- * depends on what was checked before, and a package is the same whether it is compiled alone or
- * bundled.
+ * The folders that one run of the compiler takes: those of a package that bundles others, the
+ * bundled ones first; otherwise those of all packages that stand alone and have the same settings,
+ * because most of a run is reading the types that they share. A package that is bundled into
+ * another is compiled without them.
  */
-function emitFiles({ folder, manifest, bundled }: PackageSource): EmittedFiles {
+function foldersToCompileWith(source: PackageSource, sources: readonly PackageSource[]): string[] {
+  const { folder, bundled } = source
+  if (bundled.length > 0) return [...bundled.map(({ folder }) => folder), folder]
+  const inOthers = new Set(sources.flatMap(({ bundled }) => bundled.map(({ folder }) => folder)))
+  const standsAlone = (one: PackageSource) => one.bundled.length === 0 && !inOthers.has(one.folder)
+  if (!standsAlone(source)) return [folder]
+  return sources
+    .filter((one) => standsAlone(one) && settingsOf(one.folder) === settingsOf(folder))
+    .map(({ folder }) => folder)
+}
+
+/**
+ * The compiler's output for a package and for those that are compiled with it. One checker looks at
+ * the files in their order: the order of properties in a declaration depends on what was checked
+ * before, and a package is the same whether it is compiled alone or bundled.
+ */
+function emitFiles(
+  { folder, manifest, bundled }: PackageSource,
+  folders: readonly string[],
+): EmittedFiles {
   const scratch = fs.realpathSync(fs.mkdtempSync(path.join(tmpdir(), 'lockstep-compile-')))
   try {
     const config = path.join(scratch, 'tsconfig.json')
     const outDir = path.join(scratch, 'out')
-    fs.writeFileSync(config, JSON.stringify(compilerConfig(folder, bundled, outDir)))
+    fs.writeFileSync(config, JSON.stringify(compilerConfig(folder, bundled, folders, outDir)))
     const { status, stdout } = spawnSync(
       process.execPath,
       [compiler, '-p', config, '--checkers', '1'],
@@ -92,7 +118,12 @@ function emitFiles({ folder, manifest, bundled }: PackageSource): EmittedFiles {
 }
 
 /** The package's own settings if it has any: some packages may use less of the platform. */
-function compilerConfig(folder: string, bundled: readonly BundledPackage[], outDir: string) {
+function compilerConfig(
+  folder: string,
+  bundled: readonly BundledPackage[],
+  folders: readonly string[],
+  outDir: string,
+) {
   const own = path.join(root, folder, 'tsconfig.json')
   return {
     extends: fs.existsSync(own) ? own : path.join(root, 'tsconfig.json'),
@@ -114,7 +145,7 @@ function compilerConfig(folder: string, bundled: readonly BundledPackage[], outD
       rootDir: root,
     },
     include: [],
-    files: [...bundled.map(({ folder }) => folder), folder].flatMap(typeScriptFiles),
+    files: folders.flatMap(typeScriptFiles),
   }
 }
 

@@ -3,29 +3,27 @@
 import { Fault } from '@lockstep/protocol/errors'
 
 export interface PasswordRules {
+  /** Loads what a check needs. */
+  load(): Promise<unknown>
   /** Throws `invalid`, at the path `password`, for a password that others would guess first. */
   check(username: string, password: string): Promise<void>
 }
 
-/**
- * The list takes a tenth of a second to load, so it is loaded ahead, once for the whole process.
- */
-const loadCommon = async (): Promise<ReadonlySet<string>> => {
-  const { dictionary } = await import('@zxcvbn-ts/language-common')
-  return new Set(dictionary['passwords-common'])
-}
-let common: ReturnType<typeof loadCommon> | undefined
+let common: Promise<ReadonlySet<string>> | undefined
+/** The list takes a moment to load. All servers of a process share it. */
+const loadCommon = (): Promise<ReadonlySet<string>> =>
+  (common ??= import('@zxcvbn-ts/language-common').then(
+    ({ dictionary }) => new Set(dictionary['passwords-common']),
+  ))
 
 export function createPasswordRules(): PasswordRules {
-  common ??= loadCommon()
-  // a failure is reported where the list is needed
-  common.catch(() => undefined)
   return {
+    load: loadCommon,
     async check(username, password) {
       const given = password.normalize('NFKC').toLowerCase()
       if (isOfName(username.toLowerCase(), given))
         throw refused('must not be made of the username: choose another one')
-      if ((await common)?.has(given))
+      if ((await loadCommon()).has(given))
         throw refused('is one of the most common ones: choose several words, or a sentence')
     },
   }

@@ -58,7 +58,7 @@ export interface WebAuthn {
     key: PasskeyKey & { rp_id: string },
     alone: boolean,
   ): Promise<number>
-  /** Loads the library, which takes a moment, before somebody waits for it. */
+  /** Loads the library, which takes a moment. */
   load(): Promise<unknown>
 }
 

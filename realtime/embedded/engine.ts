@@ -9,9 +9,8 @@ import { pace } from './pace.ts'
 import type { ServerSettings } from './settings.ts'
 import { Catalog, type Collection } from './storage/catalog.ts'
 import { backupFile } from './storage/data-files.ts'
-import { DiscardedTables } from './storage/discarded-tables.ts'
+import { DiscardedTables, Erasures } from './storage/erasures.ts'
 import { Documents } from './storage/documents.ts'
-import { Erasures } from './storage/erasures.ts'
 import { SqliteStore } from './storage/sqlite-store.ts'
 import { expireDocuments } from './storage/ttl.ts'
 
@@ -22,7 +21,6 @@ const ERASURE_DELAY_MS = 1_000
 /** Time between two looks at the memory that large commands have left. */
 const MEMORY_CHECK_MS = 2_000
 
-/** One open data directory. */
 export class DatabaseEngine {
   readonly settings: ServerSettings
   readonly store: SqliteStore
@@ -39,19 +37,13 @@ export class DatabaseEngine {
   readonly #timers: Set<NodeJS.Timeout>
   readonly #onFault: (error: Error) => void
 
-  /**
-   * Opens the data directory. Throws an error whose message is for people if another server uses
-   * it. `onFault` receives an error after which nothing can be stored any more.
-   */
+  /** `onFault` receives an error after which nothing can be stored any more. */
   constructor(dataDir: string, settings: ServerSettings, onFault: (error: Error) => void) {
     this.settings = settings
     this.#dataDir = dataDir
     this.#onFault = onFault
     this.store = new SqliteStore(dataDir, onFault)
-    this.oplog = new Oplog(this.store, {
-      maxAgeMs: settings.oplogMaxAgeMs,
-      maxBytes: settings.oplogMaxBytes,
-    })
+    this.oplog = new Oplog(this.store, settings)
     this.#discarded = new DiscardedTables(this.store, () =>
       this.#continueLater(() => this.#remove()),
     )
@@ -71,7 +63,6 @@ export class DatabaseEngine {
     this.#continueLater(() => this.#remove())
   }
 
-  /** The collection; it is created if it doesn't exist. */
   collection(db: string, name: string): Collection {
     return this.catalog.find(db, name) ?? this.catalog.create(db, name)
   }
@@ -83,24 +74,18 @@ export class DatabaseEngine {
     return file
   }
 
-  /**
-   * Erases from the files what they still hold of deleted and replaced content: within seconds, and
-   * before the files are closed.
-   */
+  /** Erases what the files still hold of deleted content: within seconds, and before they close. */
   eraseDeleted(): void {
     if (!this.#erasures.isPending) this.#continueLater(() => this.#remove(), ERASURE_DELAY_MS)
     this.#erasures.request()
   }
 
-  /** Removes what was dropped, and then erases it. */
   #remove(): void {
     if (this.#discarded.advance() || this.#erasures.advance())
       this.#continueLater(() => this.#remove())
   }
 
-  /**
-   * Stops the housekeeping, finishes erasures, commits the open transaction and closes the files.
-   */
+  /** Stops the housekeeping, finishes erasures, commits and closes the files. */
   close(): void {
     for (const timer of this.#timers) clearTimeout(timer)
     try {

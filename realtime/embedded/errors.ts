@@ -1,7 +1,6 @@
 // MongoDB's errors by name and code. Every refusal leaves the server with the code and the name
 // that a mongod gives, so that a driver reacts to it exactly as it would to the real server.
 
-/** Fields of a reply. */
 type Fields = Readonly<Record<string, unknown>>
 
 /** The codes that are sent under MongoDB's name for them. */
@@ -55,13 +54,9 @@ const codes = {
   OutOfDiskSpace: 14031,
 } as const
 
-/** MongoDB's name of an error. */
 export type CodeName = keyof typeof codes
 
-/**
- * An error that a command answers with. `extra` is merged into the reply or the write error, for
- * example the `keyPattern` of a duplicate key.
- */
+/** An error that a command answers with. `extra` is merged into the reply or the write error. */
 export class ServerError extends Error {
   readonly code: number
   readonly codeName: string
@@ -75,7 +70,6 @@ export class ServerError extends Error {
   }
 }
 
-/** Builds the error of that name; the caller throws it. */
 export function refusal(codeName: CodeName, message: string, extra: Fields = {}): ServerError {
   return new ServerError(codeName, codes[codeName], message, extra)
 }
@@ -84,7 +78,6 @@ export function refusal(codeName: CodeName, message: string, extra: Fields = {})
 export const isOutOfDiskSpace = (error: unknown): boolean =>
   error instanceof ServerError && error.code === codes.OutOfDiskSpace
 
-/** MongoDB's name of a code that the server sends; undefined for other codes. */
 export function codeNameOf(code: number): string | undefined {
   return Object.entries(codes).find(([, value]) => value === code)?.[0]
 }

@@ -22,7 +22,6 @@ function collector(): Collect {
   return collect
 }
 
-/** The memory of the thread that the engine runs in. */
 export class Memory {
   readonly #releaseMore: () => void
   readonly #collect = collector()

@@ -18,13 +18,11 @@ class Pace {
   #restedAt = 0
   #resting = 0
 
-  /** Starts the work of a command, which must end `limitMs` milliseconds from now. */
   begin(limitMs: number): void {
     this.#deadline = performance.now() + limitMs
     this.#sliceEnd = performance.now() + SLICE_MS
   }
 
-  /** How long the working command may go on, in milliseconds. */
   get leftMs(): number {
     return this.#deadline - performance.now()
   }
@@ -36,7 +34,6 @@ class Pace {
     return now >= this.#sliceEnd
   }
 
-  /** Whether no long command is running. */
   get isQuiet(): boolean {
     return this.#resting === 0 && performance.now() > this.#restedAt + QUIET_MS
   }
@@ -55,3 +52,39 @@ class Pace {
 }
 
 export const pace = new Pace()
+
+/** What passes between two steps. A `pause` in it is passed on. */
+export type Flow<T> = Iterable<T | typeof pause>
+
+/** Leaves out the first `skip` of a flow, and all that come after `limit` more. */
+export function* sliced<T>(flow: Flow<T>, skip: number, limit: number): Flow<T> {
+  let at = 0
+  for (const item of flow) {
+    if (item !== pause && at++ < skip) continue
+    yield item
+    if (item !== pause && at - skip >= limit) return
+  }
+}
+
+/** Takes a flow as a whole before it gives out the first result. */
+export function* collected<T, R>(
+  flow: Flow<T>,
+  add: (item: T) => void,
+  results: () => Iterable<R>,
+): Flow<R> {
+  for (const item of flow) {
+    if (item === pause) yield pause
+    else add(item)
+  }
+  for (const result of results()) {
+    if (pace.isDue) yield pause
+    yield result
+  }
+}
+
+export function* mapped<T, R>(flow: Flow<T>, turn: (item: T) => R | undefined): Flow<R> {
+  for (const item of flow) {
+    const result = item === pause ? pause : turn(item)
+    if (result !== undefined) yield result
+  }
+}

@@ -1,7 +1,7 @@
 // One server: a database engine that listens at a socket. Stopping it lets running commands finish,
 // ends those that wait, and closes the data.
 //
-//   socket -> wire/frame-reader -> wire/message -> commands/dispatch -> a command
+//   socket -> wire/message -> commands/dispatch -> a command
 //     reads:  query/select -> plan/planner -> plan/scanner -> storage/documents
 //     writes: storage/documents -> the table, its indexes and the oplog
 //   the reply waits in the store for the next commit (onDurable) -> wire/connection -> socket
@@ -21,21 +21,13 @@ const CLOSE_TIMEOUT_MS = 500
 /** Where a server listens: a unix socket, or a port of 127.0.0.1 (0: any free port). */
 export type Address = { path: string } | { port: number }
 
-/** A running server. */
 export interface RunningServer {
-  /**
-   * The connection string. It names no database; a database's name goes between the last `/` and
-   * the `?`.
-   */
+  /** The connection string. A database's name goes between the last `/` and the `?`. */
   readonly url: string
-  /** May be called more than once. */
   stop(): Promise<void>
 }
 
-/**
- * Opens the data directory and listens. `onFault` receives an error that the server cannot survive;
- * it has closed its connections by then. Rejects if the data directory or the address is in use.
- */
+/** `onFault` receives an error that the server can't survive; its connections are closed then. */
 export async function runServer(
   dataDir: string,
   address: Address,

@@ -8,12 +8,8 @@ export interface ServerSettings {
   readonly oplogMaxAgeMs: number
   /** Total size above which the oldest oplog entries are removed. */
   readonly oplogMaxBytes: number
-  /** Time between two removals of old oplog entries, idle sessions and idle cursors. */
   readonly trimMs: number
-  /**
-   * Time between two no-op entries in the oplog while change streams wait. They move the resume
-   * token of an idle stream on, so that it never gets older than the oplog.
-   */
+  /** Time between two no-ops in the oplog while streams wait, which keep their tokens young. */
   readonly noopIntervalMs: number
   /** Whether `configureFailPoint` is allowed. For tests only. */
   readonly testCommands: boolean

@@ -5,7 +5,6 @@ import nodeModule from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { checkNodeVersion } from './node-version.ts'
 import { defaultSettings, type ServerSettings } from './settings.ts'
 import type { WorkerData } from './worker.ts'
 
@@ -30,7 +29,6 @@ export interface EmbeddedOptions extends Partial<ServerSettings> {
   readonly onFault?: (error: Error) => void
 }
 
-/** A running database. */
 export interface Embedded {
   /**
    * The connection string, such as `mongodb://<percent-encoded socket>/?directConnection=true`. It
@@ -47,10 +45,9 @@ export interface Embedded {
 }
 
 /**
- * Starts the database and resolves as soon as it accepts connections.
- *
- * @throws an error whose message is for people, if another server uses the data directory or if
- *   this Node.js is older than 22.18
+ * Starts the database and resolves as soon as it accepts connections. @throws an error whose
+ * message is for people, if another server uses the data directory or if this Node.js is older than
+ * 22.18
  */
 export async function startEmbedded({
   dataDir,
@@ -107,4 +104,17 @@ function compileCacheFolder(): string | undefined {
 function workerUrl(): URL {
   const source = new URL('./worker.ts', import.meta.url)
   return import.meta.url.endsWith('.ts') ? source : new URL(source.href.replace(/\.ts$/, '.js'))
+}
+
+// `node:sqlite` is missing in older versions, or hidden behind a flag, so the version is checked
+// before anything imports it.
+const OLDEST: readonly [major: number, minor: number] = [22, 18]
+
+/** Throws an error whose message is for people if this Node.js is too old. */
+export function checkNodeVersion(version = process.versions.node): void {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  if (major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1])) return
+  throw new Error(
+    `@lockstep/embedded-mongo needs Node.js ${OLDEST.join('.')} or later, because it stores its data with node:sqlite. This is Node.js ${version}.`,
+  )
 }

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { searchPattern } from '@lockstep/protocol/search-text'
 import { excerptsOf } from '../../realtime/commands/search-excerpts.ts'
 import { Regex } from '../../realtime/embedded/regex/regex.ts'
+import { inForm } from '../harness/long-form.ts'
 import { ownDatabase } from '../harness/own-database.ts'
 import { request, signUp, type Person } from '../harness/person.ts'
 import { watchCommands } from '../harness/sent-commands.ts'
@@ -24,6 +25,8 @@ watchCommands(
 )
 const shared = sharedNodes(1, {}, ownDatabase)
 const CONTENT = 255 * 1024
+/** More than one person's reads that are done at once: the others wait. */
+const AT_ONCE = inForm(8, 12)
 
 /** 20 MB of the letter "a", in entries of 1.8 MB. */
 async function hoarder(): Promise<Person> {
@@ -56,7 +59,9 @@ test.each(Object.entries(attacks))(
     eve ??= await hoarder()
     const alice = await signUp(shared.node, 'alice')
     await alice.ask('createConversation', { body: { messages: [{ role: 'user', content: 'hi' }] } })
-    const answers = Array.from({ length: 12 }, (_, n) => eve!.rest('GET', paths[n % paths.length]!))
+    const answers = Array.from({ length: AT_ONCE }, (_, n) =>
+      eve!.rest('GET', paths[n % paths.length]!),
+    )
     let isOver = false
     const attack = Promise.all(answers).finally(() => (isOver = true))
     const waits: number[] = []

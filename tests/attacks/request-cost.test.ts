@@ -26,7 +26,7 @@ const shared = sharedNodes(1, {
   options: { http: { ...httpSettings, userRate: often, addressRate: often } },
 })
 /** Shapes that the search tries for each schema. */
-const STEPS = inForm(2, Math.ceil(Number(process.env.FUZZ_SEEDS) / 10))
+const STEPS = inForm(1, Math.ceil(Number(process.env.FUZZ_SEEDS) / 10))
 
 const table: Record<string, Route> = routes
 const withBody = (Object.keys(routes) as RouteName[]).filter(
@@ -133,7 +133,7 @@ describe('a stranger', () => {
     async (path) => {
       const large = written({ field: undefined, form: 'keys', key: 5, bytes: 1_900_000 })
       const turns: number[] = []
-      for (let n = 0; n < 20; n++) {
+      for (let n = 0; n < inForm(7, 20); n++) {
         const { result, longestMs } = await longestTurn(() => send(path, bytesOf(large)))
         expect(result).toMatchObject({
           status: 413,
@@ -143,7 +143,7 @@ describe('a stranger', () => {
       }
       // The first turn also loads code, and in some turns the garbage collector runs for what
       // earlier tests left. The cost of the body is in every turn.
-      expect(turns.toSorted((a, b) => a - b)[10]).toBeLessThan(MAX_TURN_MS)
+      expect(turns.toSorted((a, b) => a - b)[turns.length >> 1]).toBeLessThan(MAX_TURN_MS)
       const small = written({ field: undefined, form: 'keys', key: 9, bytes: 16_000 })
       const { status, body } = await send(path, small)
       expect(status).toBe(422)

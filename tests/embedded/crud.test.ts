@@ -214,8 +214,8 @@ test('a regular expression can look at the next character, as the product’s se
   const found = async ($regex: string) =>
     (await words.find({ _id: { $regex } } as never).toArray()).map(({ _id }) => String(_id))
   expect(await found('cafe(?![\u0300-\u036f])')).toEqual(['cafe', 'cafes'])
-  expect(await found('cafe(?=s)')).toEqual(['cafes'])
-  await expect(found('cafe(?!es)')).rejects.toMatchObject({ code: 238 })
+  expect(await found('cafe(?=[s])')).toEqual(['cafes'])
+  await expect(found('cafe(?!s)')).rejects.toMatchObject({ code: 238 })
 })
 
 describe('what is not supported is refused with the code of a mongod', () => {

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { Doc } from '../../realtime/embedded/bson/doc.ts'
 import { DatabaseEngine } from '../../realtime/embedded/engine.ts'
 import { defaultSettings } from '../../realtime/embedded/settings.ts'
-import { DiscardedTables } from '../../realtime/embedded/storage/discarded-tables.ts'
+import { DiscardedTables } from '../../realtime/embedded/storage/erasures.ts'
 import { eventually } from '../harness/eventually.ts'
 import { temporaryDirectory } from './database.ts'
 

@@ -20,10 +20,7 @@ test('the command takes --test-commands, and a fail point hits at the address th
   })
   const data = { failCommands: ['find'], errorCode: 10107 }
   await admin.command({ configureFailPoint: 'failCommand', mode: { times: 1 }, data })
-  await expect(items.findOne()).rejects.toMatchObject({
-    code: 10107,
-    codeName: 'NotWritablePrimary',
-  })
+  await expect(items.findOne()).rejects.toMatchObject({ code: 10107 })
   expect(await items.findOne()).toBeNull()
 }, 60_000)
 
@@ -83,7 +80,9 @@ describe('a fail point', () => {
 
   test('applies to the commands that it names', async () => {
     await fail('failCommand', 'alwaysOn', { failCommands: ['find', 'insert'], errorCode: 8 })
-    expect(await raw.send(insertion(4))).toMatchObject({ ok: 0, code: 8, codeName: 'Location8' })
+    const reply = await raw.send(insertion(4))
+    expect(reply).toMatchObject({ ok: 0, code: 8 })
+    expect(reply).not.toHaveProperty('codeName')
     expect(await raw.send({ count: 'items' })).toMatchObject({ ok: 1, n: 3 })
   })
 
@@ -145,7 +144,7 @@ describe('a fail point', () => {
       for (const name of ['failGetMoreAfterCursorCheckout', 'failCommand']) {
         await fail(name, { times: 1 }, { failCommands: ['getMore'], errorCode: 6 })
         const reply = await raw.send({ getMore: cursor.id, collection: 'items' })
-        expect(reply).toMatchObject({ code: 6, codeName: 'HostUnreachable' })
+        expect(reply).toMatchObject({ ok: 0, code: 6 })
         labels.push(reply.errorLabels)
       }
     }

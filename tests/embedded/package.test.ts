@@ -3,7 +3,7 @@
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { checkNodeVersion } from '../../realtime/embedded/node-version.ts'
+import { checkNodeVersion } from '../../realtime/embedded/start.ts'
 import { freshDatabase } from '../harness/database.ts'
 import { startProcess, type TestProcess } from '../harness/processes.ts'
 

@@ -8,7 +8,7 @@ import { DatabaseEngine } from '../../realtime/embedded/engine.ts'
 import { Memory } from '../../realtime/embedded/memory.ts'
 import { pace } from '../../realtime/embedded/pace.ts'
 import { defaultSettings } from '../../realtime/embedded/settings.ts'
-import { parseIndexSpec } from '../../realtime/embedded/storage/index-spec.ts'
+import { parseIndexSpec } from '../../realtime/embedded/storage/index-keys.ts'
 import { print } from '../bench/table.ts'
 import { startEmbeddedProcess } from '../harness/embedded-process.ts'
 import { inForm, isLongForm } from '../harness/long-form.ts'
@@ -31,7 +31,7 @@ function fill(dataDir: string, bytes: number): void {
   })
   const items = engine.collection('test', 'items')
   for (const key of ['n', 'group']) {
-    const spec = parseIndexSpec(Doc.of([['key', Doc.of([[key, 1]])]]))
+    const spec = parseIndexSpec(Doc.literal({ key: Doc.literal({ [key]: 1 }), name: key }))
     engine.catalog.finishIndex(engine.catalog.addIndex(items, spec))
   }
   const text = 'x'.repeat(5_000)

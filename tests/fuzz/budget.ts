@@ -1,8 +1,8 @@
-// How many histories to play: in `npm test` 50, and 5 more on three nodes; in `npm run fuzz` as
+// How many histories to play: in `npm test` 30, and 3 more on three nodes; in `npm run fuzz` as
 // many as its options say.
 import { seed } from '../harness/seed.ts'
 
-const { FUZZ_SEEDS = '50', FUZZ_PATH: path } = process.env
+const { FUZZ_SEEDS = '30', FUZZ_PATH: path } = process.env
 
 const isExplicit = process.env.FUZZ_SEEDS !== undefined
 const seeds = Number(FUZZ_SEEDS)

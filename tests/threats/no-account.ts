@@ -61,7 +61,7 @@ export const noAccount: readonly Row[] = [
     edits: [
       {
         file: 'realtime/auth/password-rules.ts',
-        old: 'if ((await common)?.has(given))',
+        old: 'if ((await loadCommon()).has(given))',
         now: 'if (false)',
       },
     ],

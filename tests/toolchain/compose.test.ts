@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { Redis } from 'ioredis'
-import { describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { shutdownTimings } from '../../realtime/lifecycle/shutdown.ts'
 import { freePort } from '../harness/free-port.ts'
@@ -56,8 +56,14 @@ interface Composition {
 }
 
 describe('docker-compose.yml', () => {
-  it('is understood by docker-compose, and makes two nodes that share the database, Redis and the secret', async () => {
-    const { services } = await compose(secrets)
+  // parsed once, because the parser takes half a second
+  let usual: Composition
+  beforeAll(async () => {
+    usual = await compose(secrets)
+  })
+
+  it('is understood by docker-compose, and makes two nodes that share the database, Redis and the secret', () => {
+    const { services } = usual
     const [one, two] = [services['lockstep-1'], services['lockstep-2']]
     expect(one?.environment).toMatchObject({
       MONGODB_URL: expect.stringContaining('replicaSet=rs0') as string,
@@ -74,8 +80,8 @@ describe('docker-compose.yml', () => {
     },
   )
 
-  it('publishes the load balancer only, and keeps the databases in a network without outside access', async () => {
-    const { services, networks } = await compose(secrets)
+  it('publishes the load balancer only, and keeps the databases in a network without outside access', () => {
+    const { services, networks } = usual
     const published = Object.keys(services).filter((name) => services[name]?.ports !== undefined)
     expect(published).toEqual(['balancer'])
     for (const name of ['mongodb', 'valkey']) {
@@ -84,8 +90,8 @@ describe('docker-compose.yml', () => {
     }
   })
 
-  it('gives no container more rights, files to write or processes than it needs', async () => {
-    const { services } = await compose(secrets)
+  it('gives no container more rights, files to write or processes than it needs', () => {
+    const { services } = usual
     for (const [name, service] of Object.entries(services)) {
       expect(service, name).toMatchObject({
         read_only: true,
@@ -102,7 +108,7 @@ describe('docker-compose.yml', () => {
   })
 
   it('makes Valkey ask for the password', async () => {
-    const { services } = await compose(secrets)
+    const { services } = usual
     const [command, ...args] = [services.valkey?.command ?? []].flat()
     await using folder = await mkdtempDisposable(path.join(tmpdir(), 'lockstep-valkey-'))
     // Redis stands for Valkey, at a port of its own
@@ -177,7 +183,7 @@ describe('docker-compose.yml', () => {
   })
 
   it('gives a stopping node the time it needs, and takes it out of the balancer before it refuses connections', async () => {
-    const { services } = await compose(secrets)
+    const { services } = usual
     expect(services['lockstep-1']?.stop_grace_period).toBe('30s')
     expect(shutdownTimings.total).toBeLessThan(30_000)
     const balancer = await readFile(path.join(root, 'deploy/Caddyfile'), 'utf8')
@@ -188,8 +194,8 @@ describe('docker-compose.yml', () => {
     )
   })
 
-  it('disconnects a node that reads too slowly from Redis, long before its memory is full', async () => {
-    const { services } = await compose(secrets)
+  it('disconnects a node that reads too slowly from Redis, long before its memory is full', () => {
+    const { services } = usual
     const command = [services.valkey?.command ?? []].flat().join(' ')
     const megabytes = (option: string) =>
       Number(new RegExp(`${option} (\\d+)mb`).exec(command)?.[1])

@@ -1,36 +1,34 @@
 // The stages of aggregations. Some of them turn one document into one document: those are also used
 // by updates with pipelines and after `$changeStream`.
+import { collected, mapped, sliced, type Flow } from '../pace.ts'
 import { Int32 } from 'bson'
 import { Doc } from '../bson/doc.ts'
 import { encode } from '../bson/encode.ts'
-import { toNumber } from '../bson/numbers.ts'
+import { Sum, toNumber } from '../bson/numbers.ts'
+import { compareValues, keyOf } from '../bson/order.ts'
 import { isDoc } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
-import type { Variables } from '../expression/expression.ts'
+import { compileExpression, isNullish, type Variables } from '../expression/expression.ts'
 import { compileFilter, parseFilter } from '../query/filter.ts'
-import { collected, mapped, sliced, type Flow } from '../query/flow.ts'
 import {
   compileAssignments,
   compileProjection,
   type DocumentTransform,
 } from '../query/projection.ts'
-import { parseSort, sortKeyOf, type SortPattern } from '../query/sort.ts'
-import { Sorter, type SortEntry } from '../query/sorter.ts'
-import { compileGroup } from './group.ts'
+import { parseSort, sorted, sortKeyOf } from '../query/sort.ts'
+import type { KeyPattern } from '../storage/index-keys.ts'
 
-/** Turns a flow of documents into another. */
 export type StreamStage = (documents: Flow<Doc>) => Flow<Doc>
 
 /** What a stage makes of one document; undefined if it leaves the document out. */
 type Step = (doc: Doc) => Doc | undefined
 
-const assign = (operand: unknown, variables: Variables): DocumentTransform =>
+type StageCompiler = (operand: unknown, variables: Variables) => DocumentTransform
+
+const assign: StageCompiler = (operand, variables) =>
   compileAssignments(fieldsOf('$set', operand, 40272, 40177), variables)
 
-const documentStages: Record<
-  string,
-  (operand: unknown, variables: Variables) => DocumentTransform
-> = {
+const documentStages: Record<string, StageCompiler> = {
   $set: assign,
   $addFields: assign,
   $unset: (operand, variables) => compileProjection(unsetSpec(operand), variables),
@@ -40,10 +38,8 @@ const documentStages: Record<
 
 const otherStages = ['$match', '$sort', '$skip', '$limit', '$group', '$count', '$changeStream']
 
-/** The stages that the engine claims. */
 export const stageNames = [...Object.keys(documentStages), ...otherStages]
 
-/** The operand of a stage, an object with fields. */
 function fieldsOf(name: string, operand: unknown, notObject: number, empty: number): Doc {
   if (isDoc(operand) && operand.size > 0) return operand
   throw locationRefusal(isDoc(operand) ? empty : notObject, `${name} needs an object with fields`)
@@ -67,7 +63,6 @@ function compileStep(stage: Doc, variables: Variables): Step | undefined {
   return (doc) => (matches(doc) ? doc : undefined)
 }
 
-/** Compiles the stages after `$changeStream`, which all work document by document. */
 export function compileSteps(stages: readonly Doc[], variables: Variables): Step {
   const steps = stages.map((stage) => {
     const step = compileStep(stage, variables)
@@ -79,11 +74,7 @@ export function compileSteps(stages: readonly Doc[], variables: Variables): Step
   return (given) => steps.reduce<Doc | undefined>((doc, step) => doc && step(doc), given)
 }
 
-/** Compiles the pipeline of an update. */
-export function compileUpdateStages(
-  stages: readonly unknown[],
-  variables: Variables,
-): DocumentTransform {
+export function compileUpdateStages(stages: unknown[], variables: Variables): DocumentTransform {
   const transforms = stages.map((stage) => {
     if (!isDoc(stage) || stage.size !== 1)
       throw locationRefusal(40323, 'A pipeline stage must contain exactly one field.')
@@ -95,7 +86,6 @@ export function compileUpdateStages(
   return (doc) => transforms.reduce((current, transform) => transform(current), doc)
 }
 
-/** Compiles a stage of an aggregation. */
 export function compileStage(stage: Doc, variables: Variables, allowDiskUse: boolean): StreamStage {
   const step = compileStep(stage, variables)
   if (step) return (documents) => mapped(documents, step)
@@ -103,7 +93,7 @@ export function compileStage(stage: Doc, variables: Variables, allowDiskUse: boo
   const operand = stage.get(name)
   switch (name) {
     case '$sort':
-      return sorted(sortOf(operand), allowDiskUse)
+      return sortStage(sortOf(operand), allowDiskUse)
     case '$skip':
       return slice(countOf(name, operand), Infinity)
     case '$limit':
@@ -128,21 +118,18 @@ function unknownStage(name: string): Error {
   return locationRefusal(40324, `Unrecognized or unsupported pipeline stage name: '${name}'`)
 }
 
-/** The operand of `$match`. */
 export function matchOf(operand: unknown): Doc {
   if (isDoc(operand)) return operand
   throw locationRefusal(15959, 'the match filter must be an expression in an object')
 }
 
-/** The operand of `$sort`. */
-export function sortOf(operand: unknown): SortPattern {
+export function sortOf(operand: unknown): KeyPattern {
   if (!isDoc(operand)) throw locationRefusal(15973, 'the $sort key specification must be an object')
   const pattern = parseSort(operand)
   if (!pattern) throw locationRefusal(15976, '$sort stage must have at least one sort key')
   return pattern
 }
 
-/** The operand of `$skip` and `$limit`. */
 export function countOf(name: '$skip' | '$limit', operand: unknown): number {
   const count = toNumber(operand)
   const [code, least] = name === '$limit' ? [5107201, 1] : [5107200, 0]
@@ -151,15 +138,14 @@ export function countOf(name: '$skip' | '$limit', operand: unknown): number {
   throw locationRefusal(code, `invalid argument to ${name} stage: ${String(operand)}`)
 }
 
-function sorted(pattern: SortPattern, allowDiskUse: boolean): StreamStage {
+function sortStage(pattern: KeyPattern, allowDiskUse: boolean): StreamStage {
   return (documents) => {
-    const sorter = new Sorter<SortEntry & { doc: Doc }>(Infinity, allowDiskUse)
     let number = 0
-    const add = (doc: Doc): void => {
+    const entries = mapped(documents, (doc) => {
       const key = sortKeyOf(doc, pattern)
-      sorter.add({ key, number: number++, doc }, key.length + encode(doc).length)
-    }
-    return collected(documents, add, () => sorter.sorted().map(({ doc }) => doc))
+      return { entry: { key, number: number++, doc }, size: key.length + encode(doc).length }
+    })
+    return mapped(sorted(entries, Infinity, allowDiskUse), ({ doc }) => doc)
   }
 }
 
@@ -170,6 +156,74 @@ function counted(name: unknown, variables: Variables): StreamStage {
   if (name.startsWith('$')) throw locationRefusal(40158, 'the count field can’t begin with $')
   if (name.includes('.')) throw locationRefusal(40160, "the count field cannot contain '.'")
   const one = Doc.of([['$sum', new Int32(1)]])
-  const group = compileGroup(Doc.of(Object.entries({ _id: null, [name]: one })), variables)
+  const group = compileGroup(Doc.literal({ _id: null, [name]: one }), variables)
   return (documents) => mapped(group(documents), (doc) => doc.without('_id'))
+}
+
+interface Accumulator {
+  add(value: unknown): void
+  total: unknown
+}
+
+const MAX_MEMORY_BYTES = 100 * 1024 * 1024
+/** What a group, and each of its accumulators, takes in memory without its key. */
+const GROUP_BYTES = 256
+const ACCUMULATOR_BYTES = 64
+
+function extreme(sign: 1 | -1): Accumulator {
+  return {
+    total: null,
+    add(value) {
+      if (isNullish(value)) return
+      const isBeyond = this.total === null || sign * compareValues(value, this.total) < 0
+      if (isBeyond) this.total = value
+    },
+  }
+}
+
+export const accumulators: Readonly<Record<string, () => Accumulator>> = {
+  $sum: () => new Sum(),
+  $min: () => extreme(1),
+  $max: () => extreme(-1),
+}
+
+function compileGroup(operand: unknown, variables: Variables): (documents: Flow<Doc>) => Flow<Doc> {
+  if (!isDoc(operand)) throw locationRefusal(15947, '$group needs an object')
+  if (!operand.has('_id')) throw locationRefusal(15955, 'a group specification must include an _id')
+  const identify = compileExpression(operand.get('_id'), variables)
+  const fields = operand.without('_id').fields.map(({ name, value: spec }) => {
+    if (name.includes('.')) throw locationRefusal(40235, `The field name '${name}' contains '.'`)
+    if (name.startsWith('$')) throw locationRefusal(40236, `The field name '${name}' has a $`)
+    if (!isDoc(spec) || !spec.firstName.startsWith('$'))
+      throw locationRefusal(40234, `The field '${name}' must be an accumulator object`)
+    if (spec.size > 1) throw locationRefusal(40238, `'${name}' must specify one accumulator`)
+    const operator = spec.firstName
+    const make = Object.hasOwn(accumulators, operator) ? accumulators[operator] : undefined
+    if (!make) throw locationRefusal(15952, `unknown group operator '${operator}'`)
+    const given = spec.get(operator)
+    if (Array.isArray(given)) throw locationRefusal(40237, `${operator} is a unary operator`)
+    return { name, make, operand: compileExpression(given, variables) }
+  })
+  return (documents) => {
+    const groups = new Map<string, { id: unknown; values: Accumulator[] }>()
+    let bytes = 0
+    const add = (doc: Doc): void => {
+      const id = identify.of(doc) ?? null
+      const key = keyOf(id).toString('latin1')
+      let group = groups.get(key)
+      if (!group) {
+        groups.set(key, (group = { id, values: fields.map(({ make }) => make()) }))
+        bytes += GROUP_BYTES + ACCUMULATOR_BYTES * fields.length + key.length
+        if (bytes > MAX_MEMORY_BYTES)
+          throw refusal('QueryExceededMemoryLimitNoDiskUseAllowed', '$group needs too much memory')
+      }
+      for (const [at, { operand: value }] of fields.entries()) group.values[at]!.add(value.of(doc))
+    }
+    return collected(documents, add, () =>
+      groups.values().map(({ id, values }) => {
+        const totals = fields.map(({ name }, at) => [name, values[at]!.total] as const)
+        return Doc.of([['_id', id], ...totals])
+      }),
+    )
+  }
 }

@@ -1,26 +1,14 @@
 // BSON documents. A document keeps its bytes and reads a field when somebody asks for it. What an
 // update doesn't touch is therefore never decoded, and is written again as it was, whatever its
 // names, types and order.
-import {
-  Binary,
-  BSONRegExp,
-  Decimal128,
-  Double,
-  Int32,
-  Long,
-  MaxKey,
-  MinKey,
-  ObjectId,
-  Timestamp,
-} from 'bson'
+import * as bson from 'bson'
 import { refusal, type ServerError } from '../errors.ts'
 
 /** The error for a deprecated type: undefined, a symbol, code, a DBPointer. */
-export function unsupportedType(type: number): ServerError {
+function unsupportedType(type: number): ServerError {
   return refusal('NotImplemented', `the BSON type ${type} is not supported`)
 }
 
-/** One field of a document. Its value is decoded when it is first asked for. */
 export class Field {
   readonly name: string
   /** The field as it came: type, name and value. Undefined if it was made here. */
@@ -39,7 +27,6 @@ export class Field {
     return new Field(name, value)
   }
 
-  /** A field whose value begins at `at`. */
   static read(encoded: Buffer, at: number): Field {
     return new Field(encoded.toString('utf8', 1, at - 1), undefined, encoded, at)
   }
@@ -69,10 +56,12 @@ export class Doc {
   }
 
   static of(fields: Iterable<readonly [string, unknown]>): Doc {
-    return new Doc(
-      undefined,
-      Array.from(fields, ([name, value]) => Field.of(name, value)),
-    )
+    return Doc.from(Array.from(fields, ([name, value]) => Field.of(name, value)))
+  }
+
+  /** A document of fields whose names don't look like integers: JavaScript moves those. */
+  static literal(fields: Readonly<Record<string, unknown>>): Doc {
+    return Doc.of(Object.entries(fields))
   }
 
   static from(fields: readonly Field[]): Doc {
@@ -88,17 +77,14 @@ export class Doc {
     return (this.#fields ??= readFields(this.#bytes!))
   }
 
-  /** The number of fields. */
   get size(): number {
     return this.fields.length
   }
 
-  /** The name of the first field. An empty document gives ''. */
   get firstName(): string {
     return this.fields[0]?.name ?? ''
   }
 
-  /** The value of the first field of this name. A missing field gives undefined. */
   get(name: string): unknown {
     if (!this.#fields) return findValue(this.#bytes!, name)
     for (const field of this.#fields) if (field.name === name) return field.value
@@ -126,10 +112,7 @@ export class Doc {
   }
 
   without(name: string): Doc {
-    return new Doc(
-      undefined,
-      this.fields.filter((field) => field.name !== name),
-    )
+    return Doc.from(this.fields.filter((field) => field.name !== name))
   }
 }
 
@@ -207,10 +190,10 @@ const fixedSize = sizesByType(fixedSizes)
 const sizeBesideLength = sizesByType(sizesBesideLength)
 
 /** Whether a value of this type begins with its length. */
-export const hasLength = (type: number): boolean => sizeBesideLength[type]! >= 0
+const hasLength = (type: number): boolean => sizeBesideLength[type]! >= 0
 
 /** The number of bytes of a value. Throws if no BSON type has this number. */
-export function sizeOfValue(bytes: Buffer, type: number, at: number): number {
+function sizeOfValue(bytes: Buffer, type: number, at: number): number {
   if (fixedSize[type]! >= 0) return fixedSize[type]!
   if (hasLength(type)) return sizeBesideLength[type]! + bytes.readInt32LE(at)
   if (type !== 0x0b) throw new Error(`unknown BSON type ${type}`)
@@ -237,7 +220,7 @@ function readArray(bytes: Buffer, at: number): unknown[] {
 function readValue(bytes: Buffer, type: number, at: number): unknown {
   switch (type) {
     case 0x01:
-      return new Double(bytes.readDoubleLE(at))
+      return new bson.Double(bytes.readDoubleLE(at))
     case 0x02:
       return readText(bytes, at)
     case 0x03:
@@ -245,9 +228,9 @@ function readValue(bytes: Buffer, type: number, at: number): unknown {
     case 0x04:
       return readArray(bytes, at)
     case 0x05:
-      return new Binary(bytes.subarray(at + 5, at + 5 + bytes.readInt32LE(at)), bytes[at + 4])
+      return new bson.Binary(bytes.subarray(at + 5, at + 5 + bytes.readInt32LE(at)), bytes[at + 4])
     case 0x07:
-      return new ObjectId(bytes.subarray(at, at + 12))
+      return new bson.ObjectId(bytes.subarray(at, at + 12))
     case 0x08:
       return bytes[at] !== 0
     case 0x09:
@@ -255,25 +238,88 @@ function readValue(bytes: Buffer, type: number, at: number): unknown {
     case 0x0a:
       return null
     case 0x10:
-      return new Int32(bytes.readInt32LE(at))
+      return new bson.Int32(bytes.readInt32LE(at))
     case 0x11:
-      return new Timestamp({ t: bytes.readUInt32LE(at + 4), i: bytes.readUInt32LE(at) })
+      return new bson.Timestamp({ t: bytes.readUInt32LE(at + 4), i: bytes.readUInt32LE(at) })
     case 0x12:
-      return new Long(bytes.readInt32LE(at), bytes.readInt32LE(at + 4))
+      return new bson.Long(bytes.readInt32LE(at), bytes.readInt32LE(at + 4))
     case 0x13:
-      return new Decimal128(Uint8Array.from(bytes.subarray(at, at + 16)))
+      return new bson.Decimal128(Uint8Array.from(bytes.subarray(at, at + 16)))
     case 0x0b: {
       const middle = bytes.indexOf(0, at)
       const [pattern, options] = bytes
         .toString('utf8', at, bytes.indexOf(0, middle + 1))
         .split('\0')
-      return new BSONRegExp(pattern!, options)
+      return new bson.BSONRegExp(pattern!, options)
     }
     case 0xff:
-      return new MinKey()
+      return new bson.MinKey()
     case 0x7f:
-      return new MaxKey()
+      return new bson.MaxKey()
     default:
       throw unsupportedType(type)
   }
+}
+
+/** How deeply a command may be nested. A stored document has a smaller limit. */
+const MAX_DEPTH = 200
+/** The milliseconds of JavaScript's last date. */
+const LAST_DATE = 8_640_000_000_000_000n
+const deprecatedTypes = new Set([0x06, 0x0c, 0x0d, 0x0e, 0x0f])
+
+/**
+ * Checks bytes from outside once, so that all other code reads them without checks. Throws unless
+ * they are one whole document, and refuses nesting and values that the engine doesn't support.
+ * Returns the depth of the document.
+ */
+export function checkBson(bytes: Uint8Array): number {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  return checkDocument(buffer, 0, bytes.length, 1)
+}
+
+const malformed = (): Error => new Error('not a BSON document')
+
+function checkDocument(bytes: Buffer, from: number, limit: number, depth: number): number {
+  if (depth > MAX_DEPTH)
+    throw refusal('Overflow', `BSONObj exceeded maximum nested object depth: ${MAX_DEPTH}`)
+  if (limit - from < 5) throw malformed()
+  const end = from + bytes.readInt32LE(from) - 1
+  if (end !== limit - 1 || bytes[end] !== 0) throw malformed()
+  let deepest = depth
+  for (let start = from + 4; start < end;) {
+    const type = bytes[start]!
+    const at = bytes.indexOf(0, start + 1) + 1
+    if (at === 0 || at > end) throw malformed()
+    const size = checkedSize(bytes, type, at, end)
+    if (type === 0x03 || type === 0x04)
+      deepest = Math.max(deepest, checkDocument(bytes, at, at + size, depth + 1))
+    start = at + size
+  }
+  return deepest
+}
+
+function checkedSize(bytes: Buffer, type: number, at: number, end: number): number {
+  if (deprecatedTypes.has(type)) throw unsupportedType(type)
+  let size: number
+  try {
+    if (hasLength(type) && (at + 4 > end || bytes.readInt32LE(at) < 0)) throw malformed()
+    if (type === 0x0b && bytes.indexOf(0, bytes.indexOf(0, at) + 1) < at) throw malformed()
+    size = sizeOfValue(bytes, type, at)
+  } catch {
+    throw malformed()
+  }
+  if (size < 0 || at + size > end) throw malformed()
+  // A text has its length before it and a NUL after it.
+  if (type === 0x02 && (size < 5 || bytes[at + size - 1] !== 0)) throw malformed()
+  if (type === 0x08 && bytes[at]! > 1) throw malformed()
+  if (type === 0x09) checkDate(bytes.readBigInt64LE(at))
+  // MongoDB puts the present time in the place of some.
+  if (type === 0x11 && bytes.readBigInt64LE(at) === 0n)
+    throw refusal('NotImplemented', 'an empty timestamp is not supported')
+  return size
+}
+
+function checkDate(ms: bigint): void {
+  if (ms > LAST_DATE || ms < -LAST_DATE)
+    throw refusal('NotImplemented', "a date beyond JavaScript's is not supported")
 }

@@ -1,18 +1,125 @@
 // Turns values into bytes. A document that was read is copied as it came, and so is a field.
 import { serialize, type Binary, type Long, type ObjectId } from 'bson'
-import { ByteWriter } from './byte-writer.ts'
 import { Doc } from './doc.ts'
 import { typeOf } from './type-of.ts'
+
+export class ByteWriter {
+  #bytes = Buffer.allocUnsafe(1024)
+  #length = 0
+
+  get length(): number {
+    return this.#length
+  }
+
+  #grow(more: number): number {
+    const at = this.#length
+    this.#length += more
+    if (this.#length > this.#bytes.length) {
+      const next = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#length))
+      this.#bytes.copy(next, 0, 0, at)
+      this.#bytes = next
+    }
+    return at
+  }
+
+  int32(value: number): void {
+    const at = this.#grow(4)
+    this.#bytes.writeInt32LE(value, at)
+  }
+
+  int64(value: bigint): void {
+    const at = this.#grow(8)
+    this.#bytes.writeBigInt64LE(BigInt.asIntN(64, value), at)
+  }
+
+  double(value: number): void {
+    const at = this.#grow(8)
+    this.#bytes.writeDoubleLE(value, at)
+  }
+
+  /** A number whose order is that of its bytes. */
+  ordered(value: bigint): void {
+    const at = this.#grow(8)
+    this.#bytes.writeBigUInt64BE(BigInt.asUintN(64, value), at)
+  }
+
+  setByte(at: number, value: number): void {
+    this.#bytes[at] = value
+  }
+
+  setInt32(at: number, value: number): void {
+    this.#bytes.writeInt32LE(value, at)
+  }
+
+  byte(value: number): void {
+    const at = this.#grow(1)
+    this.#bytes[at] = value
+  }
+
+  raw(chunk: Uint8Array): void {
+    const at = this.#grow(chunk.length)
+    this.#bytes.set(chunk, at)
+  }
+
+  utf8(text: string): void {
+    const at = this.#grow(text.length * 3)
+    this.#length = at + this.#bytes.write(text, at, 'utf8')
+  }
+
+  /** The bytes from `at` on, which may be changed. */
+  from(at: number): Buffer {
+    return this.#bytes.subarray(at, this.#length)
+  }
+
+  /** A copy of what was written since `clear`. */
+  take(): Buffer {
+    return Buffer.from(this.from(0))
+  }
+
+  clear(): void {
+    this.#length = 0
+    if (this.#bytes.length > 1024 * 1024) this.#bytes = Buffer.allocUnsafe(1024)
+  }
+}
 
 /** A document that the server makes, such as a reply. Its names never look like integers. */
 export type Plain = Readonly<Record<string, unknown>>
 
 const out = new ByteWriter()
+const noBytes = Buffer.alloc(0)
+
+/**
+ * Documents as an array. Each is copied as it comes, so that no later step has to visit all of
+ * them, and so that nothing else keeps them in memory.
+ */
+export class EncodedArray {
+  readonly #out = new ByteWriter()
+  length = 0
+
+  add(document: Uint8Array): void {
+    this.#out.byte(0x03)
+    this.#out.utf8(String(this.length++))
+    this.#out.byte(0)
+    this.#out.raw(document)
+  }
+
+  get bytes(): number {
+    return this.#out.length
+  }
+
+  get elements(): Buffer {
+    return this.#out.from(0)
+  }
+}
 
 /** Encodes a document. A plain number becomes an int if it is one, otherwise a double. */
 export function encode(doc: Doc | Plain): Uint8Array {
-  if (doc instanceof Doc && doc.encoded) return doc.encoded
+  return doc instanceof Doc && doc.encoded ? doc.encoded : encodeAfter(noBytes, doc)
+}
+
+export function encodeAfter(head: Uint8Array, doc: Doc | Plain): Buffer {
   out.clear()
+  out.raw(head)
   writeDocument(doc)
   return out.take()
 }
@@ -79,6 +186,7 @@ function writeValue(value: unknown): number {
       out.int64(typeof value === 'bigint' ? value : (value as Long).toBigInt())
       return 0x12
     case 'object':
+      if (value instanceof EncodedArray) return writeEncoded(value)
       writeDocument(value as Doc)
       return 0x03
     case 'array':
@@ -107,6 +215,11 @@ function writeValue(value: unknown): number {
   }
 }
 
+function writeEncoded({ elements }: EncodedArray): number {
+  writeFramed(() => (out.raw(elements), out.byte(0)))
+  return 0x04
+}
+
 function writeRareValue(value: unknown): number {
   if (typeOf(value) === 'binData') {
     const bytes = (value as Binary).value()
@@ -118,27 +231,4 @@ function writeRareValue(value: unknown): number {
   const bytes = serialize({ '': value })
   out.raw(bytes.subarray(6, -1))
   return bytes[4]!
-}
-
-/** The encoded fields of a document without the length and the terminator around them. */
-export function fieldsIn(doc: Plain): Uint8Array {
-  const bytes = encode(doc)
-  return bytes.subarray(4, bytes.length - 1)
-}
-
-/** A field whose value is an encoded document. */
-export function embeddedDocument(name: string, parts: readonly Uint8Array[]): Uint8Array[] {
-  return [Buffer.from(`\x03${name}\0`, 'utf8'), ...parts]
-}
-
-/** A field whose value is an array of encoded elements. */
-export function embeddedArray(name: string, elements: readonly Uint8Array[]): Uint8Array[] {
-  return [Buffer.from(`\x04${name}\0`, 'utf8'), ...framed(elements)]
-}
-
-/** Puts the length and the terminator of a document around encoded fields. */
-export function framed(parts: readonly Uint8Array[]): Uint8Array[] {
-  const size = Buffer.alloc(4)
-  size.writeInt32LE(parts.reduce((sum, part) => sum + part.length, 5))
-  return [size, ...parts, Buffer.from([0])]
 }

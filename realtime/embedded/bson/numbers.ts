@@ -7,10 +7,7 @@ import { typeOf, type TypeName } from './type-of.ts'
 const INT32_LIMIT = 2n ** 31n
 const INT64_LIMIT = 2n ** 63n
 
-/**
- * A numeric BSON value as a JavaScript number; undefined if the value is no number. A long beyond
- * 2^53 is rounded.
- */
+/** A numeric value as a JavaScript number; undefined for others. A long beyond 2^53 is rounded. */
 export function toNumber(value: unknown): number | undefined {
   switch (typeOf(value)) {
     case 'int':
@@ -25,20 +22,19 @@ export function toNumber(value: unknown): number | undefined {
   }
 }
 
-/** Whether the value is an int, long, double or decimal. */
 export function isNumeric(value: unknown): boolean {
   const type = typeOf(value)
   return type === 'int' || type === 'long' || type === 'double' || type === 'decimal'
 }
 
 /** An int if the value fits and `long` is false, otherwise a long; undefined if it is too large. */
-export function wholeOf(value: bigint, long: boolean): Int32 | Long | undefined {
+function wholeOf(value: bigint, long: boolean): Int32 | Long | undefined {
   if (!long && value >= -INT32_LIMIT && value < INT32_LIMIT) return new Int32(Number(value))
   return value >= -INT64_LIMIT && value < INT64_LIMIT ? Long.fromBigInt(value) : undefined
 }
 
 /** The types among numbers. Arithmetic on decimals is refused. */
-export function numberTypes(values: readonly unknown[]): Set<TypeName> {
+function numberTypes(values: readonly unknown[]): Set<TypeName> {
   const types = new Set(values.map(typeOf))
   if (!types.has('decimal')) return types
   throw refusal('NotImplemented', 'arithmetic on decimals is not supported')
@@ -55,8 +51,46 @@ export function arithmetic(operator: '+' | '*', a: unknown, b: unknown): unknown
   return wholeOf(operator === '+' ? x + y : x * y, types.has('long'))
 }
 
-/** An int or a long as a bigint. */
 export function toBigInt(value: unknown): bigint {
   if (typeof value === 'bigint') return value
   return typeOf(value) === 'long' ? (value as Long).toBigInt() : BigInt(toNumber(value)!)
+}
+
+/** Adds numbers up. Other values have no effect. */
+export class Sum {
+  #whole = 0n
+  #double = 0
+  #rest = 0
+  #types = new Set<string>()
+
+  add(value: unknown): void {
+    if (!isNumeric(value)) return
+    const [type] = numberTypes([value])
+    this.#types.add(type!)
+    if (type === 'double') return this.#addDouble(toNumber(value)!)
+    const whole = toBigInt(value)
+    const near = Number(whole)
+    this.#whole += whole
+    this.#addDouble(near)
+    this.#addDouble(Number(whole - BigInt(near)))
+  }
+
+  #addDouble(value: number): void {
+    const sum = this.#double + value
+    const part = sum - value
+    this.#rest += this.#double - part + (value - (sum - part))
+    this.#double = sum
+  }
+
+  get #doubleTotal(): number {
+    const total = this.#double + this.#rest
+    return Number.isNaN(total) && !Number.isNaN(this.#double) ? this.#double : total
+  }
+
+  /** The sum; the int 0 if nothing was added. */
+  get total(): unknown {
+    const isWhole = !this.#types.has('double')
+    const exact = isWhole ? wholeOf(this.#whole, this.#types.has('long')) : undefined
+    return exact ?? new Double(this.#doubleTotal)
+  }
 }

@@ -2,19 +2,15 @@
 // Indexes, sorts and comparisons all use this one encoding, so an index scan and a collection scan
 // can never disagree.
 import type { Binary, BSONRegExp, Double, Int32, Long, ObjectId, Timestamp } from 'bson'
-import { ByteWriter } from './byte-writer.ts'
 import { refusal } from '../errors.ts'
 import type { Doc } from './doc.ts'
-import { longKey, numberKey } from './number-key.ts'
+import { ByteWriter } from './encode.ts'
 import { bsonTypes, typeOf, type TypeName } from './type-of.ts'
 
 /** Stands in an index for an empty array, which MongoDB sorts below null. */
 export const emptyArray = Symbol('empty array')
 
-/**
- * The type bracket of a value, which is the first byte of its key. Operators such as `$gt` compare
- * only values of the same bracket.
- */
+/** The first byte of a value's key. Operators such as `$gt` compare only values that share it. */
 export function bracketOf(value: unknown): number {
   return bsonTypes[typeOf(value)][1]
 }
@@ -22,10 +18,7 @@ export function bracketOf(value: unknown): number {
 const key = new ByteWriter()
 const escapedNul = Buffer.from([0x00, 0xff])
 
-/**
- * Writes UTF-8 and a terminator that sorts below every character. A NUL in the text is escaped, so
- * that no key is the beginning of another.
- */
+/** Writes UTF-8 and an end below every character; NUL is escaped, so no key begins another. */
 function writeText(text: string): void {
   for (const [at, part] of text.split('\0').entries()) {
     if (at > 0) key.raw(escapedNul)
@@ -96,20 +89,14 @@ function writeBinary(value: Binary): void {
   key.raw(bytes)
 }
 
-/**
- * The key of one value. `Buffer.compare` of two keys gives MongoDB's order of the two values. No
- * key is the beginning of another.
- */
+/** The key of one value: `Buffer.compare` of two gives MongoDB's order. No key begins another. */
 export function keyOf(value: unknown): Buffer {
   key.clear()
   writeValue(value)
   return key.take()
 }
 
-/**
- * The key of several values one after another. The bytes of a value are inverted if `descending`
- * holds at its index, which reverses its order.
- */
+/** The key of several values. The bytes of those that are `descending` are inverted. */
 export function compoundKey(values: readonly unknown[], descending: readonly boolean[]): Buffer {
   key.clear()
   for (const [at, value] of values.entries()) {
@@ -151,4 +138,57 @@ export function afterPrefix(prefix: Buffer): Buffer {
   const next = Buffer.from(prefix.subarray(0, at + 1))
   next[at]!++
   return next
+}
+
+const TERMINATOR = 0
+
+/**
+ * The key of a double or an int, 9 bytes. NaN sorts below all numbers, and -0 equals 0. Ints, longs
+ * and doubles have one exact order: 2^53 + 1 differs from 2^53. So the key of any number is the
+ * largest double that is not above it, in 8 bytes whose order is that of the doubles; the rest as
+ * decimal digits, in units of the distance to the next double; and the byte 0.
+ */
+function numberKey(value: number): Buffer {
+  const key = Buffer.allocUnsafe(9)
+  writeDouble(key, value)
+  key[8] = TERMINATOR
+  return key
+}
+
+function writeDouble(key: Buffer, value: number): void {
+  if (Number.isNaN(value)) {
+    key.fill(0, 0, 8)
+    return
+  }
+  key.writeDoubleBE(value === 0 ? 0 : value)
+  if (key[0]! & 0x80) {
+    for (let at = 0; at < 8; at++) key[at] = ~key[at]! & 0xff
+  } else {
+    key[0]! |= 0x80
+  }
+}
+
+/** The key of a 64-bit integer. */
+function longKey(value: bigint): Buffer {
+  const nearest = Number(value)
+  const floor = BigInt(nearest) > value ? neighbour(nearest, -1n) : nearest
+  let rest = value - BigInt(floor)
+  if (rest === 0n) return numberKey(floor)
+  const step = BigInt(neighbour(floor, 1n)) - BigInt(floor)
+  const digits: number[] = []
+  while (rest !== 0n) {
+    rest *= 10n
+    digits.push(Number(rest / step) + 1)
+    rest %= step
+  }
+  return Buffer.concat([numberKey(floor).subarray(0, 8), Buffer.from([...digits, TERMINATOR])])
+}
+
+/** The next double above (1) or below (-1) a finite double, which isn't 0. */
+function neighbour(value: number, direction: 1n | -1n): number {
+  const bytes = Buffer.alloc(8)
+  bytes.writeDoubleBE(value)
+  const bits = bytes.readBigUInt64BE()
+  bytes.writeBigUInt64BE(value > 0 ? bits + direction : bits - direction)
+  return bytes.readDoubleBE()
 }

@@ -1,17 +1,5 @@
 // The BSON type of a decoded value. Numbers keep their type, as Int32, Long, Double and Decimal128.
-import {
-  Binary,
-  BSONRegExp,
-  Decimal128,
-  Double,
-  Int32,
-  Long,
-  MaxKey,
-  MinKey,
-  ObjectId,
-  Timestamp,
-  UUID,
-} from 'bson'
+import * as bson from 'bson'
 import { Doc } from './doc.ts'
 
 /**
@@ -54,17 +42,17 @@ export function typeCalled(id: unknown): TypeName | undefined {
 }
 
 const classTypes = new Map<unknown, TypeName>([
-  [Int32, 'int'],
-  [Long, 'long'],
-  [Double, 'double'],
-  [Decimal128, 'decimal'],
-  [ObjectId, 'objectId'],
-  [Binary, 'binData'],
-  [UUID, 'binData'],
-  [Timestamp, 'timestamp'],
-  [BSONRegExp, 'regex'],
-  [MinKey, 'minKey'],
-  [MaxKey, 'maxKey'],
+  [bson.Int32, 'int'],
+  [bson.Long, 'long'],
+  [bson.Double, 'double'],
+  [bson.Decimal128, 'decimal'],
+  [bson.ObjectId, 'objectId'],
+  [bson.Binary, 'binData'],
+  [bson.UUID, 'binData'],
+  [bson.Timestamp, 'timestamp'],
+  [bson.BSONRegExp, 'regex'],
+  [bson.MinKey, 'minKey'],
+  [bson.MaxKey, 'maxKey'],
   [Doc, 'object'],
   [Date, 'date'],
   [Array, 'array'],
@@ -91,7 +79,6 @@ export function typeOf(value: unknown): TypeName {
   return classTypes.get((value as object).constructor) ?? 'object'
 }
 
-/** Whether the value is a BSON object, as opposed to an array or a scalar. */
 export function isDoc(value: unknown): value is Doc {
   return value instanceof Doc
 }

@@ -1,6 +1,7 @@
 // Backups: a file with everything, made while a server runs, and put back in place of the data.
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import fs from 'node:fs'
 import { createConnection } from 'node:net'
+import { basename, join } from 'node:path'
 import { Doc } from '../bson/doc.ts'
 import { encode } from '../bson/encode.ts'
 import {
@@ -8,10 +9,11 @@ import {
   checkDataFiles,
   dataFile,
   isDamage,
+  Mark,
+  markFile,
   openForReading,
 } from '../storage/data-files.ts'
-import { FrameReader } from '../wire/frame-reader.ts'
-import { replaceData } from './replace-data.ts'
+import { FrameReader } from '../wire/message.ts'
 import { verifyData } from './verify.ts'
 
 /**
@@ -19,8 +21,8 @@ import { verifyData } from './verify.ts'
  * Rejects with an error whose message is for people if the file exists.
  */
 export async function backupData(dataDir: string, file: string): Promise<void> {
-  if (existsSync(file)) throw new Error(`${file} exists. Name a file that doesn't exist yet.`)
-  if (!existsSync(dataFile(dataDir))) throw new Error(`There are no data in ${dataDir}.`)
+  if (fs.existsSync(file)) throw new Error(`${file} exists. Name a file that doesn't exist yet.`)
+  if (!fs.existsSync(dataFile(dataDir))) throw new Error(`There are no data in ${dataDir}.`)
   const copy = await askServer(dataDir)
   if (copy === undefined) checkDataFiles(dataDir)
   const db = openForReading(copy ?? dataFile(dataDir))
@@ -30,7 +32,7 @@ export async function backupData(dataDir: string, file: string): Promise<void> {
   } finally {
     db.close()
     if (copy !== undefined)
-      for (const end of ['', '-wal', '-shm']) rmSync(`${copy}${end}`, { force: true })
+      for (const end of ['', '-wal', '-shm']) fs.rmSync(`${copy}${end}`, { force: true })
   }
 }
 
@@ -39,8 +41,8 @@ const COMMAND_NOT_FOUND = 59
 
 /** Asks the server of a data directory for a backup; undefined if no server is there. */
 function askServer(dataDir: string): Promise<string | undefined> {
-  if (!existsSync(addressFile(dataDir))) return Promise.resolve(undefined)
-  const address = readFileSync(addressFile(dataDir), 'utf8')
+  if (!fs.existsSync(addressFile(dataDir))) return Promise.resolve(undefined)
+  const address = fs.readFileSync(addressFile(dataDir), 'utf8')
   const [host, port] = address.split(':')
   const socket = address.startsWith('/')
     ? createConnection(address)
@@ -77,15 +79,53 @@ function backupRequest(): Buffer {
  * damaged.
  */
 export function restoreData(dataDir: string, file: string): string | undefined {
-  if (!existsSync(file)) throw new Error(`There is no file ${file}.`)
+  if (!fs.existsSync(file)) throw new Error(`There is no file ${file}.`)
   const { faults } = verifyData(file)
   if (faults.length > 0)
     throw new Error(`The backup ${file} is damaged: ${faults[0]}. Take another one.`)
   try {
-    if (existsSync(dataFile(dataDir))) openForReading(dataFile(dataDir)).close()
+    if (fs.existsSync(dataFile(dataDir))) openForReading(dataFile(dataDir)).close()
   } catch (error) {
     // Damaged data mustn't prevent a restore: they are the reason for it.
     if (!isDamage(error)) throw error
   }
   return replaceData(dataDir, file)
+}
+
+/**
+ * Whatever moment this is interrupted at, a server either starts with whole data or says that they
+ * are damaged. Replaces the data of a directory by a copy of `file`. Returns the folder to which
+ * the former data were moved; undefined if there were none.
+ */
+export function replaceData(dataDir: string, file: string): string | undefined {
+  fs.mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  const target = dataFile(dataDir)
+  const incoming = `${target}.incoming`
+  fs.copyFileSync(file, incoming)
+  flush(incoming)
+  const former = [target, `${target}-wal`, `${target}-shm`].filter((path) => fs.existsSync(path))
+  const moved = join(dataDir, `replaced-${new Date().toISOString().replaceAll(':', '-')}`)
+  if (former.length > 0) fs.mkdirSync(moved)
+  for (const path of former) {
+    const place = join(moved, basename(path))
+    if (path === target) fs.linkSync(path, place)
+    else fs.renameSync(path, place)
+  }
+  if (fs.existsSync(markFile(dataDir)))
+    fs.copyFileSync(markFile(dataDir), join(moved, 'acknowledged'))
+  fs.renameSync(incoming, target)
+  flush(dataDir)
+  const db = openForReading(target)
+  const position = Number(db.prepare('SELECT max(ts) AS ts FROM oplog').get()?.ts ?? 0)
+  db.close()
+  const mark = new Mark(dataDir)
+  mark.write(position)
+  mark.close()
+  return former.length > 0 ? moved : undefined
+}
+
+function flush(path: string): void {
+  const fd = fs.openSync(path, 'r')
+  fs.fsyncSync(fd)
+  fs.closeSync(fd)
 }

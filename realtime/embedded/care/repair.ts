@@ -10,17 +10,14 @@ import {
   dataFile,
   DamagedData,
   DataInUse,
-  isDamage,
   openForReading,
   readMark,
 } from '../storage/data-files.ts'
-import { replaceData } from './replace-data.ts'
-import { storedCollections, storedRows } from './stored-collections.ts'
+import { replaceData } from './backup.ts'
+import { collectionsIn, greatest, storedRows } from './verify.ts'
 
-/** What a repair has kept and what is lost. */
 export interface Repair {
   readonly documents: number
-  /** One sentence for each thing that is lost. */
   readonly lost: readonly string[]
   /** The folder with the damaged files. */
   readonly former: string | undefined
@@ -55,7 +52,7 @@ export async function repairData(dataDir: string): Promise<Repair> {
 function openDamaged(dataDir: string): DatabaseSync {
   try {
     const db = openForReading(dataFile(dataDir))
-    storedCollections(db)
+    collectionsIn(db)
     return db
   } catch (error) {
     if (error instanceof DataInUse) throw error
@@ -78,7 +75,7 @@ async function copyDocuments(
   lost: string[],
 ): Promise<number> {
   let documents = 0
-  for (const stored of storedCollections(source)) {
+  for (const stored of collectionsIn(source)) {
     const ns = `${stored.db}.${stored.name}`
     const { db, name, options, uuid } = stored
     const collection = engine.catalog.create(db, name, options, uuid)
@@ -111,18 +108,9 @@ function beginHistory(
   mark: number,
   lost: string[],
 ): void {
-  const last = lastTime(source)
+  const last = greatest(source, 'ts', 'oplog')
   if (last < mark) lost.push('the last acknowledged writes, which are missing at the end')
   store.run('DELETE FROM oplog')
   oplog.advanceTo(Math.max(last, mark))
   oplog.append('n')
-}
-
-function lastTime(source: DatabaseSync): number {
-  try {
-    return Number(source.prepare('SELECT max(ts) AS ts FROM oplog').get()?.ts ?? 0)
-  } catch (error) {
-    if (!isDamage(error)) throw error
-    return 0
-  }
 }

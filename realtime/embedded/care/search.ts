@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs'
 import { Doc } from '../bson/doc.ts'
 import { dataFile, isDamage, openForReading } from '../storage/data-files.ts'
-import { storedCollections } from './stored-collections.ts'
+import { collectionsIn } from './verify.ts'
 
 /** A table of the file, and every text or bytes in it. */
 export interface SearchableTable {
@@ -28,7 +28,7 @@ export function openTables(dataDir: string): {
   try {
     const db = openForReading(file)
     const known = new Map<string, { name: string; collection: string }>()
-    for (const { table, db: database, name: collection, indexes } of storedCollections(db)) {
+    for (const { table, db: database, name: collection, indexes } of collectionsIn(db)) {
       const ns = `${database}.${collection}`
       known.set(table, { name: `collection ${ns}`, collection })
       for (const { table: keys, spec } of indexes)

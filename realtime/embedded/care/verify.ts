@@ -5,8 +5,8 @@ import type { DatabaseSync } from 'node:sqlite'
 import { crc32 } from 'node:zlib'
 import { Doc } from '../bson/doc.ts'
 import { checkDataFiles, dataFile, isDamage, openForReading } from '../storage/data-files.ts'
+import { storedCollections, type StoredCollection } from '../storage/catalog.ts'
 import { keySetOf } from '../storage/index-keys.ts'
-import { storedCollections, storedRows, type StoredCollection } from './stored-collections.ts'
 
 /** What a check has found. Without faults, everything is whole. */
 export interface Verification {
@@ -30,7 +30,7 @@ export function verifyData(path: string): Verification {
     db = openForReading(isDirectory ? dataFile(path) : path)
     for (const { integrity_check: line } of db.prepare('PRAGMA integrity_check(100)').all())
       if (line !== 'ok') faults.push(String(line))
-    for (const collection of storedCollections(db))
+    for (const collection of collectionsIn(db))
       documents += verifyCollection(db, collection, faults)
     verifyOplog(db, faults)
   } catch (error) {
@@ -81,4 +81,54 @@ function verifyOplog(db: DatabaseSync, faults: string[]): void {
   for (const { ts, body, crc } of db.prepare('SELECT ts, body, crc FROM oplog').iterate())
     if (body !== null && crc32(body as Uint8Array) !== crc)
       faults.push(`the oplog entry ${Number(ts)} is damaged`)
+}
+
+/** A row of a collection: its document, or the damage that hides the document. */
+interface StoredRow {
+  readonly row: number
+  readonly bytes: Uint8Array | undefined
+}
+
+/** The collections of a file, which is read without the engine. */
+export function collectionsIn(db: DatabaseSync): StoredCollection[] {
+  return storedCollections((sql, ...cells) => {
+    const statement = db.prepare(sql)
+    statement.setReturnArrays(true)
+    // Assertion: each row is an array of cells now, which the types of Node don't say.
+    return statement.all(...cells) as never[]
+  })
+}
+
+/** All rows of a collection that can be found, whole or not. */
+export function* storedRows(db: DatabaseSync, { table }: StoredCollection): Generator<StoredRow> {
+  const next = db.prepare(`SELECT row, crc, doc FROM ${table} WHERE row > ? ORDER BY row LIMIT 1`)
+  const last = greatest(db, 'row', table, 2 ** 32)
+  for (let at = -1, skip = 1; at < last;) {
+    let found
+    try {
+      found = next.get(at)
+      skip = 1
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      // SQLite can't read this page of the file. The next rows may be on another page.
+      yield { row: at + 1, bytes: undefined }
+      at += skip
+      skip *= 2
+      continue
+    }
+    if (!found) return
+    at = Number(found.row)
+    const bytes = found.doc as Uint8Array
+    yield { row: at, bytes: crc32(bytes) === found.crc ? bytes : undefined }
+  }
+}
+
+/** The greatest number of a column. `otherwise`: the column can't be read. */
+export function greatest(db: DatabaseSync, column: string, table: string, otherwise = 0): number {
+  try {
+    return Number(db.prepare(`SELECT max(${column}) AS n FROM ${table}`).get()?.n ?? 0)
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    return otherwise
+  }
 }

@@ -1,16 +1,12 @@
-// What every command is given and returns, and the checks that commands share.
 import { Binary } from 'bson'
 import { Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { isDoc, typeOf } from '../bson/type-of.ts'
 import type { DatabaseEngine } from '../engine.ts'
 import { locationRefusal, refusal, type ServerError } from '../errors.ts'
-import { compileExpression } from '../expression/compile.ts'
-import type { Variables } from '../expression/expression.ts'
-import { checkedVariable } from '../expression/operators.ts'
-import type { CursorBatch, WireMessage } from '../wire/message.ts'
+import { checkedVariable, compileExpression, type Variables } from '../expression/expression.ts'
+import type { WireMessage } from '../wire/message.ts'
 
-/** One command to run. */
 export interface CommandRequest extends WireMessage {
   readonly engine: DatabaseEngine
   /** Aborted as soon as the client has gone. */
@@ -19,24 +15,18 @@ export interface CommandRequest extends WireMessage {
   readonly stopping: AbortSignal
 }
 
-/** A command's reply: its fields and, if there is a cursor, a batch of documents as BSON. */
-export interface CommandReply {
-  body: Record<string, unknown>
-  cursor?: CursorBatch
-}
+export type CommandReply = Record<string, unknown>
 
 /** How one command is checked and run. */
 export interface CommandDefinition {
   /** The names of the fields that the command accepts besides those that every command accepts. */
   readonly fields: string
-  /**
-   * Whether the command writes: it takes a write concern, and clients may number it so that they
-   * can repeat it safely.
-   */
+  /** The options that MongoDB has and the engine refuses, unless they are turned off. */
+  readonly refused?: string
+  /** It takes a write concern, and clients may number it so that they can repeat it safely. */
   readonly writes?: boolean
   /** Whether the command reads documents, and so takes a read concern. */
   readonly reads?: boolean
-  /** Whatever it throws becomes the error reply. */
   run(request: CommandRequest): CommandReply | Promise<CommandReply>
 }
 
@@ -49,10 +39,7 @@ const generalFields =
 /** The names of fields that were asked for before, by the text that lists them. */
 const knownFields = new Map<string, ReadonlySet<string>>()
 
-/**
- * Refuses fields that a command doesn't know, because ignoring one could change the meaning of the
- * command.
- */
+/** Refuses fields that a command doesn't know: ignoring one could change its meaning. */
 export function checkFields(name: string, command: Doc, listed: string): void {
   if (listed === ANY_FIELDS) return
   const known = knownFields.get(listed) ?? new Set(`${generalFields} ${listed}`.trim().split(' '))
@@ -76,7 +63,6 @@ export function wrongType(name: string, value: unknown): ServerError {
   return refusal('TypeMismatch', `BSON field '${name}' is the wrong type '${typeOf(value)}'`)
 }
 
-/** The name of the collection that a command works on. */
 export function collectionName({ command, name: field, db }: CommandRequest): string {
   const name = command.get(field)
   if (typeof name !== 'string')
@@ -86,7 +72,6 @@ export function collectionName({ command, name: field, db }: CommandRequest): st
   return name
 }
 
-/** A whole number of at least 0; undefined if the field is absent. */
 export function optionalCount(command: Doc, field: string): number | undefined {
   const value = command.get(field) ?? undefined
   if (value === undefined) return undefined
@@ -96,7 +81,6 @@ export function optionalCount(command: Doc, field: string): number | undefined {
   throw locationRefusal(51024, `BSON field '${field}' value must be >= 0, actual value '${number}'`)
 }
 
-/** The document in a field; an empty document if the field is absent. */
 export function optionalDoc(command: Doc, field: string): Doc {
   const value = command.get(field) ?? Doc.empty
   if (isDoc(value)) return value

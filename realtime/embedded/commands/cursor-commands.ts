@@ -7,12 +7,10 @@ import { toBigInt } from '../bson/numbers.ts'
 import {
   isStream,
   takeBatch,
-  type Batch,
   type ChangeStreamSource,
   type DocumentSource,
   type OpenCursor,
 } from '../cursors/cursors.ts'
-import type { EncodedDocuments } from '../cursors/encoded-documents.ts'
 import { refusal } from '../errors.ts'
 import { pace } from '../pace.ts'
 import {
@@ -28,41 +26,27 @@ import {
 
 const DEFAULT_AWAIT_MS = 1000
 
-/** How a cursor gives out its documents. */
-export interface CursorOptions {
-  /** The number of documents in the first batch; `Infinity`: as many as fit into a reply. */
-  readonly batchSize: number
-  /** The first batch is the only one. */
-  readonly singleBatch?: boolean
-  /** The cursor stays open however long it is idle. */
-  readonly noTimeout?: boolean
-}
-
-/** Replies with the first batch. The cursor stays open if more documents may follow. */
+/**
+ * Replies with the first batch, of at most `batchSize` documents. The cursor stays open if more may
+ * follow, unless the first batch is to be the only one.
+ */
 export async function openCursor(
   { engine, command }: CommandRequest,
   ns: string,
   source: DocumentSource,
-  { batchSize, singleBatch = false, noTimeout = false }: CursorOptions,
+  options: { batchSize: number; singleBatch?: boolean; noTimeout?: boolean },
 ): Promise<CommandReply> {
+  const { batchSize, singleBatch = false, noTimeout = false } = options
   const { documents, finished } = await takeBatch(source, batchSize)
   const isClosed = isStream(source) ? source.ended : finished || singleBatch
-  const { cursors } = engine
   const session = sessionOf(command)
-  const id = isClosed ? Long.ZERO : cursors.add({ ns, source, session, noTimeout }).id
-  return reply('firstBatch', documents, id, ns, source)
+  const id = isClosed ? Long.ZERO : engine.cursors.add({ ns, source, session, noTimeout }).id
+  return reply({ firstBatch: documents }, id, ns, source)
 }
 
-function reply(
-  batchName: 'firstBatch' | 'nextBatch',
-  documents: EncodedDocuments,
-  id: Long,
-  ns: string,
-  source: DocumentSource,
-): CommandReply {
+function reply(batch: Plain, id: Long, ns: string, source: DocumentSource): CommandReply {
   const postBatchResumeToken = isStream(source) ? source.resumeToken : undefined
-  const rest: Plain = { postBatchResumeToken, id, ns }
-  return { body: {}, cursor: { batchName, documents, rest } }
+  return { cursor: { ...batch, postBatchResumeToken, id, ns } }
 }
 
 export const getMore: CommandDefinition = {
@@ -77,51 +61,37 @@ export const getMore: CommandDefinition = {
     if (ns !== cursor.ns)
       throw refusal('Unauthorized', `getMore on namespace '${ns}', but cursor is of ${cursor.ns}`)
     if (cursor.busy) throw refusal('CursorInUse', `cursor id ${id.toString()} is already in use`)
-    cursor.usedAt = Date.now()
-    const size = optionalCount(command, 'batchSize') || Infinity
-    if (isStream(cursor.source)) return moreOfStream(request, cursor, cursor.source, size)
-    if (command.has('maxTimeMS'))
+    if (!isStream(cursor.source) && command.has('maxTimeMS'))
       throw refusal('BadValue', 'cannot set maxTimeMS on getMore for a non-awaitData cursor')
-    pace.begin(cursor.leftMs)
-    const { documents, finished } = await takeBatchOrClose(request, cursor, size)
-    cursor.leftMs = pace.leftMs
-    if (finished) engine.cursors.close(cursor.id)
-    return reply('nextBatch', documents, finished ? Long.ZERO : cursor.id, ns, cursor.source)
+    cursor.busy = true
+    try {
+      return await more(request, cursor)
+    } catch (error) {
+      engine.cursors.close(id)
+      throw error
+    } finally {
+      cursor.busy = false
+      cursor.usedAt = Date.now()
+    }
   },
 }
 
-async function takeBatchOrClose(
-  { engine }: CommandRequest,
-  cursor: OpenCursor,
-  size: number,
-): Promise<Batch> {
-  cursor.busy = true
-  try {
-    return await takeBatch(cursor.source, size)
-  } catch (error) {
-    engine.cursors.close(cursor.id)
-    throw error
-  } finally {
-    cursor.busy = false
-  }
-}
-
-async function moreOfStream(
-  request: CommandRequest,
-  cursor: OpenCursor,
-  stream: ChangeStreamSource,
-  size: number,
-): Promise<CommandReply> {
+/** The next batch. That of a change stream waits for a commit, if there is nothing new. */
+async function more(request: CommandRequest, cursor: OpenCursor): Promise<CommandReply> {
   const { engine, command, closed } = request
+  const { id, ns, source } = cursor
+  const size = optionalCount(command, 'batchSize') || Infinity
   const deadline = performance.now() + (optionalCount(command, 'maxTimeMS') ?? DEFAULT_AWAIT_MS)
+  const stream = isStream(source) ? source : undefined
   for (;;) {
-    const { documents } = await takeBatchOrClose(request, cursor, size)
-    const isLate = performance.now() >= deadline || closed.aborted
-    if (documents.length > 0 || stream.ended || isLate) {
-      if (stream.ended) engine.cursors.close(cursor.id)
-      const id = stream.ended ? Long.ZERO : cursor.id
-      return reply('nextBatch', documents, id, cursor.ns, stream)
-    }
+    pace.begin(stream ? Infinity : cursor.leftMs)
+    const { documents, finished } = await takeBatch(source, size)
+    if (!stream) cursor.leftMs = pace.leftMs
+    const isOver = stream ? stream.ended : finished
+    if (isOver) engine.cursors.close(id)
+    const waits = stream && !isOver && documents.length === 0 && !closed.aborted
+    if (!waits || performance.now() >= deadline)
+      return reply({ nextBatch: documents }, isOver ? Long.ZERO : id, ns, source)
     await waitForCommit(request, cursor, stream, deadline)
   }
 }
@@ -133,7 +103,6 @@ async function waitForCommit(
   deadline: number,
 ): Promise<void> {
   const { done, cancel } = stream.wait(Math.max(0, deadline - performance.now()))
-  cursor.busy = true
   cursor.cancelWait = cancel
   for (const end of [closed, stopping]) {
     end.addEventListener('abort', cancel)
@@ -142,8 +111,6 @@ async function waitForCommit(
   await done
   for (const end of [closed, stopping]) end.removeEventListener('abort', cancel)
   cursor.cancelWait = undefined
-  cursor.busy = false
-  cursor.usedAt = Date.now()
   if (stopping.aborted) throw refusal('InterruptedAtShutdown', 'interrupted at shutdown')
   if (!engine.cursors.find(cursor.id))
     throw refusal('CursorNotFound', `cursor id ${cursor.id.toString()} was killed`)
@@ -160,11 +127,10 @@ export const killCursors: CommandDefinition = {
       const id = given instanceof Long ? given : Long.fromBigInt(toBigInt(given))
       ;(request.engine.cursors.close(id) ? cursorsKilled : cursorsNotFound).push(id)
     }
-    return { body: { cursorsKilled, cursorsNotFound, cursorsAlive: [], cursorsUnknown: [] } }
+    return { cursorsKilled, cursorsNotFound, cursorsAlive: [], cursorsUnknown: [] }
   },
 }
 
-/** `endSessions` closes the cursors of the sessions. */
 export const endSessions: CommandDefinition = {
   fields: '',
   run({ engine, command }) {
@@ -173,6 +139,6 @@ export const endSessions: CommandDefinition = {
       const id = sessionOf(Doc.of([['lsid', lsid]]))
       if (id !== undefined) engine.cursors.closeSession(id)
     }
-    return { body: {} }
+    return {}
   },
 }

@@ -6,7 +6,7 @@ import { refusal } from '../errors.ts'
 import { toTimestamp } from '../oplog/clock.ts'
 import { planQuery } from '../plan/planner.ts'
 import { MAX_MESSAGE_BYTES } from '../wire/message.ts'
-import { ANY_FIELDS, type CommandDefinition, type CommandRequest } from './command.ts'
+import { ANY_FIELDS, type CommandDefinition } from './command.ts'
 import { selectionOf } from './find.ts'
 
 const REPLICA_SET_NAME = 'embedded'
@@ -16,17 +16,9 @@ const electionId = new ObjectId('7fffffff0000000000000001')
 const SERVER_VERSION = '5.0.0'
 const MAX_WIRE_VERSION = 13
 
-function answering(
-  fields: string,
-  body: (request: CommandRequest) => Record<string, unknown>,
-): CommandDefinition {
-  return { fields, run: (request) => ({ body: body(request) }) }
-}
+const answering = (fields: string, run: CommandDefinition['run']) => ({ fields, run })
 
-/**
- * `hello` and its older name `isMaster`. Drivers keep adding fields to their handshake, and a field
- * that the server doesn't know asks for nothing.
- */
+/** `hello` and `isMaster`. A field of a handshake that the server doesn't know asks for nothing. */
 export const hello = answering(ANY_FIELDS, ({ engine, name }) => {
   const me = engine.address
   const last = { ts: toTimestamp(engine.oplog.now), t: Long.ONE }
@@ -67,7 +59,6 @@ export const buildInfo = answering('', () => ({
   storageEngines: ['sqlite'],
 }))
 
-/** `serverStatus` with the few values that this server has. */
 export const serverStatus = answering('repl metrics locks tcmalloc', ({ engine }) => ({
   version: SERVER_VERSION,
   process: 'embedded',
@@ -77,23 +68,14 @@ export const serverStatus = answering('repl metrics locks tcmalloc', ({ engine }
 }))
 
 /** `backup` makes a file with everything in the data directory, and says which. */
-export const backup: CommandDefinition = {
-  fields: '',
-  async run({ engine }) {
-    return { body: { file: await engine.backup() } }
-  },
-}
+export const backup = answering('', async ({ engine }) => ({ file: await engine.backup() }))
 
-/**
- * `eraseDeleted` makes the files forget what has been deleted or replaced until now. Change streams
- * can no longer start in the time before.
- */
+/** Makes the files forget what has been deleted or replaced until now. */
 export const eraseDeleted = answering('', ({ engine }) => {
   engine.eraseDeleted()
   return {}
 })
 
-/** `explain` of `find`: which indexes the query would use. */
 export const explain = answering('verbosity', ({ engine, command, db }) => {
   const inner = command.get('explain')
   if (!isDoc(inner) || inner.firstName !== 'find')
@@ -103,17 +85,15 @@ export const explain = answering('verbosity', ({ engine, command, db }) => {
   const selection = selectionOf(inner, 'filter')
   const namespace = `${db}.${name}`
   if (!collection) return { queryPlanner: { namespace, winningPlan: { stage: 'EOF' } } }
-  const queryPlan = planQuery(collection, selection.filter, selection.sort, selection.hint)
-  const scan = queryPlan.scans
-    ? queryPlan.scans.map(({ index, reverse }) => ({
-        stage: 'IXSCAN',
-        keyPattern: index.keyPattern,
-        indexName: index.name,
-        isMultiKey: index.multikey.some(Boolean),
-        direction: reverse ? 'backward' : 'forward',
-      }))
-    : [{ stage: 'COLLSCAN', direction: 'forward' }]
-  const access: Plain = scan.length === 1 ? scan[0]! : { stage: 'OR', inputStages: scan }
-  const winningPlan: Plain = queryPlan.sorted ? access : { stage: 'SORT', inputStage: access }
+  const { filter, sort, hint } = selection
+  const { ranges, sorted } = planQuery(collection, filter, sort, hint)
+  const direction = ranges?.[0]?.reverse ? 'backward' : 'forward'
+  const indexes = new Set(ranges?.map(({ index }) => index))
+  const scans = Array.from(indexes, ({ keyPattern, name: indexName, multikey }): Plain => {
+    return { stage: 'IXSCAN', keyPattern, indexName, isMultiKey: multikey.some(Boolean), direction }
+  })
+  if (!ranges) scans.push({ stage: 'COLLSCAN', direction })
+  const access = scans.length === 1 ? scans[0]! : { stage: 'OR', inputStages: scans }
+  const winningPlan = sorted ? access : { stage: 'SORT', inputStage: access }
   return { queryPlanner: { namespace, winningPlan, rejectedPlans: [] } }
 })

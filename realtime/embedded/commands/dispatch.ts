@@ -9,26 +9,40 @@ import type { DatabaseEngine } from '../engine.ts'
 import { refusal, ServerError } from '../errors.ts'
 import { toTimestamp } from '../oplog/clock.ts'
 import { pace } from '../pace.ts'
+import { aggregate } from './aggregate.ts'
 import {
+  create,
+  createIndexes,
+  drop,
+  dropDatabase,
+  dropIndexes,
+  listCollections,
+  listDatabases,
+  listIndexes,
+} from './collections.ts'
+import {
+  checkCollation,
   checkFields,
   missingField,
+  refuseOptions,
   type CommandDefinition,
   type CommandReply,
   type CommandRequest,
 } from './command.ts'
-import { commands } from './registry.ts'
+import { endSessions, getMore, killCursors } from './cursor-commands.ts'
+import * as diagnostics from './diagnostics.ts'
+import { findAndModify, insert, remove, update } from './writes.ts'
+import { count, distinct, find } from './find.ts'
 
-/** Runs the command of a message. Never throws and never rejects. */
-export function dispatch(
+/** Runs the command of a message. Never rejects. */
+export async function dispatch(
   request: CommandRequest,
   known: CommandDefinition | undefined = commands.get(request.name),
-): CommandReply | Promise<CommandReply> {
+): Promise<CommandReply> {
   try {
-    const reply = run(request, known)
-    if (!(reply instanceof Promise)) return completed(request, reply)
-    return reply
-      .then((late) => completed(request, late))
-      .catch((error: unknown) => errorReply(request, error))
+    const reply = await run(request, known)
+    reply.ok ??= 1
+    return withClusterTime(request.engine, reply)
   } catch (error) {
     return errorReply(request, error)
   }
@@ -43,7 +57,9 @@ function run(
   if (!known) throw refusal('CommandNotFound', `no such command: '${name}'`)
   if (stopping.aborted) throw refusal('ShutdownInProgress', 'The server is shutting down')
   if (request.db === '') throw missingField('OpMsg.$db')
-  checkFields(name, command, known.fields)
+  checkFields(name, command, known.refused ? `${known.fields} ${known.refused}` : known.fields)
+  refuseOptions(command, known.refused ?? '')
+  checkCollation(command)
   checkCommon(command, known)
   // The `maxTimeMS` of a `getMore` is no limit: it says how long to wait for events. What is left
   // of a query's limit counts for its `getMore` commands.
@@ -85,19 +101,11 @@ function checkReadConcern(concern: Doc, reads: boolean): void {
     throw refusal('InvalidOptions', `the command does not support read concern ${level}`)
 }
 
-function completed(request: CommandRequest, reply: CommandReply): CommandReply {
-  reply.body.ok ??= 1
-  addClusterTime(request.engine, reply.body)
-  return reply
-}
-
-function addClusterTime(engine: DatabaseEngine, body: Record<string, unknown>): void {
-  const time = toTimestamp(engine.oplog.now)
-  body.$clusterTime = {
-    clusterTime: time,
-    signature: { hash: new Binary(Buffer.alloc(20)), keyId: Long.ZERO },
-  }
-  body.operationTime = time
+function withClusterTime({ oplog }: DatabaseEngine, reply: CommandReply): CommandReply {
+  const clusterTime = toTimestamp(oplog.now)
+  const signature = { hash: new Binary(Buffer.alloc(20)), keyId: Long.ZERO }
+  const $clusterTime = { clusterTime, signature }
+  return Object.assign(reply, { $clusterTime, operationTime: clusterTime })
 }
 
 /** Refuses a write concern that a single node without named modes can't satisfy. */
@@ -109,26 +117,30 @@ function checkWriteConcern(concern: unknown): void {
   if (nodes > 1) throw refusal('UnsatisfiableWriteConcern', 'Not enough data-bearing nodes')
 }
 
-/** MongoDB's error document for whatever was thrown. */
-export function errorReply(request: CommandRequest, error: unknown): CommandReply {
+/** The codes after which a driver may repeat a write, or go on with a change stream. */
+const retryableCodes = [6, 7, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436]
+const resumableCodes = [63, 133, 150, 234, 13388, ...retryableCodes.filter((c) => c !== 134)]
+
+/** MongoDB's error document for whatever was thrown, perhaps by the cursor of a change stream. */
+export function errorReply(request: CommandRequest, error: unknown, atCursor = true): CommandReply {
   const { message, code, codeName, extra } =
     error instanceof ServerError
       ? error
       : refusal('InternalError', error instanceof Error ? error.message : String(error))
-  const labels: string[] = []
-  const isStopping = codeName === 'ShutdownInProgress' || codeName === 'InterruptedAtShutdown'
-  if (isStopping && request.command.has('txnNumber')) labels.push('RetryableWriteError')
-  if (isStopping && readsStream(request)) labels.push('ResumableChangeStreamError')
-  if (codeName === 'ChangeStreamFatalError' || codeName === 'ChangeStreamHistoryLost')
-    labels.push('NonResumableChangeStreamError')
-  const errorLabels = labels.length > 0 ? labels : undefined
-  const body = { ok: 0, errmsg: message, code, codeName, ...extra, errorLabels }
-  addClusterTime(request.engine, body)
-  return { body }
+  const isResumable = atCursor && resumableCodes.includes(code) && readsStream(request)
+  const labels: [string, boolean][] = [
+    ['RetryableWriteError', retryableCodes.includes(code) && request.command.has('txnNumber')],
+    ['ResumableChangeStreamError', isResumable],
+    ['NonResumableChangeStreamError', code === 280 || code === 286],
+  ]
+  const applying = labels.filter(([, applies]) => applies).map(([label]) => label)
+  const errorLabels = applying.length > 0 ? applying : undefined
+  const reply = { ok: 0, errmsg: message, code, codeName, ...extra, errorLabels }
+  return withClusterTime(request.engine, reply)
 }
 
 /** Whether a command opens or reads a change stream. */
-export function readsStream({ engine, name, command }: CommandRequest): boolean {
+function readsStream({ engine, name, command }: CommandRequest): boolean {
   const pipeline = command.get('pipeline')
   const first: unknown = Array.isArray(pipeline) ? pipeline[0] : undefined
   if (name === 'aggregate') return isDoc(first) && first.firstName === '$changeStream'
@@ -136,3 +148,16 @@ export function readsStream({ engine, name, command }: CommandRequest): boolean 
   const cursor = name === 'getMore' && id instanceof Long ? engine.cursors.find(id) : undefined
   return cursor !== undefined && isStream(cursor.source)
 }
+
+const { hello, ping, buildInfo, serverStatus, backup, eraseDeleted, explain } = diagnostics
+
+export const commands: ReadonlyMap<string, CommandDefinition> = new Map(
+  Object.entries({
+    ...{ hello, isMaster: hello, ismaster: hello, ping, buildInfo, buildinfo: buildInfo },
+    ...{ serverStatus, backup, eraseDeleted, explain },
+    ...{ insert, update, delete: remove, findAndModify, findandmodify: findAndModify },
+    ...{ find, count, distinct, aggregate, getMore, killCursors },
+    ...{ create, drop, dropDatabase, listCollections, listDatabases },
+    ...{ createIndexes, listIndexes, dropIndexes, endSessions },
+  }),
+)

@@ -1,4 +1,6 @@
 // The commands that only read with a filter: `find`, `count`, `distinct`.
+import { sourceOf } from '../cursors/cursors.ts'
+import { mapped } from '../pace.ts'
 import { Doc } from '../bson/doc.ts'
 import { encode, valueBytes } from '../bson/encode.ts'
 import { isDoc } from '../bson/type-of.ts'
@@ -7,10 +9,9 @@ import { keyOf } from '../bson/order.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { isTrue } from '../expression/expression.ts'
 import { parseFilter } from '../query/filter.ts'
-import { mapped, sourceOf } from '../query/flow.ts'
-import { someValue } from '../query/path.ts'
-import { compileProjection } from '../query/projection.ts'
 import { eachRow, select, type Selection } from '../query/select.ts'
+import { someValue } from '../query/value-tests.ts'
+import { compileProjection } from '../query/projection.ts'
 import { parseSort } from '../query/sort.ts'
 import {
   checkCollation,
@@ -18,7 +19,6 @@ import {
   missingField,
   optionalCount,
   optionalDoc,
-  refuseOptions,
   variablesOf,
   wrongType,
   type CommandDefinition,
@@ -27,17 +27,15 @@ import { openCursor } from './cursor-commands.ts'
 
 export const find: CommandDefinition = {
   fields:
-    'filter sort projection hint skip limit batchSize singleBatch max min returnKey showRecordId tailable oplogReplay noCursorTimeout awaitData allowPartialResults allowDiskUse collation let',
+    'filter sort projection hint skip limit batchSize singleBatch oplogReplay noCursorTimeout allowPartialResults allowDiskUse collation let',
+  refused: 'tailable awaitData returnKey showRecordId min max',
   reads: true,
   run(request) {
     const { engine, command, db } = request
     const name = collectionName(request)
-    refuseOptions(command, 'tailable awaitData returnKey showRecordId min max')
     const spec = optionalDoc(command, 'projection')
-    const selection = {
-      ...selectionOf(command, 'filter'),
-      allowDiskUse: isTrue(command.get('allowDiskUse')),
-    }
+    const allowDiskUse = isTrue(command.get('allowDiskUse'))
+    const selection = { ...selectionOf(command, 'filter'), allowDiskUse }
     const project = spec.size > 0 ? compileProjection(spec, variablesOf(command)) : undefined
     const collection = engine.catalog.find(db, name)
     const selected = collection && select(engine, collection, selection)
@@ -53,7 +51,6 @@ export const find: CommandDefinition = {
   },
 }
 
-/** The filter, sort, skip, limit and hint of a command. */
 export function selectionOf(command: Doc, filterField: string): Selection {
   checkCollation(command)
   const hint = command.get('hint')
@@ -76,15 +73,15 @@ export const count: CommandDefinition = {
     const limit = Math.abs(toNumber(command.get('limit') ?? 0) ?? NaN)
     if (Number.isNaN(limit)) throw refusal('BadValue', 'limit value is not a valid number')
     const selection = { ...selectionOf(command.without('limit'), 'query'), limit }
-    if (!collection) return { body: { n: 0 } }
+    if (!collection) return { n: 0 }
     const { filter, skip = 0 } = selection
     if (filter.kind === 'and' && filter.filters.length === 0) {
       const rest = Math.max(0, (await engine.documents.count(collection)) - skip)
-      return { body: { n: Math.min(limit || Infinity, rest) } }
+      return { n: Math.min(limit || Infinity, rest) }
     }
     let n = 0
     await eachRow(select(engine, collection, selection), () => n++)
-    return { body: { n } }
+    return { n }
   },
 }
 
@@ -118,6 +115,6 @@ export const distinct: CommandDefinition = {
       await eachRow(select(engine, collection, selection), (row) => {
         someValue(Doc.read(row.bytes), key.split('.'), false, collect)
       })
-    return { body: { values: [...values.values()] } }
+    return { values: [...values.values()] }
   },
 }

@@ -1,38 +1,20 @@
 // One open change stream: a position in the oplog, the namespaces that it covers, and a pipeline
 // for its events. It shows only durable entries, each once. Its resume token always covers
 // everything that it has returned or skipped.
-import type { Doc } from '../bson/doc.ts'
+import { Doc } from '../bson/doc.ts'
 import { encode, identical, type Plain } from '../bson/encode.ts'
 import type { ChangeStreamSource } from '../cursors/cursors.ts'
 import { refusal } from '../errors.ts'
-import type { ClusterTime } from './clock.ts'
-import { decodeEvent, eventOf, invalidateEvent, isEvent } from './events.ts'
+import { tokenOf, toTimestamp, type ClusterTime, type ResumeToken } from './clock.ts'
 import type { Oplog, OplogEntry } from './oplog.ts'
-import { tokenOf, type ResumeToken } from './token.ts'
 
-/**
- * The changes that a stream covers: those of one collection, of one database (`coll` is undefined)
- * or of the whole server (`db` is undefined too).
- */
-export interface StreamScope {
-  readonly db: string | undefined
-  readonly coll: string | undefined
-}
-
-/** What a stream is opened with. */
 export interface ChangeStreamSpec {
-  readonly scope: StreamScope
-  /**
-   * Where the stream starts: after a token, at a time, or now. `after` is true for `startAfter`,
-   * which may follow an invalidation, and false for `resumeAfter`.
-   */
+  /** One collection, one database (`coll` is undefined), or the whole server (`db` is too). */
+  readonly scope: { readonly db: string | undefined; readonly coll: string | undefined }
+  /** Now, at a time, or after a token. `after`: an invalidation may precede (`startAfter`). */
   readonly start: { token: ResumeToken; after: boolean } | { time: ClusterTime } | undefined
-  /**
-   * Finds the current document of an updated entry (`updateLookup`), or null if there is none.
-   * Undefined: the stream shows updates without their documents.
-   */
+  /** Finds the present document of an update (`updateLookup`); null if there is none. */
   readonly lookup: ((entry: OplogEntry) => Uint8Array | null) | undefined
-  /** The pipeline. It returns the event to show, or undefined to skip it. */
   readonly transform: ((event: Doc) => Doc | undefined) | undefined
 }
 
@@ -40,7 +22,6 @@ const MAX_ENTRIES_PER_READ = 256
 /** Bounds how many entries one request examines before it replies, even if few of them match. */
 const MAX_ENTRIES_PER_BATCH = 20_000
 
-/** A change stream on an oplog. */
 export class ChangeStream implements ChangeStreamSource {
   readonly #oplog: Oplog
   readonly #spec: ChangeStreamSpec
@@ -51,9 +32,7 @@ export class ChangeStream implements ChangeStreamSource {
   #readAhead: OplogEntry[] = []
   #tokenTime = 0
 
-  /**
-   * Opens the stream. Throws if the oplog doesn't contain the starting point, or no longer does.
-   */
+  /** Throws if the oplog doesn't contain the starting point. */
   constructor(oplog: Oplog, spec: ChangeStreamSpec) {
     this.#oplog = oplog
     this.#spec = spec
@@ -70,34 +49,22 @@ export class ChangeStream implements ChangeStreamSource {
     this.#token = tokenOf(token.time, token.kind)
     if (token.kind === 'mark') return
     if (token.kind === 'invalidate' && !after) {
-      throw refusal(
-        'InvalidResumeToken',
-        "Attempting to resume a change stream using 'resumeAfter' is not allowed from an invalidate notification",
-      )
+      throw refusal('InvalidResumeToken', 'resumeAfter is not allowed from an invalidate event')
     }
     const entry = this.#oplog.at(token.time)
-    if (!entry)
-      throw refusal(
-        'ChangeStreamFatalError',
-        'cannot resume stream; the resume token was not found',
-      )
+    if (!entry) throw refusal('ChangeStreamFatalError', 'the resume token was not found')
     if (token.kind === 'event' && this.#invalidates(entry)) this.#invalidatedBy = entry
   }
 
   #checkHistory(time: ClusterTime): void {
     if (time >= this.#oplog.oldest) return
-    throw refusal(
-      'ChangeStreamHistoryLost',
-      'Resume of change stream was not possible, as the resume point may no longer be in the oplog.',
-    )
+    throw refusal('ChangeStreamHistoryLost', 'the resume point is no longer in the oplog')
   }
 
-  /** The token for resuming after everything that was returned so far. */
   get resumeToken(): Plain {
     return this.#token
   }
 
-  /** Whether the stream has shown its `invalidate` event. */
   get ended(): boolean {
     return this.#ended
   }
@@ -123,9 +90,7 @@ export class ChangeStream implements ChangeStreamSource {
     if (this.#invalidates(entry)) this.#invalidatedBy = entry
     this.#tokenTime = entry.time
     this.#token = tokenOf(entry.time, 'event')
-    return this.#show(
-      eventOf(entry, this.#spec.lookup && entry.op === 'u' ? this.#spec.lookup(entry) : undefined),
-    )
+    return this.#show(eventOf(entry, entry.op === 'u' ? this.#spec.lookup?.(entry) : undefined))
   }
 
   #nextEntry(): OplogEntry | undefined {
@@ -136,23 +101,18 @@ export class ChangeStream implements ChangeStreamSource {
     return this.#readAhead.pop()
   }
 
-  #invalidate(entry: OplogEntry): Uint8Array | undefined {
+  #invalidate({ time }: OplogEntry): Uint8Array | undefined {
     this.#ended = true
-    this.#token = tokenOf(entry.time, 'invalidate')
-    return this.#show(invalidateEvent(entry))
+    this.#token = tokenOf(time, 'invalidate')
+    return this.#show(Doc.read(encode(commonFields(this.#token, 'invalidate', time))))
   }
 
-  #show(event: Uint8Array): Uint8Array | undefined {
+  #show(event: Doc): Uint8Array | undefined {
     const { transform } = this.#spec
-    if (!transform) return event
-    const original = decodeEvent(event)
-    const shown = transform(original)
-    if (shown === undefined || shown === original) return shown && event
-    if (identical(original.get('_id'), shown.get('_id'))) return encode(shown)
-    throw refusal(
-      'ChangeStreamFatalError',
-      'Encountered an event whose _id field, which contains the resume token, was modified by the pipeline. Modifying the _id field of an event makes it impossible to resume the stream from that point. Only transformations that retain the unmodified _id field are allowed.',
-    )
+    const shown = transform ? transform(event) : event
+    if (!shown || shown === event || identical(event.get('_id'), shown.get('_id')))
+      return shown && encode(shown)
+    throw refusal('ChangeStreamFatalError', 'the pipeline has modified the _id of an event')
   }
 
   #covers(entry: OplogEntry): boolean {
@@ -168,7 +128,6 @@ export class ChangeStream implements ChangeStreamSource {
     return op === 'dropDatabase' || (op === 'drop' && coll !== undefined)
   }
 
-  /** Forgets the entries that were read ahead. */
   pause(): void {
     this.#readAhead = []
   }
@@ -187,3 +146,43 @@ export class ChangeStream implements ChangeStreamSource {
 }
 
 const internalDatabases = new Set(['admin', 'local', 'config'])
+
+const operationTypes: Readonly<Record<string, string>> = {
+  i: 'insert',
+  u: 'update',
+  r: 'replace',
+  d: 'delete',
+  drop: 'drop',
+  dropDatabase: 'dropDatabase',
+}
+
+/** Whether streams show the entry. Older versions wrote entries of other kinds. */
+const isEvent = ({ op }: OplogEntry): boolean => Object.hasOwn(operationTypes, op)
+
+/** The event of an entry is made only once, however many streams show it. */
+const events = new WeakMap<OplogEntry, Doc>()
+
+/** `lookedUp`: the present document for `updateLookup`, or null if it no longer exists. */
+function eventOf(entry: OplogEntry, lookedUp: Uint8Array | null | undefined): Doc {
+  if (lookedUp !== undefined) return build(entry, lookedUp)
+  const event = events.get(entry) ?? build(entry, undefined)
+  events.set(entry, event)
+  return event
+}
+
+function commonFields(_id: Plain, operationType: string, time: ClusterTime): Plain {
+  return { _id, operationType, clusterTime: toTimestamp(time) }
+}
+
+function build(entry: OplogEntry, lookedUp: Uint8Array | null | undefined): Doc {
+  const { time, op, db, coll, key, body } = entry
+  const full = op === 'i' || op === 'r' ? body : lookedUp
+  const event = {
+    ...commonFields(tokenOf(time, 'event'), operationTypes[op]!, time),
+    fullDocument: full && Doc.read(full),
+    ns: coll === '' ? { db } : { db, coll },
+    documentKey: key ? Doc.read(key) : undefined,
+    updateDescription: op === 'u' ? Doc.read(body!) : undefined,
+  }
+  return Doc.read(encode(event))
+}

@@ -1,58 +1,35 @@
 // The log of all changes in the order in which they happened. An entry is written in the
 // transaction of its change. Change streams see it only after that transaction is on disk.
 import { crc32 } from 'node:zlib'
-import type { Binary } from 'bson'
+import type { ServerSettings } from '../settings.ts'
 import type { SqliteStore } from '../storage/sqlite-store.ts'
 import { timeAfter, type ClusterTime } from './clock.ts'
 
-/**
- * The kind of change: insert, update, replace, delete, a change of a whole collection or database,
- * or `n`, a no-op that only lets the cluster time advance.
- */
+/** Insert, update, replace, delete, changes of collections; `n` only moves the cluster time on. */
 export type OplogOperation = 'i' | 'u' | 'r' | 'd' | 'drop' | 'dropDatabase' | 'n'
 
-/**
- * One change as it is stored. `body` is BSON: the document (i, r) or the update description (u).
- */
+/** `body` is BSON: the document (i, r) or the update description (u). */
 export interface OplogEntry {
   readonly time: ClusterTime
   readonly op: OplogOperation
   readonly db: string
   readonly coll: string
-  readonly uuid: Uint8Array | null
-  readonly key: Uint8Array | null
-  readonly body: Uint8Array | null
-}
-
-/**
- * How long entries are kept: at most `maxAgeMs`, and only while all of them together have at most
- * `maxBytes`.
- */
-export interface Retention {
-  readonly maxAgeMs: number
-  readonly maxBytes: number
+  readonly uuid: Bytes
+  readonly key: Bytes
+  readonly body: Bytes
 }
 
 const MAX_ENTRIES_PER_TRIM = 2000
 const MAX_TAIL_ENTRIES = 2000
 const MAX_TAIL_BYTES = 16 * 1024 * 1024
 
-type EntryRow = [
-  number,
-  OplogOperation,
-  string,
-  string,
-  Uint8Array | null,
-  Uint8Array | null,
-  Uint8Array | null,
-  number | null,
-]
+type Bytes = Uint8Array | null
+type EntryRow = [number, OplogOperation, string, string, Bytes, Bytes, Bytes, number | null]
 
-/** The oplog of one data directory. Its newest entries are also kept in memory. */
 export class Oplog {
   #now: ClusterTime
   readonly #store: SqliteStore
-  readonly #retention: Retention
+  readonly #settings: ServerSettings
   #totalBytes: number
   #uncommitted: OplogEntry[] = []
   #tail: OplogEntry[] = []
@@ -61,9 +38,9 @@ export class Oplog {
   #durable: ClusterTime
   readonly #waiting = new Set<() => void>()
 
-  constructor(store: SqliteStore, retention: Retention) {
+  constructor(store: SqliteStore, settings: ServerSettings) {
     this.#store = store
-    this.#retention = retention
+    this.#settings = settings
     const last = store.row<[number, number]>('SELECT ts, total FROM oplog ORDER BY ts DESC LIMIT 1')
     this.#now = last?.[0] ?? 0
     this.#totalBytes = last?.[1] ?? 0
@@ -83,50 +60,25 @@ export class Oplog {
     store.afterCommit = () => this.#publish()
   }
 
-  /** The time that was issued last. */
   get now(): ClusterTime {
     return this.#now
   }
 
-  /** Makes all further times later than this one. */
   advanceTo(time: ClusterTime): void {
     this.#now = Math.max(this.#now, time)
   }
 
   /** Adds a change to the open transaction. */
-  append(
-    op: OplogOperation,
-    db = '',
-    coll = '',
-    uuid: Binary | null = null,
-    key: Uint8Array | null = null,
-    body: Uint8Array | null = null,
-  ): void {
-    const entry: OplogEntry = {
-      time: (this.#now = timeAfter(this.#now)),
-      op,
-      db,
-      coll,
-      uuid: uuid?.buffer ?? null,
-      key,
-      body,
-    }
+  append(op: OplogOperation, about: Partial<Omit<OplogEntry, 'time' | 'op'>> = {}): void {
+    const time = (this.#now = timeAfter(this.#now))
+    const { db = '', coll = '', uuid = null, key = null, body = null } = about
     this.#totalBytes += 100 + (key?.length ?? 0) + (body?.length ?? 0)
     this.#store.run(
       'INSERT INTO oplog VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-      entry.time,
-      Date.now(),
-      this.#totalBytes,
-      op,
-      db,
-      coll,
-      entry.uuid,
-      key,
-      body,
-      body && crc32(body),
+      ...[time, Date.now(), this.#totalBytes, op, db, coll, uuid, key, body, body && crc32(body)],
     )
-    this.#store.position = entry.time
-    this.#uncommitted.push(entry)
+    this.#store.position = time
+    this.#uncommitted.push({ time, op, db, coll, uuid, key, body })
   }
 
   /** Runs `work` completely or not at all, including its entries. */
@@ -161,18 +113,13 @@ export class Oplog {
     for (const wake of woken) wake()
   }
 
-  /**
-   * Calls `wake` once, after the next commit with a change. Returns a function that cancels this.
-   */
+  /** Calls `wake` once, after the next commit with a change. Returns how to cancel this. */
   onChange(wake: () => void): () => void {
     this.#waiting.add(wake)
     return () => this.#waiting.delete(wake)
   }
 
-  /**
-   * Adds a no-op if a stream is waiting, so that the token of an idle stream never gets older than
-   * the log.
-   */
+  /** Keeps the token of a waiting, idle stream from getting older than the log. */
   appendNoopForWaiting(): void {
     if (this.#waiting.size > 0) this.append('n')
   }
@@ -180,7 +127,7 @@ export class Oplog {
   /** Durable entries after `time`, oldest first, at most `limit`. */
   after(time: ClusterTime, limit: number): OplogEntry[] {
     if (time >= this.#tailStart) {
-      const start = firstAfter(this.#tail, time)
+      const start = this.#tail.findLastIndex((entry) => entry.time <= time) + 1
       return this.#tail.slice(start, start + limit)
     }
     const rows = this.#store.rows<EntryRow>(
@@ -189,18 +136,12 @@ export class Oplog {
       this.#durable,
       limit,
     )
-    return rows.map(([time, op, db, coll, uuid, key, body, checksum]) => ({
-      time,
-      op,
-      db,
-      coll,
-      uuid,
-      key,
-      body: body && this.#store.checked(body, checksum, 'An entry of the oplog'),
-    }))
+    return rows.map(([time, op, db, coll, uuid, key, stored, checksum]) => {
+      const body = stored && this.#store.checked(stored, checksum, 'An entry of the oplog')
+      return { time, op, db, coll, uuid, key, body }
+    })
   }
 
-  /** The entry of exactly this time. */
   at(time: ClusterTime): OplogEntry | undefined {
     return this.after(time - 1, 1).find((entry) => entry.time === time)
   }
@@ -215,23 +156,17 @@ export class Oplog {
     return this.#store.row<[number]>('SELECT ts FROM oplog ORDER BY ts LIMIT 1')![0]
   }
 
-  /**
-   * Removes entries that exceed the retention, a limited number per call. Returns whether there may
-   * be more to remove.
-   */
+  /** Removes some of the entries that exceed the retention. Returns whether there may be more. */
   trim(now: number): boolean {
     return this.#removeFirst(
       '(wall < ? OR total < ?) AND ts < ?',
-      now - this.#retention.maxAgeMs,
-      this.#totalBytes - this.#retention.maxBytes,
+      now - this.#settings.oplogMaxAgeMs,
+      this.#totalBytes - this.#settings.oplogMaxBytes,
       this.#durable,
     )
   }
 
-  /**
-   * Removes the entries before `time`, a limited number per call. Streams go on with those in
-   * memory. Returns whether there are more to remove.
-   */
+  /** Removes some of the entries before `time`. Streams go on with those in memory. */
   forget(time: ClusterTime): boolean {
     return this.#removeFirst('ts < ?', time)
   }
@@ -246,14 +181,4 @@ export class Oplog {
     if (cut !== null) this.#store.run('DELETE FROM oplog WHERE ts <= ?', cut)
     return count === MAX_ENTRIES_PER_TRIM
   }
-}
-
-function firstAfter(entries: readonly OplogEntry[], time: ClusterTime): number {
-  let [low, high] = [0, entries.length]
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (entries[middle]!.time <= time) low = middle + 1
-    else high = middle
-  }
-  return low
 }

@@ -2,10 +2,9 @@
 // the position is kept as the last key and row. Writes in between can therefore neither be blocked
 // by a cursor nor confuse it.
 import { refusal } from '../errors.ts'
-import type { Collection, Index } from '../storage/catalog.ts'
+import type { Collection } from '../storage/catalog.ts'
 import type { Documents, StoredRow } from '../storage/documents.ts'
-import type { Interval } from './bounds.ts'
-import type { IndexScan, QueryPlan } from './planner.ts'
+import type { QueryPlan, Range } from './planner.ts'
 
 /** The rows in the first chunk if nobody knows how many will be taken. */
 const FIRST_CHUNK_ROWS = 16
@@ -13,15 +12,8 @@ const MAX_CHUNK_ROWS = 256
 /** Chunks grow only while they are smaller than this. */
 const MAX_CHUNK_BYTES = 1024 * 1024
 
-/** Where documents are read from. */
 export interface StoredData {
   readonly documents: Documents
-}
-
-/** A range of an index's keys. */
-interface Range extends Interval {
-  readonly index: Index
-  readonly reverse: boolean
 }
 
 /** Where reading goes on: in one of the ranges, after a key and a row if there are such. */
@@ -46,22 +38,16 @@ export class Scanner {
   #bufferIndex = 0
   #chunkRows: number
 
-  /**
-   * `expected` is the number of rows that the caller will take if each of them matches; Infinity if
-   * it isn't known.
-   */
+  /** `expected`: how many rows the caller will take if each matches; Infinity: not known. */
   constructor(data: StoredData, collection: Collection, plan: QueryPlan, expected: number) {
     this.#data = data
     this.#collection = collection
     const first = expected === Infinity ? FIRST_CHUNK_ROWS : expected
     this.#chunkRows = Math.max(1, Math.min(first, MAX_CHUNK_ROWS))
-    const { scans } = plan
-    this.#ranges = scans?.flatMap(rangesOf) ?? [undefined]
-    const repeats = scans && (scans.length > 1 || scans[0]!.index.multikey.some(Boolean))
-    this.#yielded = repeats ? new Set() : undefined
+    this.#ranges = plan.ranges ?? [undefined]
+    this.#yielded = plan.repeats ? new Set() : undefined
   }
 
-  /** The next document; undefined at the end. */
   next(): StoredRow | undefined {
     for (;;) {
       if (this.#bufferIndex >= this.#buffer.length && !this.#fill()) return undefined
@@ -73,10 +59,7 @@ export class Scanner {
     }
   }
 
-  /**
-   * Forgets the rows that were read ahead. It must be called before other work can change the
-   * collection.
-   */
+  /** Forgets the rows that were read ahead, before other work can change the collection. */
   pause(): void {
     if (this.#bufferIndex < this.#buffer.length) this.#readPosition = this.#position
     this.#buffer = []
@@ -93,7 +76,6 @@ export class Scanner {
     return this.#buffer.length > 0
   }
 
-  /** Reads a chunk of one range. */
   #read(): void {
     const { range } = this.#readPosition
     const limit = this.#chunkRows
@@ -113,34 +95,24 @@ export class Scanner {
 
   #rows(range: Range | undefined, limit: number): ReturnType<Documents['rows']> {
     const { table } = this.#collection
-    const { key, row } = this.#readPosition
-    const { documents } = this.#data
+    const { key, row = -1 } = this.#readPosition
     if (!range)
-      return documents.rows(
+      return this.#data.documents.rows(
         this.#collection,
         `SELECT NULL, row, crc, doc FROM ${table} WHERE row > ? ORDER BY row LIMIT ?`,
-        row ?? -1,
-        limit,
+        ...[row, limit],
       )
-    const { reverse } = range
-    const [after, order] = reverse ? ['<', 'DESC'] : ['>', 'ASC']
-    const [first, end] = reverse ? [range.to, range.from] : [range.from, range.to]
+    const { index, reverse, from, to } = range
+    const [after, before, order] = reverse ? ['<', '>=', 'DESC'] : ['>', '<', 'ASC']
+    const [first, end] = reverse ? [to, from] : [from, to]
     // The position is the only bound on its side: with the range's own bound beside it, SQLite may
     // begin there, and would pass all that was read before.
-    return documents.rows(
+    return this.#data.documents.rows(
       this.#collection,
-      `SELECT k.key, k.row, d.crc, d.doc FROM ${range.index.table} k CROSS JOIN ${table} d ON d.row = k.row
-       WHERE (k.key, k.row) ${after} (?, ?) AND k.key ${reverse ? '>=' : '<'} ?
+      `SELECT k.key, k.row, d.crc, d.doc FROM ${index.table} k CROSS JOIN ${table} d ON d.row = k.row
+       WHERE (k.key, k.row) ${after} (?, ?) AND k.key ${before} ?
        ORDER BY k.key ${order}, k.row ${order} LIMIT ?`,
-      key ?? first,
-      row ?? -1,
-      end,
-      limit,
+      ...[key ?? first, row, end, limit],
     )
   }
-}
-
-function rangesOf({ index, intervals, reverse }: IndexScan): Range[] {
-  const ranges = intervals.map(({ from, to }) => ({ index, from, to, reverse }))
-  return reverse ? ranges.reverse() : ranges
 }

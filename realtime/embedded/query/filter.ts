@@ -5,19 +5,23 @@ import { Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { isDoc, typeOf, type TypeName } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
-import { compileExpression } from '../expression/compile.ts'
-import { isTrue, type Expression, type Variables } from '../expression/expression.ts'
-import { someValue, type ValueTest } from './path.ts'
+import {
+  compileExpression,
+  isTrue,
+  type Expression,
+  type Variables,
+} from '../expression/expression.ts'
 import {
   comparison,
   matchesText,
   membership,
+  someValue,
   toRegex,
   typeNames,
   type Comparison,
+  type ValueTest,
 } from './value-tests.ts'
 
-/** What the planner knows of a condition on one path. */
 type Meaning =
   | { kind: 'compare'; op: Comparison; value: unknown }
   | { kind: 'in'; values: unknown[] }
@@ -27,7 +31,6 @@ type Meaning =
 /** A condition on the values at a path. With `expands`, an array there is looked into. */
 type Condition = Meaning & { path: string; test: ValueTest; expands: boolean }
 
-/** A parsed filter. */
 export type Filter =
   | { kind: 'and' | 'or' | 'nor'; filters: Filter[] }
   | { kind: 'not'; filter: Filter }
@@ -65,7 +68,6 @@ export function compileFilter(filter: Filter): Matcher {
 /** The path of a condition on an array element itself. No field has this name. */
 const ELEMENT = '\0'
 
-/** Parses a filter document. `variables` are the values of `$$name` in `$expr`. */
 export function parseFilter(query: Doc, variables: Variables = new Map()): Filter {
   return allOf(
     query.fields
@@ -96,10 +98,7 @@ function parseTopLevel(name: string, operand: unknown, variables: Variables): Fi
 
 const bad = (message: string): Error => refusal('BadValue', message)
 
-/**
- * Whether an operand consists of operators (`{$gt: 1}`) instead of being a value to compare with,
- * such as a DBRef, whose fields have the names of operators.
- */
+/** Whether an operand consists of operators. The fields of a DBRef have names like operators. */
 export function isOperatorDoc(operand: unknown): operand is Doc {
   if (!isDoc(operand) || !operand.firstName.startsWith('$')) return false
   const isFirst = ['$ref', '$id'].includes(operand.firstName)
@@ -114,7 +113,6 @@ function equal(path: string, operand: unknown): Filter {
   return typeOf(operand) === 'regex' ? matching(path, operand) : compare(path, 'eq', operand)
 }
 
-/** Parses the operators `{$op: operand, …}` of one path. */
 function parseOperators(path: string, given: Doc, variables: Variables): Filter {
   const names = given.fields.map(({ name }) => name)
   if (names.includes('$options') && !names.includes('$regex')) throw bad('$options needs a $regex')
@@ -165,18 +163,15 @@ function not(filter: Filter): Filter {
   return { kind: 'not', filter }
 }
 
-/** The condition that there is a value at a path. */
 export function exists(path: string): Filter {
   return { kind: 'exists', path, test: (value) => value !== undefined, expands: false }
 }
 
-/** A comparison of the values at a path. */
 export function compare(path: string, op: Comparison, value: unknown): Filter {
   if (typeOf(value) === 'regex' && op !== 'eq') throw bad(`Can't have RegEx as arg to $${op}`)
   return { kind: 'compare', path, op, value, test: comparison(op, value), expands: true }
 }
 
-/** A condition that `operand` is a regular expression for. */
 function matching(path: string, ...operand: Parameters<typeof toRegex>): Filter {
   return { kind: 'other', path, test: matchesText(toRegex(...operand)), expands: true }
 }
@@ -234,7 +229,6 @@ function parseElemMatch(path: string, operand: unknown, variables: Variables): F
   return { kind: 'other', path, test, expands: false }
 }
 
-/** An array as the object of its elements, whose names are the indexes. */
 function withIndexes(array: readonly unknown[]): Doc {
   return Doc.of(array.map((value, index) => [String(index), value] as const))
 }
@@ -245,7 +239,6 @@ function hasExpression(filter: Filter): boolean {
   return 'filters' in filter ? filter.filters.some(hasExpression) : filter.kind === 'expr'
 }
 
-/** Refuses `$expr` where MongoDB doesn't allow it. */
 export function refuseExpression(filter: Filter): Filter {
   if (!hasExpression(filter)) return filter
   throw refusal('QueryFeatureNotAllowed', '$expr is not allowed in this context')

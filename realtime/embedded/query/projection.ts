@@ -5,10 +5,14 @@ import { Doc, Field } from '../bson/doc.ts'
 import { isNumeric } from '../bson/numbers.ts'
 import { isDoc } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
-import { checkPath, compileExpression } from '../expression/compile.ts'
-import { isTrue, type Expression, type Variables } from '../expression/expression.ts'
+import {
+  checkPath,
+  compileExpression,
+  isTrue,
+  type Expression,
+  type Variables,
+} from '../expression/expression.ts'
 
-/** Turns one document into another. */
 export type DocumentTransform = (doc: Doc) => Doc
 
 type Leaf = 'include' | 'exclude' | Expression
@@ -39,7 +43,6 @@ export function compileProjection(spec: Doc, variables: Variables): DocumentTran
   return (doc) => project(doc, tree, mode, doc)
 }
 
-/** Compiles the stage `$set`, which is also called `$addFields`. */
 export function compileAssignments(spec: Doc, variables: Variables): DocumentTransform {
   const tree = emptyTree()
   for (const [path, value] of flatten(spec, '', true))

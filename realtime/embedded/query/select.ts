@@ -1,20 +1,16 @@
-// Finds the rows that a filter, sort, skip and limit select. All reads and writes get from a query
-// to documents this way.
 import { Doc } from '../bson/doc.ts'
-import { pace, pause } from '../pace.ts'
+import { mapped, pace, pause, sliced, type Flow } from '../pace.ts'
 import { planQuery } from '../plan/planner.ts'
 import { Scanner, type StoredData } from '../plan/scanner.ts'
 import type { Collection } from '../storage/catalog.ts'
 import type { StoredRow } from '../storage/documents.ts'
 import { compileFilter, type Filter } from './filter.ts'
-import { collected, sliced, type Flow } from './flow.ts'
-import { sortKeyOf, type SortPattern } from './sort.ts'
-import { Sorter } from './sorter.ts'
+import type { KeyPattern } from '../storage/index-keys.ts'
+import { sorted, sortKeyOf } from './sort.ts'
 
-/** What to select. */
 export interface Selection {
   readonly filter: Filter
-  readonly sort?: SortPattern | undefined
+  readonly sort?: KeyPattern | undefined
   readonly skip?: number | undefined
   /** 0 or undefined: no limit. */
   readonly limit?: number | undefined
@@ -30,7 +26,6 @@ export interface SelectedRows {
   pause(): void
 }
 
-/** How many rows are examined between two looks at the clock. A large row counts as several. */
 const ROWS_PER_CHECK = 32
 const BYTES_PER_ROW = 8 * 1024
 
@@ -44,23 +39,16 @@ export function select(
   const queryPlan = planQuery(collection, filter, sort, hint)
   const scanner = new Scanner(data, collection, queryPlan, queryPlan.sorted ? end : Infinity)
   const matching = matchingRows(scanner, filter)
-  const sorter = new Sorter(end, allowDiskUse === true)
-  const rows = queryPlan.sorted
-    ? matching
-    : collected(
-        matching,
-        // Only the keys stay in memory; the documents are read again.
-        ({ row, bytes }) => {
-          const key = sortKeyOf(Doc.read(bytes), sort!)
-          sorter.add({ key, number: row }, bytes.length + key.length)
-        },
-        function* () {
-          for (const { number: row } of sorter.sorted()) {
-            const bytes = data.documents.find(collection, row)
-            if (bytes) yield { row, bytes }
-          }
-        },
-      )
+  // Only the keys stay in memory while rows are sorted; the documents are read again.
+  const entries = mapped(matching, ({ row, bytes }) => {
+    const key = sortKeyOf(Doc.read(bytes), sort!)
+    return { entry: { key, number: row }, size: bytes.length + key.length }
+  })
+  const inOrder = mapped(sorted(entries, end, allowDiskUse === true), ({ number: row }) => {
+    const bytes = data.documents.find(collection, row)
+    return bytes && { row, bytes }
+  })
+  const rows = queryPlan.sorted ? matching : inOrder
   return { rows: sliced(rows, skip, end - skip), pause: () => scanner.pause() }
 }
 
@@ -77,7 +65,6 @@ function* matchingRows(scanner: Scanner, filter: Filter): Flow<StoredRow> {
   }
 }
 
-/** Visits all rows, in portions between which others have a turn. */
 export async function eachRow(
   { rows, pause: onPause }: SelectedRows,
   visit: (row: StoredRow) => void,

@@ -3,12 +3,11 @@
 import { BSONRegExp, MaxKey, MinKey } from 'bson'
 import { toNumber } from '../bson/numbers.ts'
 import { bracketOf, compareValues, keyOf } from '../bson/order.ts'
-import { typeCalled, typeOf, type TypeName } from '../bson/type-of.ts'
+import { isDoc, typeCalled, typeOf, type TypeName } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { isNullish } from '../expression/expression.ts'
 import { pace } from '../pace.ts'
 import { Regex } from '../regex/regex.ts'
-import type { ValueTest } from './path.ts'
 
 export type Comparison = 'eq' | 'gt' | 'gte' | 'lt' | 'lte'
 
@@ -21,7 +20,6 @@ const holds: Record<Comparison, (order: number) => boolean> = {
   lte: (order) => order <= 0,
 }
 
-/** The test of a comparison operator with its operand. */
 export function comparison(op: Comparison, operand: unknown): ValueTest {
   if (operand === null)
     return op === 'gt' || op === 'lt' ? () => false : (value) => isNullish(value)
@@ -77,10 +75,7 @@ export function matchesText(regex: Regex): ValueTest {
   }
 }
 
-/**
- * The operand of `$regex` as a regular expression. `$options` may come before or after it; a
- * refusal of options in both of them has another code then.
- */
+/** `$options` may come before or after `$regex`; the refusal of options in both differs. */
 export function toRegex(operand: unknown, givenOptions?: unknown, areFirst = false): Regex {
   if (givenOptions !== undefined && typeof givenOptions !== 'string')
     throw refusal('BadValue', '$options has to be a string')
@@ -112,4 +107,49 @@ function namedTypes(entry: unknown): TypeName[] {
   const type = typeCalled(alias)
   if (type) return [type]
   throw refusal('BadValue', `Unknown type name alias or numerical type code: ${alias}`)
+}
+
+export type ValueTest = (value: unknown) => boolean
+
+/**
+ * The path leads through objects, through the elements of arrays on the way and, if the operator
+ * asks for it, into those of an array at its end. One that leads nowhere yields undefined once.
+ * Whether a value at `path`, from its part `from` on, passes the test. With `expandLeaf`, the
+ * elements of an array at the end are tested before the array itself.
+ */
+export function someValue(
+  root: unknown,
+  path: readonly string[],
+  expandLeaf: boolean,
+  test: ValueTest,
+  from = 0,
+): boolean {
+  let value = root
+  for (let at = from; at < path.length; at++) {
+    if (Array.isArray(value)) return someElement(value, path, expandLeaf, test, at)
+    if (!isDoc(value)) return test(undefined)
+    value = value.get(path[at]!)
+    if (value === undefined) return test(undefined)
+  }
+  if (expandLeaf && path.length > 0 && Array.isArray(value) && value.some(test)) return true
+  return test(value)
+}
+
+function someElement(
+  array: readonly unknown[],
+  path: readonly string[],
+  expandLeaf: boolean,
+  test: ValueTest,
+  at: number,
+): boolean {
+  const part = path[at]!
+  const offset = /^(?:0|[1-9]\d*)$/.test(part) ? Number(part) : -1
+  return array.some((element, index) => {
+    if (isDoc(element) && someValue(element, path, expandLeaf, test, at)) return true
+    if (index !== offset) return false
+    // In a scalar, the rest of the path finds nothing, not even undefined.
+    if (at === path.length - 1) return test(element)
+    const hasMore = isDoc(element) || Array.isArray(element)
+    return hasMore && someValue(element, path, expandLeaf, test, at + 1)
+  })
 }

@@ -12,7 +12,6 @@ import type { SqliteStore } from '../storage/sqlite-store.ts'
 /** How long an idle session is remembered. `hello` reports it as `logicalSessionTimeoutMinutes`. */
 const SESSION_TIMEOUT_MS = 30 * 60 * 1000
 
-/** More than a command can make, which has at most 100,000 statements. */
 const MAX_PARTS = 2 ** 32 - 1
 
 interface SessionRecord {
@@ -35,10 +34,7 @@ export class RetryableWrites {
     this.#store = store
   }
 
-  /**
-   * The numbered write of a command; undefined if the command has no `txnNumber`. Refuses a number
-   * that is older than the session's latest.
-   */
+  /** The numbered write of a command, if it is one. Refuses a number older than the latest. */
   open(command: Doc) {
     if (!command.has('txnNumber')) return undefined
     const owner = command.get('lsid')
@@ -59,7 +55,6 @@ export class RetryableWrites {
         session.results.set(statement, result)
         session.unsaved.push(statement)
       },
-      /** Stores the outcomes that were added, in the open transaction. */
       save: (): void => {
         if (session.unsaved.length > 0) this.#save(session)
       },
@@ -109,7 +104,6 @@ export class RetryableWrites {
     this.#store.run('DELETE FROM sessions')
   }
 
-  /** Forgets the sessions that have been idle for too long. */
   expire(now: number): void {
     for (const [name, session] of this.#cache)
       if (session.at < now - SESSION_TIMEOUT_MS) this.#cache.delete(name)

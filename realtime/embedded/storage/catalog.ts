@@ -5,9 +5,9 @@ import { Binary, UUID } from 'bson'
 import { Doc } from '../bson/doc.ts'
 import { encode } from '../bson/encode.ts'
 import { refusal } from '../errors.ts'
-import type { DiscardedTables } from './discarded-tables.ts'
-import { parseIndexSpec, type IndexSpec } from './index-spec.ts'
-import type { SqliteStore } from './sqlite-store.ts'
+import type { DiscardedTables } from './erasures.ts'
+import { parseIndexSpec, type IndexSpec } from './index-keys.ts'
+import type { Cell, SqliteStore } from './sqlite-store.ts'
 
 /** An index. `multikey[i]`: some document has an array at field i. */
 export interface Index extends IndexSpec {
@@ -31,20 +31,48 @@ export interface Collection {
   readonly options: Doc
   readonly indexes: Index[]
   nextRow: number
-  /** The collection was dropped, so a cursor that is still scanning it must end. */
   dropped: boolean
 }
 
-const idIndex = Doc.of([
-  ['v', 2],
-  ['key', Doc.of([['_id', 1]])],
-  ['name', '_id_'],
-])
+/** A collection as its tables say it. */
+export interface StoredCollection {
+  readonly id: number
+  readonly db: string
+  readonly name: string
+  readonly uuid: Uint8Array
+  readonly options: Doc
+  readonly table: string
+  readonly indexes: readonly {
+    readonly id: number
+    readonly table: string
+    readonly spec: IndexSpec
+    readonly multikey: number
+  }[]
+}
+
+type Query = <T extends readonly Cell[]>(sql: string, ...cells: Cell[]) => T[]
+
+/** The collections that a database file has. */
+export function storedCollections(rows: Query): StoredCollection[] {
+  return rows<[number, string, string, Uint8Array, Uint8Array]>(
+    'SELECT id, db, name, uuid, options FROM collections ORDER BY id',
+  ).map(([id, db, name, uuid, options]) => ({
+    ...{ id, db, name, uuid, options: Doc.read(options), table: `documents_${id}` },
+    indexes: rows<[number, Uint8Array, number]>(
+      'SELECT id, spec, multikey FROM indexes WHERE collection = ? AND ready = 1 ORDER BY id',
+      id,
+    ).map(([index, spec, multikey]) => ({
+      ...{ id: index, table: `keys_${index}`, multikey },
+      spec: parseIndexSpec(Doc.read(spec)),
+    })),
+  }))
+}
+
+const idIndex = Doc.literal({ v: 2, key: Doc.literal({ _id: 1 }), name: '_id_' })
 
 /** No name of a database or collection has the character between them. */
 const keyOf = (db: string, name: string): string => `${db}\0${name}`
 
-/** The names and definitions in one data directory. */
 export class Catalog {
   readonly #collections = new Map<string, Collection>()
   readonly #store: SqliteStore
@@ -56,30 +84,19 @@ export class Catalog {
     this.#discarded = discarded
     const unfinished = store.rows<[number]>('SELECT id FROM indexes WHERE ready = 0')
     for (const [id] of unfinished) this.#forgetIndex(id)
-    const rows = this.#store.rows<[number, string, string, Uint8Array, Uint8Array]>(
-      'SELECT id, db, name, uuid, options FROM collections',
-    )
-    for (const [id, db, name, uuid, options] of rows)
-      this.#load(id, db, name, uuid, Doc.read(options))
+    for (const stored of storedCollections((sql, ...cells) => store.rows(sql, ...cells)))
+      this.#load(stored)
   }
 
-  #load(id: number, db: string, name: string, uuid: Uint8Array, options: Doc): Collection {
-    const rows = this.#store.rows<[number, Uint8Array, number]>(
-      'SELECT id, spec, multikey FROM indexes WHERE collection = ? AND ready = 1 ORDER BY id',
-      id,
-    )
-    const table = `documents_${id}`
+  #load(stored: StoredCollection): Collection {
+    const { table, db, name, uuid } = stored
     const [last] = this.#store.row<[number | null]>(`SELECT max(row) FROM ${table} `) ?? [null]
     const collection: Collection = {
-      id,
-      db,
-      name,
+      ...stored,
       ns: `${db}.${name}`,
       uuid: new Binary(uuid, Binary.SUBTYPE_UUID),
-      table,
-      options,
-      indexes: rows.map(([indexId, spec, multikey]) =>
-        toIndex(indexId, parseIndexSpec(Doc.read(spec)), multikey, Infinity),
+      indexes: stored.indexes.map(({ id, spec, multikey }) =>
+        toIndex(id, spec, multikey, Infinity),
       ),
       nextRow: (last ?? 0) + 1,
       dropped: false,
@@ -88,21 +105,18 @@ export class Catalog {
     return collection
   }
 
-  /** The collection; undefined if it doesn't exist. */
   find(db: string, name: string): Collection | undefined {
     return this.#collections.get(keyOf(db, name))
   }
 
-  /** The names of the databases that have a collection, sorted. */
-  databaseNames(): string[] {
-    return [...new Set([...this.#collections.values()].map(({ db }) => db))].sort()
+  /** All collections, by database and name. */
+  collections(): Collection[] {
+    const nameOf = ({ db, name }: Collection): string => keyOf(db, name)
+    return [...this.#collections.values()].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
   }
 
-  /** The collections of a database, sorted by name. */
   list(db: string): Collection[] {
-    return [...this.#collections.values()]
-      .filter((collection) => collection.db === db)
-      .sort((a, b) => (a.name < b.name ? -1 : 1))
+    return this.collections().filter((collection) => collection.db === db)
   }
 
   /** Creates a collection with its index on `_id`. */
@@ -114,17 +128,13 @@ export class Catalog {
   ): Collection {
     checkNamespace(db, name)
     return this.#store.atomically(() => {
-      const id = this.#store.run(
-        'INSERT INTO collections (db, name, uuid, options) VALUES (?, ?, ?, ?)',
-        db,
-        name,
-        uuid,
-        encode(options),
-      )
+      const sql = 'INSERT INTO collections (db, name, uuid, options) VALUES (?, ?, ?, ?)'
+      const id = this.#store.run(sql, db, name, uuid, encode(options))
       this.#store.run(
         `CREATE TABLE documents_${id} (row INTEGER PRIMARY KEY, crc INTEGER NOT NULL, doc BLOB NOT NULL)`,
       )
-      const collection = this.#load(id, db, name, uuid, options)
+      const table = `documents_${id}`
+      const collection = this.#load({ id, db, name, uuid, options, table, indexes: [] })
       this.finishIndex(this.addIndex(collection, parseIndexSpec(idIndex)))
       return collection
     })
@@ -132,11 +142,8 @@ export class Catalog {
 
   /** Adds an empty index, which is used once its keys are complete (`finishIndex`). */
   addIndex(collection: Collection, spec: IndexSpec): Index {
-    const id = this.#store.run(
-      'INSERT INTO indexes (collection, spec, multikey, ready) VALUES (?, ?, 0, 0)',
-      collection.id,
-      encode(spec.source),
-    )
+    const sql = 'INSERT INTO indexes (collection, spec, multikey, ready) VALUES (?, ?, 0, 0)'
+    const id = this.#store.run(sql, collection.id, encode(spec.source))
     const index = toIndex(id, spec, 0, 0)
     this.#store.run(
       `CREATE TABLE ${index.table} (key BLOB NOT NULL, row INTEGER NOT NULL, PRIMARY KEY (key, row)) WITHOUT ROWID`,
@@ -156,7 +163,6 @@ export class Catalog {
     this.#discarded.noteDrop()
   }
 
-  /** Removes an index with its keys. */
   dropIndex(collection: Collection, index: Index): void {
     this.#forgetIndex(index.id)
     index.dropped = true
@@ -172,7 +178,6 @@ export class Catalog {
     this.#store.run('UPDATE indexes SET multikey = ? WHERE id = ?', bits, index.id)
   }
 
-  /** Removes a collection with its documents and indexes. */
   drop(collection: Collection): void {
     this.#store.atomically(() => {
       for (const index of [...collection.indexes]) this.dropIndex(collection, index)
@@ -185,12 +190,10 @@ export class Catalog {
 }
 
 function toIndex(id: number, spec: IndexSpec, multikey: number, builtTo: number): Index {
+  const state = { id, table: `keys_${id}`, dropped: false, builtTo }
   return {
     ...spec,
-    id,
-    table: `keys_${id}`,
-    dropped: false,
-    builtTo,
+    ...state,
     multikey: spec.paths.map((_, at) => Math.floor(multikey / 2 ** at) % 2 === 1),
   }
 }

@@ -19,34 +19,21 @@ const FILE_HEADER_BYTES = 100
 /** Kinds of pages that have cells: inner pages and leaves of indexes and of tables. */
 const INNER_KINDS: ReadonlySet<number> = new Set([2, 5])
 const LEAF_KINDS: ReadonlySet<number> = new Set([10, 13])
-/**
- * Other pages begin with the number of a page. In a file with fewer pages than this, that number
- * can't look like one of the kinds above.
- */
+/** Other pages begin with a page's number, which can't look like a kind in a smaller file. */
 const MAX_PAGES = 2 * 2 ** 24
 /** The size of the log at which SQLite itself would make a checkpoint. */
 const PAGES_PER_CHECKPOINT = 1_000
-/**
- * How many pages a statement counts in addition to its bytes. It is less than one, because a small
- * statement shares its pages with others of its commit.
- */
+/** What a statement counts in addition to its bytes: small ones share their pages. */
 const SHARED_PAGE = 0.25
 
-/** The checkpoints of an open database. */
 export class Checkpoints {
   readonly #db: DatabaseSync
   readonly #walFile: string
-  /**
-   * Stays open until the database is closed: the locks of a process on a file end as soon as it
-   * closes any descriptor of that file.
-   */
+  /** Stays open: the locks of a process on a file end as soon as it closes any descriptor of it. */
   readonly #fd: number
   readonly #pageBytes: number
   #written = 0
-  /**
-   * How many pages the log had for each page that was counted. It is more than one if index keys
-   * come in no order, because each of them then writes a page of its own.
-   */
+  /** The pages in the log for each that was counted: many if index keys come in no order. */
   #spread = 1
   /** The size of the data file when it was last looked at. */
   #size: number
@@ -60,7 +47,6 @@ export class Checkpoints {
     this.#pageBytes = page_size
   }
 
-  /** Counts a statement that writes this many bytes. */
   noteWrite(bytes: number): void {
     this.#written += SHARED_PAGE + bytes / this.#pageBytes
   }
@@ -98,12 +84,10 @@ export class Checkpoints {
     this.#db.exec('PRAGMA shrink_memory')
   }
 
-  /** To be called when the database is closed. */
   close(): void {
     closeSync(this.#fd)
   }
 
-  /** Returns the number of frames in the log. */
   #checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): number {
     const result = this.#db.prepare(`PRAGMA wal_checkpoint(${mode})`).get() as { log: number }
     return result.log
@@ -159,7 +143,6 @@ class PageWiper {
     }
   }
 
-  /** Makes sure that what was wiped is wiped on the disk too. */
   flush(): void {
     if (this.#hasWritten) fsyncSync(this.#fd)
   }

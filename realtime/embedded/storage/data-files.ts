@@ -2,16 +2,7 @@
 // lies a mark: the position in the oplog up to which writes have been acknowledged. It is written
 // after each commit and before its replies, so data that end before their mark have lost something.
 import { randomBytes } from 'node:crypto'
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  statSync,
-  writeSync,
-} from 'node:fs'
+import fs from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { crc32 } from 'node:zlib'
@@ -20,13 +11,11 @@ import { giveUpReserveToStart } from './disk-space.ts'
 const MARK_BYTES = 20
 const MARK_VERSION = 1
 
-/** Format of the data: 0 had no checksums. */
 export const FORMAT = 1
 
 export const dataFile = (dataDir: string): string => join(dataDir, 'data.sqlite')
 export const markFile = (dataDir: string): string => join(dataDir, 'acknowledged')
 
-/** The file that says where the server of a data directory listens. */
 export const addressFile = (dataDir: string): string => join(dataDir, 'address')
 
 /** A new file in the data directory, in which a backup is made. */
@@ -43,17 +32,16 @@ export class DamagedData extends Error {
   }
 }
 
-/** The mark of a data directory, which is kept open. */
 export class Mark {
   readonly #fd: number
   readonly #bytes = Buffer.alloc(MARK_BYTES)
 
   constructor(dataDir: string) {
-    const isNew = !existsSync(markFile(dataDir))
-    this.#fd = openSync(markFile(dataDir), isNew ? 'w+' : 'r+', 0o600)
+    const isNew = !fs.existsSync(markFile(dataDir))
+    this.#fd = fs.openSync(markFile(dataDir), isNew ? 'w+' : 'r+', 0o600)
     if (!isNew) return
     this.write(0)
-    fsyncSync(this.#fd)
+    fs.fsyncSync(this.#fd)
   }
 
   /** Records that everything up to this position is on disk. */
@@ -61,38 +49,35 @@ export class Mark {
     this.#bytes.writeUInt32LE(MARK_VERSION, 0)
     this.#bytes.writeDoubleLE(position, 4)
     this.#bytes.writeUInt32LE(crc32(this.#bytes.subarray(0, 12)), 12)
-    writeSync(this.#fd, this.#bytes, 0, MARK_BYTES, 0)
+    fs.writeSync(this.#fd, this.#bytes, 0, MARK_BYTES, 0)
   }
 
   close(): void {
-    closeSync(this.#fd)
+    fs.closeSync(this.#fd)
   }
 }
 
 /** The position of the mark; undefined if there is none. Throws if it is damaged. */
 export function readMark(dataDir: string): number | undefined {
-  if (!existsSync(markFile(dataDir))) return undefined
-  const bytes = readFileSync(markFile(dataDir))
+  if (!fs.existsSync(markFile(dataDir))) return undefined
+  const bytes = fs.readFileSync(markFile(dataDir))
   const isWhole =
     bytes.length === MARK_BYTES && crc32(bytes.subarray(0, 12)) === bytes.readUInt32LE(12)
   if (!isWhole) throw new DamagedData(dataDir, 'the file `acknowledged` is not what was written')
   return bytes.readDoubleLE(4)
 }
 
-/**
- * Makes sure that the data directory is what its last server left; creates it if it doesn't exist.
- * Changes nothing in it otherwise.
- */
+/** Makes sure that the directory is what its last server left; creates it if it is missing. */
 export function checkDataFiles(dataDir: string): void {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  fs.mkdirSync(dataDir, { recursive: true, mode: 0o700 })
   giveUpReserveToStart(dataDir)
   const file = dataFile(dataDir)
   const mark = readMark(dataDir)
-  const size = existsSync(file) ? statSync(file).size : undefined
+  const size = fs.existsSync(file) ? fs.statSync(file).size : undefined
   if (!size) {
     if (mark !== undefined && mark > 0)
       throw new DamagedData(dataDir, `data.sqlite is ${size === undefined ? 'missing' : 'empty'}`)
-    if (size === undefined && existsSync(`${file}-wal`))
+    if (size === undefined && fs.existsSync(`${file}-wal`))
       throw new DamagedData(dataDir, 'data.sqlite is missing, and its journal is there')
     return
   }
@@ -103,10 +88,7 @@ export function checkDataFiles(dataDir: string): void {
     throw new DamagedData(dataDir, 'writes that were acknowledged are missing at its end')
 }
 
-/**
- * Opens a database file and changes nothing in it, nor in its journal. Throws an error whose
- * message is for people if a server uses it.
- */
+/** Opens a database file and changes nothing. Throws an error for people if a server uses it. */
 export function openForReading(file: string): DatabaseSync {
   const db = new DatabaseSync(file, { readOnly: true })
   try {
@@ -133,7 +115,6 @@ export function unlessInUse(error: unknown, dataDir: string): unknown {
   return /locked|busy/i.test(String(error)) ? new DataInUse(dataDir) : error
 }
 
-/** Looks into the data of a directory. */
 function probe(dataDir: string, file: string): { format: number; position: number } {
   let db: DatabaseSync | undefined
   try {

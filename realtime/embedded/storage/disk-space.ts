@@ -1,49 +1,32 @@
 // Watches the free space of a data directory's disk, so that a write is refused before it begins.
 // If a transaction meets a full disk, SQLite rolls it back, and everything in memory would then be
 // ahead of the file.
-import {
-  closeSync,
-  existsSync,
-  fstatSync,
-  ftruncateSync,
-  fsyncSync,
-  openSync,
-  statfsSync,
-  truncateSync,
-  writeSync,
-} from 'node:fs'
+import fs from 'node:fs'
 import { join } from 'node:path'
 
 const MB = 1024 * 1024
 /** With less free space than this, nothing new is stored. */
 const REQUIRED_BYTES = 8 * MB
-/**
- * The size of a file that is emptied when the disk is short of space. The open transaction can then
- * end, and changes can complete what is stored already.
- */
+/** A file that is emptied when space is short: the transaction ends, and changes can complete. */
 const RESERVE_BYTES = 4 * MB
 /** With less free space than this, no transaction begins. */
 const COMMIT_BYTES = MB
-/**
- * The part of the reserve that stays for the next start, because SQLite has to write a file before
- * it can read the database.
- */
+/** The part that stays for the next start: SQLite has to write before it can read. */
 const START_BYTES = MB / 4
 
 const reserveFile = (dataDir: string): string => join(dataDir, 'reserve')
 
 function freeBytes(dataDir: string): number {
-  const { bavail, bsize } = statfsSync(dataDir)
+  const { bavail, bsize } = fs.statfsSync(dataDir)
   return bavail * bsize
 }
 
 /** Makes sure that the data can be read on a full disk. */
 export function giveUpReserveToStart(dataDir: string): void {
   const file = reserveFile(dataDir)
-  if (existsSync(file) && freeBytes(dataDir) < COMMIT_BYTES) truncateSync(file)
+  if (fs.existsSync(file) && freeBytes(dataDir) < COMMIT_BYTES) fs.truncateSync(file)
 }
 
-/** Each data directory has one. It keeps the file of the reserve open. */
 export class DiskSpace {
   readonly #dataDir: string
   readonly #reserve: number
@@ -51,8 +34,8 @@ export class DiskSpace {
 
   constructor(dataDir: string) {
     this.#dataDir = dataDir
-    this.#reserve = openSync(reserveFile(dataDir), 'a', 0o600)
-    this.#hasReserve = fstatSync(this.#reserve).size >= RESERVE_BYTES
+    this.#reserve = fs.openSync(reserveFile(dataDir), 'a', 0o600)
+    this.#hasReserve = fs.fstatSync(this.#reserve).size >= RESERVE_BYTES
     this.#restoreReserve()
   }
 
@@ -73,26 +56,25 @@ export class DiskSpace {
     return freeBytes(this.#dataDir) >= bytes + 2 * COMMIT_BYTES
   }
 
-  /** Gives up the reserve if there is no other space. */
   giveUpReserve(): void {
     if (!this.#hasReserve || freeBytes(this.#dataDir) >= 2 * COMMIT_BYTES) return
-    ftruncateSync(this.#reserve, START_BYTES)
+    fs.ftruncateSync(this.#reserve, START_BYTES)
     this.#hasReserve = false
   }
 
   #restoreReserve(): void {
     if (this.#hasReserve || freeBytes(this.#dataDir) < REQUIRED_BYTES + RESERVE_BYTES) return
     try {
-      ftruncateSync(this.#reserve)
-      writeSync(this.#reserve, Buffer.alloc(RESERVE_BYTES))
-      fsyncSync(this.#reserve)
+      fs.ftruncateSync(this.#reserve)
+      fs.writeSync(this.#reserve, Buffer.alloc(RESERVE_BYTES))
+      fs.fsyncSync(this.#reserve)
       this.#hasReserve = true
     } catch {
-      ftruncateSync(this.#reserve)
+      fs.ftruncateSync(this.#reserve)
     }
   }
 
   close(): void {
-    closeSync(this.#reserve)
+    fs.closeSync(this.#reserve)
   }
 }

@@ -3,8 +3,7 @@
 // checked before the first row changes.
 import { crc32 } from 'node:zlib'
 import { deserialize, EJSON, ObjectId } from 'bson'
-import { checkBson } from '../bson/check.ts'
-import { Doc } from '../bson/doc.ts'
+import { checkBson, Doc } from '../bson/doc.ts'
 import { encode } from '../bson/encode.ts'
 import { refusal } from '../errors.ts'
 import type { Oplog, OplogOperation } from '../oplog/oplog.ts'
@@ -28,13 +27,11 @@ function indexesOf(collection: Collection, row: number): Index[] {
 /** How deeply a stored document may be nested. */
 const MAX_STORED_DEPTH = 180
 
-/** How much of a collection is read at once: a portion may have documents of 16 MB. */
 const CHUNK_BYTES = 1024 * 1024
 
 /** How many keys there are in a portion, and the last one. */
 type Counted = [number, Uint8Array | null]
 
-/** The documents of all collections, and the changes of documents and collections. */
 export class Documents {
   readonly #store: SqliteStore
   readonly #catalog: Catalog
@@ -55,12 +52,8 @@ export class Documents {
   insert(collection: Collection, given: Doc): void {
     const doc = given.withIdFirst(() => new ObjectId())
     const bytes = encode(doc)
-    if (bytes.length > MAX_DOCUMENT_BYTES) {
-      throw refusal(
-        'BSONObjectTooLarge',
-        `object to insert too large. size in bytes: ${bytes.length}, max size: ${MAX_DOCUMENT_BYTES}`,
-      )
-    }
+    if (bytes.length > MAX_DOCUMENT_BYTES)
+      throw refusal('BSONObjectTooLarge', `object to insert too large: ${bytes.length} bytes`)
     const id = doc.get('_id')
     checkId(id)
     checkDepth(bytes)
@@ -70,21 +63,16 @@ export class Documents {
     })
   }
 
-  /** Stores an updated document. `before` is the document as it was. */
   update(collection: Collection, row: number, before: Doc, updated: UpdatedDocument): void {
-    checkDepth(updated.bytes)
-    const id = updated.doc.get('_id')
+    const { doc, bytes, description } = updated
+    checkDepth(bytes)
+    const sql = `UPDATE ${collection.table} SET doc = ?, crc = ? WHERE row = ?`
     this.atomically(() => {
-      this.#write(collection, row, before, updated.doc, () =>
-        this.#store.run(
-          `UPDATE ${collection.table} SET doc = ?, crc = ? WHERE row = ?`,
-          updated.bytes,
-          crc32(updated.bytes),
-          row,
-        ),
+      this.#write(collection, row, before, doc, () =>
+        this.#store.run(sql, bytes, crc32(bytes), row),
       )
-      if (updated.description) this.#log('u', collection, id, encode(updated.description))
-      else this.#log('r', collection, id, updated.bytes)
+      const body = description ? encode(description) : bytes
+      this.#log(description ? 'u' : 'r', collection, doc.get('_id'), body)
     })
   }
 
@@ -101,42 +89,27 @@ export class Documents {
   drop(collection: Collection): void {
     this.atomically(() => {
       this.#catalog.drop(collection)
-      this.#oplog.append('drop', collection.db, collection.name, collection.uuid)
+      this.#oplog.append('drop', placeOf(collection))
     })
   }
 
-  /** Drops the collections of a database one by one, and then the database. */
   dropDatabase(db: string): void {
     const collections = this.#catalog.list(db)
     if (collections.length === 0) return
     for (const collection of collections) this.drop(collection)
-    this.atomically(() => this.#oplog.append('dropDatabase', db))
+    this.atomically(() => this.#oplog.append('dropDatabase', { db }))
   }
 
   #log(op: OplogOperation, collection: Collection, id: unknown, body: Uint8Array | null): void {
-    this.#oplog.append(
-      op,
-      collection.db,
-      collection.name,
-      collection.uuid,
-      encode({ _id: id }),
-      body,
-    )
+    this.#oplog.append(op, { ...placeOf(collection), key: encode({ _id: id }), body })
   }
 
-  /**
-   * Inserts a document as it is, without an entry in the oplog. If it throws a duplicate-key error,
-   * nothing has changed.
-   */
+  /** Inserts a document without an entry in the oplog. If it throws, nothing has changed. */
   insertStored(collection: Collection, doc: Doc, bytes: Uint8Array): void {
     const row = collection.nextRow
+    const sql = `INSERT INTO ${collection.table} (row, crc, doc) VALUES (?, ?, ?)`
     this.#write(collection, row, undefined, doc, () =>
-      this.#store.run(
-        `INSERT INTO ${collection.table} (row, crc, doc) VALUES (?, ?, ?)`,
-        row,
-        crc32(bytes),
-        bytes,
-      ),
+      this.#store.run(sql, row, crc32(bytes), bytes),
     )
     collection.nextRow = row + 1
   }
@@ -152,12 +125,8 @@ export class Documents {
     const changes = indexesOf(collection, row).map((index) => {
       const old = before ? keySetOf(index, before) : noKeys
       const now = after ? keySetOf(index, after) : noKeys
-      return {
-        index,
-        now,
-        removed: difference(old.keys, now.keys),
-        added: difference(now.keys, old.keys),
-      }
+      const removed = difference(old.keys, now.keys)
+      return { index, now, removed, added: difference(now.keys, old.keys) }
     })
     for (const { index, added } of changes) this.#checkUnique(collection, index, added, row)
     writeRow()
@@ -168,18 +137,13 @@ export class Documents {
     }
   }
 
-  /**
-   * Adds the keys of all existing documents to a new index, in portions between which others have
-   * a turn. Throws a duplicate-key error if they are not unique.
-   */
+  /** Adds the keys of all documents to a new index, in portions. They may not be unique. */
   async build(collection: Collection, index: Index): Promise<void> {
     for (;;) {
       if (index.dropped) throw refusal('IndexNotFound', 'the index was dropped while it was built')
-      const { rows } = this.rows(
-        collection,
-        `SELECT NULL, row, crc, doc FROM ${collection.table} WHERE row > ? ORDER BY row LIMIT 100`,
-        index.builtTo,
-      )
+      const { table } = collection
+      const sql = `SELECT NULL, row, crc, doc FROM ${table} WHERE row > ? ORDER BY row LIMIT 100`
+      const { rows } = this.rows(collection, sql, index.builtTo)
       if (rows.length === 0) return
       for (const { row, bytes } of rows) {
         const set = keySetOf(index, Doc.read(bytes))
@@ -214,7 +178,6 @@ export class Documents {
     }
   }
 
-  /** The document of a row; undefined if there is none any more. */
   find(collection: Collection, row: number): Uint8Array | undefined {
     const sql = `SELECT NULL, row, crc, doc FROM ${collection.table} WHERE row = ?`
     return this.rows(collection, sql, row).rows[0]?.bytes
@@ -245,14 +208,14 @@ export class Documents {
   #checkUnique(collection: Collection, index: Index, keys: readonly IndexKey[], row: number): void {
     if (!index.unique) return
     for (const key of keys) {
-      const taken = this.#store.row(
-        `SELECT row FROM ${index.table} WHERE key = ? AND row <> ? LIMIT 1`,
-        key.bytes,
-        row,
-      )
-      if (taken) throw duplicateKey(collection, index, key)
+      const sql = `SELECT row FROM ${index.table} WHERE key = ? AND row <> ? LIMIT 1`
+      if (this.#store.row(sql, key.bytes, row)) throw duplicateKey(collection, index, key)
     }
   }
+}
+
+function placeOf({ db, name, uuid }: Collection): { db: string; coll: string; uuid: Uint8Array } {
+  return { db, coll: name, uuid: uuid.buffer }
 }
 
 function checkDepth(bytes: Uint8Array): void {

@@ -2,12 +2,12 @@
 // the bounds of a query could find, with one key for each array element, and with null for a
 // missing field.
 import { Doc } from '../bson/doc.ts'
+import { toNumber } from '../bson/numbers.ts'
 import { compoundKey, emptyArray } from '../bson/order.ts'
 import { isDoc } from '../bson/type-of.ts'
-import { refusal } from '../errors.ts'
-import type { IndexSpec } from './index-spec.ts'
+import { refusal, type CodeName } from '../errors.ts'
+import { compileFilter, parseFilter, type Filter, type Matcher } from '../query/filter.ts'
 
-/** One key: its bytes, and the values that they encode. A missing field is undefined. */
 export interface IndexKey {
   readonly bytes: Buffer
   readonly values: readonly unknown[]
@@ -23,14 +23,19 @@ export const noKeys: KeySet = { keys: [], multikey: [] }
 
 /** The part of an index definition that determines keys. */
 export interface KeyPattern {
+  readonly fields: readonly string[]
   readonly paths: readonly (readonly string[])[]
   readonly descending: readonly boolean[]
 }
 
-/**
- * The keys that an index has of a document: none if the index is partial or sparse and the document
- * doesn't belong to it.
- */
+/** The pattern of `{field: direction, …}`. */
+export function patternOf({ fields }: Doc, directionOf: (field: string, of: unknown) => number) {
+  const names = fields.map(({ name }) => name)
+  const descending = fields.map(({ name, value }) => directionOf(name, value) < 0)
+  return { fields: names, paths: names.map((field) => field.split('.')), descending }
+}
+
+/** A document that a partial or sparse index leaves out has no keys in it. */
 export function keySetOf(index: IndexSpec, doc: Doc): KeySet {
   const isMember = index.partial?.matches(doc) ?? true
   const set = isMember ? keysOf(doc, index) : undefined
@@ -46,20 +51,14 @@ interface FieldWalk {
   expanded: boolean
 }
 
-/**
- * The keys of a document. Refuses documents in which two fields of the index have different arrays,
- * as MongoDB does.
- */
+/** Refuses documents in which two fields of the index have different arrays. */
 export function keysOf(doc: Doc, pattern: KeyPattern): KeySet {
   const multikey = pattern.paths.map(() => false)
   const tuples: unknown[][] = []
   // Fields may share an array; each field is decoded once, so that it is the same for all.
-  const root = pattern.paths.length > 1 ? Doc.from(doc.fields) : doc
-  expand(
-    pattern.paths.map((rest) => ({ value: root, rest, expanded: false })),
-    multikey,
-    tuples,
-  )
+  const value = pattern.paths.length > 1 ? Doc.from(doc.fields) : doc
+  const walks = pattern.paths.map((rest) => ({ value, rest, expanded: false }))
+  expand(walks, multikey, tuples)
   const keys = tuples.map((values) => ({ values, bytes: compoundKey(values, pattern.descending) }))
   return { keys: keys.length > 1 ? withoutRepetition(keys) : keys, multikey }
 }
@@ -86,21 +85,16 @@ function expand(walks: FieldWalk[], multikey: boolean[], tuples: unknown[][]): v
   })
   const elements = array.length === 0 ? [emptyArray] : array
   for (const element of elements) {
-    expand(
-      walks.map((walk) => (open.includes(walk) ? into(walk, element) : { ...walk })),
-      multikey,
-      tuples,
-    )
+    const next = walks.map((walk) => (open.includes(walk) ? into(walk, element) : { ...walk }))
+    expand(next, multikey, tuples)
   }
 }
 
 function into(walk: FieldWalk, element: unknown): FieldWalk {
-  if (walk.rest.length === 0) return { value: element, rest: [], expanded: true }
-  return {
-    value: isDoc(element) ? element : undefined,
-    rest: isDoc(element) ? walk.rest : [],
-    expanded: false,
-  }
+  const { rest } = walk
+  if (rest.length === 0) return { value: element, rest, expanded: true }
+  if (!isDoc(element)) return { value: undefined, rest: [], expanded: false }
+  return { value: element, rest, expanded: false }
 }
 
 function advance(walk: FieldWalk): void {
@@ -116,4 +110,109 @@ function advance(walk: FieldWalk): void {
     }
     walk.rest = rest
   }
+}
+
+/** `source` is the definition that is stored and that `listIndexes` shows. */
+export interface IndexSpec extends KeyPattern {
+  readonly source: Doc
+  readonly name: string
+  readonly keyPattern: Doc
+  readonly unique: boolean
+  readonly sparse: boolean
+  /** Which documents a partial index has. */
+  readonly partial: { readonly filter: Filter; readonly matches: Matcher } | undefined
+  /** How long a document lives after the date in the index's only field, in seconds. */
+  readonly expireAfterSeconds: number | undefined
+}
+
+/** The options that are stored, in the order of `listIndexes`. */
+const storedOptions = ['unique', 'sparse', 'partialFilterExpression', 'expireAfterSeconds']
+const knownOptions = [
+  'v',
+  'key',
+  'name',
+  'ns',
+  'background',
+  'hidden',
+  'collation',
+  ...storedOptions,
+]
+
+function need(holds: boolean, message: string, code: CodeName = 'CannotCreateIndex'): void {
+  if (!holds) throw refusal(code, message)
+}
+
+/** Parses a definition. Refuses what the engine can't do. */
+export function parseIndexSpec(source: Doc): IndexSpec {
+  const keyPattern = source.get('key')
+  if (!isDoc(keyPattern)) throw refusal('FailedToParse', "An index needs the field 'key'")
+  const pattern = patternOf(keyPattern, directionOf)
+  const { fields } = pattern
+  need(fields.length > 0 && fields.length <= 32, 'An index needs 1 to 32 fields')
+  const name = source.get('name')
+  if (typeof name !== 'string' || name === '' || name === '*')
+    throw refusal('CannotCreateIndex', 'An index needs a name')
+  const isId = fields.join() === '_id'
+  checkOptions(source, isId)
+  const partial = source.get('partialFilterExpression')
+  const options = storedOptions.map((option): [string, unknown] => [option, source.get(option)])
+  const stored = [['v', 2], ['key', keyPattern], ['name', name], ...options] as const
+  return {
+    source: Doc.of(stored.filter(([, value]) => value !== undefined)),
+    name,
+    keyPattern,
+    ...pattern,
+    unique: source.get('unique') === true || isId,
+    sparse: source.get('sparse') === true,
+    partial: isDoc(partial) ? parsePartial(partial) : undefined,
+    expireAfterSeconds: expiryOf(source.get('expireAfterSeconds'), fields),
+  }
+}
+
+/** The filters that MongoDB 5.0 allows in a partial index. */
+function parsePartial(given: Doc): IndexSpec['partial'] {
+  const filter = parseFilter(given)
+  checkPartial(filter, true)
+  return { filter, matches: compileFilter(filter) }
+}
+
+function checkPartial(filter: Filter, top: boolean): void {
+  if (filter.kind === 'and' && top)
+    return filter.filters.forEach((part) => checkPartial(part, part.kind === 'and'))
+  const isAllowed = ['compare', 'exists', 'type'].includes(filter.kind)
+  need(isAllowed, `unsupported expression in partial index: ${filter.kind}`)
+}
+
+function directionOf(field: string, given: unknown): number {
+  const parts = field.split('.')
+  const isPlain = parts.every((part) => part !== '' && !part.startsWith('$'))
+  need(isPlain, `an index of the field '${field}' is not supported`)
+  const direction = typeof given === 'string' ? NaN : (toNumber(given) ?? NaN)
+  need(direction > 0 || direction < 0, 'An index needs positive or negative numbers for its fields')
+  return direction
+}
+
+function checkOptions(given: Doc, isId: boolean): void {
+  for (const { name, value } of given.fields)
+    need(
+      knownOptions.includes(name) && !(isId && storedOptions.includes(name) && value !== false),
+      `The field '${name}' is not valid for ${isId ? 'an _id' : 'an'} index specification.`,
+      'InvalidIndexSpecificationOption',
+    )
+  for (const option of ['unique', 'sparse']) {
+    const isBoolean = ['boolean', 'undefined'].includes(typeof given.get(option))
+    need(isBoolean, `The field '${option}' must be a boolean`, 'TypeMismatch')
+  }
+  const partial = given.get('partialFilterExpression')
+  if (partial === undefined) return
+  need(isDoc(partial), "The field 'partialFilterExpression' must be an object", 'TypeMismatch')
+  need(given.get('sparse') !== true, 'cannot mix "partialFilterExpression" and "sparse" options')
+}
+
+function expiryOf(given: unknown, fields: readonly string[]): number | undefined {
+  if (given === undefined) return undefined
+  const seconds = toNumber(given) ?? NaN
+  need(seconds >= 0 && seconds < 2 ** 31, 'expireAfterSeconds must be from 0 to 2147483647')
+  need(fields.length === 1, 'An index with expireAfterSeconds has one field')
+  return seconds
 }

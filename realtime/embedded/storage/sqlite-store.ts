@@ -35,10 +35,7 @@ const MAX_STATEMENTS = 1000
 /** A value as SQLite stores it. */
 export type Cell = null | number | bigint | string | Uint8Array
 
-/**
- * One data directory, which is locked while it is open: prepared statements, the open transaction,
- * and the callbacks that wait for its commit.
- */
+/** One data directory, which is locked while it is open, and its shared transaction. */
 export class SqliteStore {
   readonly #dataDir: string
   readonly #db: DatabaseSync
@@ -50,18 +47,11 @@ export class SqliteStore {
   #scheduled: NodeJS.Immediate | undefined
   readonly #onFault: (error: Error) => void
   #failed = false
-  /** The position in the oplog that the next commit reaches. */
   position = 0
-  /** Called at the end of every transaction. */
   beforeCommit = (): void => undefined
-  /** Called after every commit, before the callbacks of `onDurable`. */
   afterCommit = (): void => undefined
 
-  /**
-   * Opens the data directory and creates it if necessary. Throws an error whose message is for
-   * people if another server uses it or if it is damaged. `onFault` is called once, if a commit
-   * fails.
-   */
+  /** Throws an error for people if another server uses it, or if it is damaged. */
   constructor(dataDir: string, onFault: (error: Error) => void) {
     this.#onFault = onFault
     this.#dataDir = dataDir
@@ -110,7 +100,6 @@ export class SqliteStore {
     return this.#guarded(() => Number(this.#prepare(sql).run(...cells).lastInsertRowid))
   }
 
-  /** The first row; undefined if there is none. */
   row<T extends readonly Cell[]>(sql: string, ...cells: Cell[]): T | undefined {
     return this.#guarded(() => this.#prepare(sql).get(...cells) as T | undefined)
   }
@@ -119,9 +108,7 @@ export class SqliteStore {
     return this.#guarded(() => this.#prepare(sql).all(...cells) as unknown as T[])
   }
 
-  /**
-   * The first rows, at least one, until they have `bytes` in all. `ended`: there are no others.
-   */
+  /** The first rows, at least one, until they have `bytes`. `ended`: there are no others. */
   rowsWithin<T extends readonly Cell[]>(
     bytes: number,
     sql: string,
@@ -153,10 +140,7 @@ export class SqliteStore {
     throw damage(what, dataFile(this.#dataDir))
   }
 
-  /**
-   * Writes a copy of everything that is committed to a file, while others go on writing. Its unused
-   * bytes are those of the data file.
-   */
+  /** Copies everything that is committed to a file, while others go on writing. */
   async backup(file: string): Promise<void> {
     for (;;) {
       try {
@@ -171,10 +155,7 @@ export class SqliteStore {
     }
   }
 
-  /**
-   * Moves the write-ahead log into the data file and empties it. Returns false if that isn't
-   * possible now.
-   */
+  /** Empties the log into the data file. Returns false if that isn't possible now. */
   checkpoint(): boolean {
     return !this.pending && this.#relieve({ truncate: true })
   }
@@ -213,9 +194,7 @@ export class SqliteStore {
     return this.#scheduled !== undefined
   }
 
-  /**
-   * Calls back as soon as everything that was executed so far is on disk; at once if it already is.
-   */
+  /** Calls back as soon as everything that was executed so far is on disk. */
   onDurable(callback: () => void): void {
     if (this.pending) this.#waiting.push(callback)
     else callback()
@@ -271,10 +250,7 @@ export class SqliteStore {
     this.#onFault(error)
   }
 
-  /**
-   * Commits the open transaction, moves the write-ahead log into the data file and releases the
-   * lock.
-   */
+  /** Commits the open transaction, empties the log and releases the lock. */
   close(): void {
     // What waits for a commit may write once more.
     while (this.#scheduled && !this.#failed) {
@@ -297,7 +273,6 @@ function bytesOf(cells: readonly Cell[]): number {
   return bytes
 }
 
-/** The error for stored data that aren't what was written. */
 function damage(what: string, path: string): Error {
   return refusal(
     'DataCorruptionDetected',

@@ -5,12 +5,11 @@ import { setTimeout } from 'node:timers/promises'
 import { Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { isDoc } from '../bson/type-of.ts'
-import type { CommandDefinition, CommandReply, CommandRequest } from '../commands/command.ts'
-import { dispatch, errorReply, readsStream } from '../commands/dispatch.ts'
-import { codeNameOf, refusal, ServerError } from '../errors.ts'
+import type { CommandDefinition, CommandRequest } from '../commands/command.ts'
+import { dispatch, errorReply } from '../commands/dispatch.ts'
+import { codeNameOf, locationRefusal, refusal } from '../errors.ts'
 import { isTrue } from '../expression/expression.ts'
 
-/** What a fail point does to a command. */
 interface Failure {
   readonly blockMs?: number
   /** The connection is closed: instead of running the command, or after it has run. */
@@ -31,55 +30,20 @@ interface FailPoint {
 
 const names = ['failCommand', 'failGetMoreAfterCursorCheckout', 'onPrimaryTransactionalWrite']
 const exemptCommands = ['getLog', 'buildInfo']
-const retryableWriteCodes = [6, 7, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436]
-const resumableCodes = [63, 133, 150, 234, 13388, ...retryableWriteCodes.filter((c) => c !== 134)]
 
-/** MongoDB's names of the codes that the server itself never sends. */
-const otherCodeNames: Readonly<Record<number, string>> = {
-  4: 'NoSuchKey',
-  6: 'HostUnreachable',
-  7: 'HostNotFound',
-  11: 'UserNotFound',
-  12: 'UnsupportedFormat',
-  18: 'AuthenticationFailed',
-  63: 'StaleShardVersion',
-  64: 'WriteConcernFailed',
-  89: 'NetworkTimeout',
-  112: 'WriteConflict',
-  133: 'FailedToSatisfyReadPreference',
-  134: 'ReadConcernMajorityNotAvailableYet',
-  136: 'CappedPositionLost',
-  150: 'StaleEpoch',
-  189: 'PrimarySteppedDown',
-  207: 'InvalidUUID',
-  234: 'RetryChangeStream',
-  241: 'ConversionFailure',
-  251: 'NoSuchTransaction',
-  262: 'ExceededTimeLimit',
-  291: 'NoQueryExecutionPlans',
-  391: 'ReauthenticationRequired',
-  9001: 'SocketException',
-  10107: 'NotWritablePrimary',
-  11601: 'Interrupted',
-  11602: 'InterruptedDueToReplStateChange',
-  13388: 'StaleConfig',
-  13435: 'NotPrimaryNoSecondaryOk',
-  13436: 'NotPrimaryOrSecondary',
-}
-
-/** The fail points of one server. */
 export class FailPoints {
   readonly #set = new Map<string, FailPoint>()
 
   /** What runs the commands of one connection, which `close` closes, in place of `dispatch`. */
   dispatcher(close: () => void): typeof dispatch {
     let appName: unknown
-    return (request) => {
-      if (request.name === 'configureFailPoint') return dispatch(request, this.#configureFailPoint)
+    return async (request) => {
       try {
+        if (request.name === 'configureFailPoint')
+          return await dispatch(request, this.#configureFailPoint)
         const failure = request.problem ? undefined : this.#failureOf(request, appName)
         appName = appNameIn(request.command) ?? appName
-        return failure ? failed(request, failure, close) : dispatch(request)
+        return await (failure ? failed(request, failure, close) : dispatch(request))
       } catch (error) {
         return errorReply(request, error)
       }
@@ -101,7 +65,7 @@ export class FailPoints {
         throw refusal('BadValue', 'failCommand needs data')
       const skip = isDoc(mode) ? (toNumber(mode.get('skip')) ?? 0) : 0
       this.#set.set(name, { skip, remaining, data: isDoc(data) ? data : Doc.empty })
-      return { body: {} }
+      return {}
     },
   }
 
@@ -137,7 +101,6 @@ function selects(data: Doc, name: string, appName: unknown): boolean {
   return (data.get('appName') ?? appName) === appName
 }
 
-/** The name that a driver says in its handshake. */
 function appNameIn(command: Doc): unknown {
   const client = command.get('client')
   const application = isDoc(client) ? client.get('application') : undefined
@@ -171,44 +134,26 @@ function lostWrite(data: Doc): Failure {
   return { closes: closes && (code === undefined ? 'after' : 'instead'), code }
 }
 
-async function failed(
-  request: CommandRequest,
-  { blockMs = 0, closes, code, atCursor, labels, writeConcernError }: Failure,
-  close: () => void,
-): Promise<CommandReply> {
+async function failed(request: CommandRequest, failure: Failure, close: () => void) {
+  const { blockMs = 0, closes, code, atCursor, labels, writeConcernError } = failure
   if (blockMs > 0) await pause(blockMs, request)
   if (closes === 'instead') {
     close()
-    return { body: {} }
+    return {}
   }
   if (code !== undefined) {
-    const name = codeNameOf(code) ?? otherCodeNames[code] ?? `Location${code}`
-    const message = "Failing command via 'failCommand' failpoint"
-    const { body } = errorReply(request, new ServerError(name, code, message))
-    return { body: { ...body, errorLabels: labels ?? labelsOf(request, code, atCursor) } }
+    const error = locationRefusal(code, "Failing command via 'failCommand' failpoint")
+    const reply = { ...errorReply(request, error, atCursor), codeName: codeNameOf(code) }
+    return labels ? { ...reply, errorLabels: labels } : reply
   }
   const reply = await dispatch(request)
-  if (reply.body.ok === 0) return reply
+  if (reply.ok === 0) return reply
   if (closes === 'after') close()
-  if (writeConcernError) Object.assign(reply.body, { writeConcernError, errorLabels: labels })
+  if (writeConcernError) Object.assign(reply, { writeConcernError, errorLabels: labels })
   return reply
 }
 
 function pause(ms: number, { closed, stopping }: CommandRequest): Promise<void> {
   const signal = AbortSignal.any([closed, stopping])
   return setTimeout(ms, undefined, { signal }).catch(() => undefined)
-}
-
-/** The labels by which drivers know what to repeat. */
-function labelsOf(request: CommandRequest, code: number, atCursor = false): string[] | undefined {
-  const labels: [string, boolean][] = [
-    ['RetryableWriteError', request.command.has('txnNumber') && retryableWriteCodes.includes(code)],
-    ['NonResumableChangeStreamError', code === 280 || code === 286],
-    [
-      'ResumableChangeStreamError',
-      atCursor && resumableCodes.includes(code) && readsStream(request),
-    ],
-  ]
-  const applying = labels.filter(([, applies]) => applies).map(([label]) => label)
-  return applying.length > 0 ? applying : undefined
 }

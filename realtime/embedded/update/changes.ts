@@ -40,9 +40,7 @@ export class Changes {
     }
   }
 
-  /**
-   * The changes, if describing them takes fewer bytes than the new document; otherwise undefined.
-   */
+  /** The changes, if describing them takes fewer bytes than the new document. */
   static between(before: Doc, after: Doc): Changes | undefined {
     const changes = new Changes()
     changes.#compareDocs(before, after)
@@ -89,7 +87,6 @@ export class Changes {
     this.#byName.set(name, isShorter ? inner : 'update')
   }
 
-  /** The number of bytes that the changes take in the oplog. */
   #size(after: unknown): number {
     return encode(this.#stored(after)).length
   }
@@ -114,19 +111,13 @@ export class Changes {
     return Doc.of([...filled.map(([name, fields]) => [name, Doc.of(fields)] as const), ...inner])
   }
 
-  /** The changes as the `updateDescription` of a change event. */
   describe(after: Doc): Doc {
     const updated: [string, unknown][] = []
     const removed: string[] = []
     const truncated: Doc[] = []
     const visit = (changes: Changes, value: unknown, prefix: string): void => {
       if (changes.#newSize !== undefined)
-        truncated.push(
-          Doc.of([
-            ['field', prefix.slice(0, -1)],
-            ['newSize', new Int32(changes.#newSize)],
-          ]),
-        )
+        truncated.push(Doc.literal({ field: prefix.slice(0, -1), newSize: changes.#newSize }))
       for (const [name, change] of changes.#inOrder(Array.isArray(value))) {
         const inner = valueAt(value, name)
         if (change === 'remove') removed.push(prefix + name)
@@ -135,16 +126,11 @@ export class Changes {
       }
     }
     visit(this, after, '')
-    return Doc.of([
-      ['updatedFields', Doc.of(updated)],
-      ['removedFields', removed],
-      ['truncatedArrays', truncated],
-    ])
+    const updatedFields = Doc.of(updated)
+    return Doc.literal({ updatedFields, removedFields: removed, truncatedArrays: truncated })
   }
 
-  /**
-   * In an object, changed fields come before new ones, and those before changes inside of fields.
-   */
+  /** Changed fields come before new ones, and those before changes inside of fields. */
   #inOrder(isArray: boolean): [string, Change | Changes][] {
     const ranks: Change[] = ['update', 'insert', 'remove']
     const rank = (change: Change | Changes): number =>

@@ -9,15 +9,11 @@ import { isDoc, typeOf } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
 import type { Variables } from '../expression/expression.ts'
 import { compileFilter, isOperatorDoc, parseFilter, refuseExpression } from '../query/filter.ts'
-import { Appended, removed, type Modification, type TargetOperation } from './targets.ts'
+import type { Changes } from './changes.ts'
 
-type OperatorParser = (
-  path: string,
-  operand: unknown,
-  variables: Variables,
-) => Omit<Modification, 'path'>
+type Operation = Omit<Modification, 'path'>
+type OperatorParser = (path: string, operand: unknown, variables: Variables) => Operation
 
-/** The operators that the engine claims. */
 export const updateOperators: Record<string, OperatorParser> = {
   $set: (_, operand) => ({ operation: set(operand) }),
   $setOnInsert: (_, operand) => ({ operation: set(operand), onInsertOnly: true }),
@@ -73,7 +69,6 @@ function arrayOf(name: string, path: string, value: unknown): unknown[] | undefi
   throw refusal('BadValue', `${name}: the field '${path}' must be an array, not ${typeOf(value)}`)
 }
 
-/** `$push` with its clauses `$each` and `$slice`. */
 function push(path: string, operand: unknown): TargetOperation {
   const clauses = isDoc(operand) && operand.has('$each') ? operand : undefined
   const other = (clauses ?? Doc.empty).without('$each').without('$slice').firstName
@@ -101,7 +96,6 @@ function eachOf(name: '$push' | '$addToSet', clauses: Doc): unknown[] {
   throw refusal(code, `The argument to $each in ${name} must be an array, not ${typeOf(each)}`)
 }
 
-/** `$addToSet`, with or without `$each`. */
 function addToSet(path: string, operand: unknown): TargetOperation {
   const clauses = isDoc(operand) && operand.firstName === '$each' ? operand : undefined
   const candidates = clauses ? eachOf('$addToSet', clauses) : [operand]
@@ -141,4 +135,100 @@ function conditionOf(operand: unknown, variables: Variables): (element: unknown)
   if (!isDoc(operand)) return (element) => sameValue(element, operand)
   const matches = matcherOf(operand)
   return (element) => isDoc(element) && matches(element)
+}
+
+type Container = Doc | readonly unknown[]
+
+/** The value that an operator works on: a field of an object or an element of an array. */
+export interface UpdateTarget {
+  readonly value: unknown
+  readonly inArray: boolean
+}
+
+const removed = Symbol('removed')
+
+/** Returns the new value, the old one if nothing changes, `removed`, or an `Appended`. */
+export type TargetOperation = (target: UpdateTarget) => unknown
+
+/** What an operator returns if it adds elements at the end of an array, `from` on. */
+class Appended {
+  readonly array: readonly unknown[]
+  readonly from: number
+
+  constructor(array: readonly unknown[], from: number) {
+    this.array = array
+    this.from = from
+  }
+}
+
+export interface Modification {
+  readonly path: string
+  readonly operation: TargetOperation
+  /** Whether a path that is missing stays missing. */
+  readonly existing?: boolean
+  /** Whether a path that can't be created is simply missing. */
+  readonly lenient?: boolean
+  readonly onInsertOnly?: boolean
+}
+
+const MAX_PADDING = 1_500_000
+
+/** Modifies one document, and records what changes. */
+export function modified(given: Doc, modification: Modification, changes: Changes): Doc {
+  const { path, operation, existing, lenient } = modification
+  const parts = path.split('.')
+  /** `isNew`: the container is made for this update, which has been recorded. */
+  const descend = (container: Container, at: number, isNew: boolean): Container => {
+    const key = parts[at]!
+    const inArray = !(container instanceof Doc)
+    if (inArray) {
+      const isIndex = /^(0|[1-9]\d*)$/.test(key)
+      if (!isIndex && !lenient) throw notViable(key, parts[at - 1]!, container)
+      if (!isIndex || (existing && Number(key) >= container.length)) return container
+    }
+    const value = inArray ? container[Number(key)] : container.get(key)
+    const isTarget = at === parts.length - 1
+    const next = isTarget ? changed(value, inArray, isNew) : below(value, at, isNew)
+    if (next === removed) return (container as Doc).without(key)
+    return next === value ? container : withKey(container, key, next)
+  }
+  const changed = (value: unknown, inArray: boolean, isNew: boolean): unknown => {
+    const next = operation({ value, inArray })
+    if (next instanceof Appended) {
+      for (let at = next.from; at < next.array.length; at++)
+        changes.record([...parts, String(at)], 'insert')
+      return next.array
+    }
+    if (next === removed) changes.record(parts, 'remove')
+    else if (next !== value && !isNew)
+      changes.record(parts, value === undefined ? 'insert' : 'update')
+    return next
+  }
+  const below = (value: unknown, at: number, isNew: boolean): unknown => {
+    if (isDoc(value) || Array.isArray(value)) return descend(value, at + 1, isNew)
+    if (value !== undefined && !lenient) throw notViable(parts[at + 1]!, parts[at]!, value)
+    if (value !== undefined || existing) return value
+    const made = descend(Doc.empty, at + 1, true) as Doc
+    if (made.size === 0) return undefined
+    if (!isNew) changes.record(parts.slice(0, at + 1), 'insert')
+    return made
+  }
+  return descend(given, 0, false) as Doc
+}
+
+/** An array is filled with null up to the index. */
+function withKey(container: Container, key: string, value: unknown): Container {
+  if (container instanceof Doc) return container.with(key, value)
+  const index = Number(key)
+  if (index - container.length > MAX_PADDING)
+    throw refusal('BadValue', `can't backfill more than ${MAX_PADDING} elements`)
+  const array = [...container]
+  while (array.length < index) array.push(null)
+  array[index] = value
+  return array
+}
+
+function notViable(field: string, parent: string, value: unknown): Error {
+  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value)
+  return refusal('PathNotViable', `Cannot create field '${field}' in element {${parent}: ${shown}}`)
 }

@@ -10,13 +10,9 @@ import { locationRefusal, refusal } from '../errors.ts'
 import type { Variables } from '../expression/expression.ts'
 import type { Filter } from '../query/filter.ts'
 import { Changes } from './changes.ts'
-import { updateOperators } from './operators.ts'
-import { PathUpdate, type Modification } from './targets.ts'
+import { modified, updateOperators, type Modification } from './operators.ts'
 
-/**
- * An updated document: its value, its bytes, and a description of what changed, unless the document
- * was replaced as a whole.
- */
+/** `description`: what changed, unless the document was replaced as a whole. */
 export interface UpdatedDocument {
   readonly doc: Doc
   readonly bytes: Uint8Array
@@ -24,7 +20,6 @@ export interface UpdatedDocument {
 }
 
 export interface ParsedUpdate {
-  /** Applies the update to a document; undefined if nothing changed. */
   apply(before: Doc): UpdatedDocument | undefined
   /** Builds the document that an upsert inserts, starting from the equalities of the filter. */
   build(filter: Filter): Doc
@@ -35,7 +30,6 @@ export interface ParsedUpdate {
 /** The size of the largest document that can be stored: 16 MB. */
 export const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 
-/** Parses the `u` of an update statement. */
 export function parseUpdate(u: unknown, variables: Variables): ParsedUpdate {
   if (Array.isArray(u)) return pipelineUpdate(u, variables)
   if (!isDoc(u))
@@ -50,11 +44,8 @@ function replacementUpdate(u: Doc): ParsedUpdate {
     replacement: true,
     apply(before) {
       const id = before.get('_id')
-      const bytes = checkedBytes(
-        u.withIdFirst(() => id),
-        id,
-        sameValue,
-      )
+      const doc = u.withIdFirst(() => id)
+      const bytes = checkedBytes(doc, id, sameValue)
       if (Buffer.compare(bytes, encode(before)) === 0) return undefined
       return { doc: Doc.read(bytes), bytes, description: undefined }
     },
@@ -80,10 +71,7 @@ function modifierUpdate(u: Doc, variables: Variables): ParsedUpdate {
 /** Applies the operators of one update. `inserting`: an upsert inserts the document. */
 type Modifiers = (doc: Doc, changes: Changes, inserting: boolean) => Doc
 
-/**
- * Parses `{$op: {path: operand, …}, …}` into modifications. They are ordered by path, which is how
- * MongoDB applies them, and no two of them change the same path.
- */
+/** Applied in the order of the paths. No two change the same path. */
 function parseModifiers(u: Doc, variables: Variables): Modifiers {
   const modifications: Modification[] = []
   for (const { name, value: fields } of u.fields) {
@@ -101,7 +89,7 @@ function parseModifiers(u: Doc, variables: Variables): Modifiers {
   return (doc, changes, inserting) =>
     modifications
       .filter(({ onInsertOnly }) => inserting || !onInsertOnly)
-      .reduce((result, modification) => new PathUpdate(modification, changes).apply(result), doc)
+      .reduce((result, modification) => modified(result, modification, changes), doc)
 }
 
 /** Refuses a path that equals another one, contains it, or lies within it. */
@@ -127,10 +115,7 @@ function checkPath(path: string): void {
     throw refusal('NotImplemented', `the positional operator in '${path}' is not supported`)
 }
 
-/**
- * The order in which MongoDB adds new fields: parts that are numbers compare as numbers, all others
- * as text.
- */
+/** Parts that are numbers compare as numbers, all others as text. */
 function comparePaths(a: string, b: string): number {
   const [x, y] = [a.split('.'), b.split('.')]
   for (let at = 0; at < Math.min(x.length, y.length); at++) {
@@ -186,7 +171,7 @@ function upserted(given: Doc, filter: Filter, isSame = identical): Doc {
   return doc
 }
 
-function pipelineUpdate(stages: readonly unknown[], variables: Variables): ParsedUpdate {
+function pipelineUpdate(stages: unknown[], variables: Variables): ParsedUpdate {
   const transform = compileUpdateStages(stages, variables)
   return {
     replacement: false,
@@ -201,10 +186,7 @@ function pipelineUpdate(stages: readonly unknown[], variables: Variables): Parse
   }
 }
 
-/**
- * The bytes of a document that keeps its `_id`. A document that is given as a whole may have an
- * equal one of another type, such as 1.0 for 1.
- */
+/** A document given as a whole may have an equal `_id` of another type: 1.0 for 1. */
 function checkedBytes(doc: Doc, id: unknown, isSame = identical): Uint8Array {
   const own = doc.get('_id')
   if (own === undefined || !isSame(own, id))

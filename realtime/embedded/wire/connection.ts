@@ -1,11 +1,15 @@
 // One client connection. A reply leaves only after everything that its command did, or saw, is on
 // disk. The commands of a connection run in the order in which they arrive.
 import type { Socket } from 'node:net'
-import type { CommandReply } from '../commands/command.ts'
 import { dispatch } from '../commands/dispatch.ts'
 import type { DatabaseEngine } from '../engine.ts'
-import { FrameReader } from './frame-reader.ts'
-import { composeReply, MAX_MESSAGE_BYTES, parseMessage, type WireMessage } from './message.ts'
+import {
+  composeReply,
+  FrameReader,
+  MAX_MESSAGE_BYTES,
+  parseMessage,
+  type WireMessage,
+} from './message.ts'
 
 /** Serves one socket until it closes. `run` runs its commands. */
 export function serveConnection(
@@ -16,29 +20,18 @@ export function serveConnection(
 ): void {
   const frames = new FrameReader(MAX_MESSAGE_BYTES + 1024)
   const closing = new AbortController()
-  let queue: Promise<void> | undefined
+  let queue = Promise.resolve()
 
-  const send = (message: WireMessage, { body, cursor }: CommandReply): void => {
+  const execute = async (message: WireMessage): Promise<void> => {
+    const reply = await run({ ...message, engine, closed: closing.signal, stopping })
     if (message.unacknowledged) return
-    const frame = composeReply(message, body, cursor)
+    const frame = composeReply(message, reply)
     engine.store.onDurable(() => {
       if (!socket.destroyed) socket.write(frame)
     })
   }
-  const execute = (message: WireMessage): Promise<void> | undefined => {
-    const reply = run({ ...message, engine, closed: closing.signal, stopping })
-    if (reply instanceof Promise) return reply.then((late) => send(message, late))
-    send(message, reply)
-    return undefined
-  }
   const accept = (message: WireMessage): void => {
-    queue = queue === undefined ? execute(message) : queue.then(() => execute(message))
-    const started = queue
-    void started
-      ?.catch(() => socket.destroy())
-      .then(() => {
-        if (queue === started) queue = undefined
-      })
+    queue = queue.then(() => execute(message)).catch(() => void socket.destroy())
   }
 
   socket.on('data', (chunk: Buffer) => {

@@ -1,16 +1,7 @@
 // Messages of the wire protocol. Nothing malformed gets past this file: a frame that can't be
 // parsed closes its connection, as in a mongod.
-import { checkBson } from '../bson/check.ts'
-import { Doc } from '../bson/doc.ts'
-import {
-  embeddedArray,
-  embeddedDocument,
-  encode,
-  fieldsIn,
-  framed,
-  type Plain,
-} from '../bson/encode.ts'
-import type { EncodedDocuments } from '../cursors/encoded-documents.ts'
+import { checkBson, Doc } from '../bson/doc.ts'
+import { encodeAfter, type Plain } from '../bson/encode.ts'
 import { ServerError } from '../errors.ts'
 
 const OP_REPLY = 1
@@ -22,7 +13,6 @@ const MORE_TO_COME = 2
 /** The size of the largest frame that is accepted: 48 MB. */
 export const MAX_MESSAGE_BYTES = 48_000_000
 
-/** A command as it arrived. */
 export interface WireMessage {
   readonly requestId: number
   readonly command: Doc
@@ -32,13 +22,11 @@ export interface WireMessage {
   readonly sequences: ReadonlyMap<string, readonly Doc[]>
   /** Why the command can't be run, if its documents are nested too deeply. */
   readonly problem: ServerError | undefined
-  /** The client expects no reply. */
   readonly unacknowledged: boolean
   /** The command came as a legacy OP_QUERY and needs a reply of that kind. */
   readonly legacy: boolean
 }
 
-/** Parses one complete frame. Throws if it is malformed. */
 export function parseMessage(frame: Buffer): WireMessage {
   const opCode = frame.readInt32LE(12)
   const message = { requestId: frame.readInt32LE(4), sequences: new Map<string, Doc[]>() }
@@ -60,7 +48,7 @@ export function parseMessage(frame: Buffer): WireMessage {
     const kind = sections[at++]
     const section = sized(sections, at)
     if (kind === 0) body = section
-    else if (kind === 1) parseSequence(section.subarray(4), message.sequences, checked)
+    else if (kind === 1) message.sequences.set(...parseSequence(section.subarray(4), checked))
     else throw new Error(`unknown section kind ${kind}`)
     at += section.length
   }
@@ -96,11 +84,7 @@ class CheckedDocuments {
   }
 }
 
-function parseSequence(
-  section: Buffer,
-  sequences: Map<string, Doc[]>,
-  checked: CheckedDocuments,
-): void {
+function parseSequence(section: Buffer, checked: CheckedDocuments): [string, Doc[]] {
   const nameEnd = section.indexOf(0)
   const documents: Doc[] = []
   for (let at = nameEnd + 1; at < section.length;) {
@@ -108,27 +92,13 @@ function parseSequence(
     documents.push(checked.read(document))
     at += document.length
   }
-  sequences.set(section.toString('utf8', 0, nameEnd), documents)
+  return [section.toString('utf8', 0, nameEnd), documents]
 }
 
 let nextId = 1
 
-/** The cursor of a reply. Its documents stay bytes. */
-export interface CursorBatch {
-  readonly batchName: 'firstBatch' | 'nextBatch'
-  readonly documents: EncodedDocuments
-  readonly rest: Plain
-}
-
-/** The frame of a reply. A cursor comes first in it, with documents that aren't decoded. */
-export function composeReply(
-  { requestId, legacy }: WireMessage,
-  body: Plain,
-  cursor?: CursorBatch,
-): Buffer {
+export function composeReply({ requestId, legacy }: WireMessage, reply: Plain): Buffer {
   const head = Buffer.alloc(legacy ? 36 : 21)
-  const parts = [head, ...(cursor ? withCursor(body, cursor) : [encode(body)])]
-  head.writeInt32LE(parts.reduce((sum, part) => sum + part.length, 0))
   head.writeInt32LE(nextId++ | 0, 4)
   head.writeInt32LE(requestId, 8)
   head.writeInt32LE(legacy ? OP_REPLY : OP_MSG, 12)
@@ -136,10 +106,41 @@ export function composeReply(
     head.writeInt32LE(8, 16)
     head.writeInt32LE(1, 32)
   }
-  return Buffer.concat(parts)
+  const frame = encodeAfter(head, reply)
+  frame.writeInt32LE(frame.length, 0)
+  return frame
 }
 
-function withCursor(body: Plain, { batchName, documents, rest }: CursorBatch): Uint8Array[] {
-  const inner = framed([...embeddedArray(batchName, documents.parts), fieldsIn(rest)])
-  return framed([...embeddedDocument('cursor', inner), fieldsIn(body)])
+/** Collects chunks of bytes and returns complete frames. */
+export class FrameReader {
+  #chunks: Buffer[] = []
+  #length = 0
+  readonly #limit: number
+
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  /** Returns the frames that are complete now. Throws if a length is impossible. */
+  push(chunk: Buffer): Buffer[] {
+    this.#chunks.push(chunk)
+    this.#length += chunk.length
+    const frames: Buffer[] = []
+    for (;;) {
+      if (this.#length < 16) return frames
+      const first = this.#chunks[0]!.length >= 4 ? this.#chunks[0]! : this.#joined()
+      const size = first.readInt32LE(0)
+      if (size < 16 || size > this.#limit) throw new Error(`impossible frame length ${size}`)
+      if (this.#length < size) return frames
+      const all = this.#joined()
+      frames.push(all.subarray(0, size))
+      this.#chunks = size < all.length ? [all.subarray(size)] : []
+      this.#length -= size
+    }
+  }
+
+  #joined(): Buffer {
+    if (this.#chunks.length > 1) this.#chunks = [Buffer.concat(this.#chunks)]
+    return this.#chunks[0]!
+  }
 }
