@@ -1,12 +1,8 @@
 // Checks every page with axe-core, in both themes, on a desktop and on a phone, and checks that a
-// keyboard is enough to use the app. In the short form, the seed chooses on which of the two
-// devices a page is dark.
+// keyboard is enough to use the app.
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
-import { isLongForm } from '../harness/long-form.ts'
 import { signUp } from '../harness/person.ts'
-import { randomOf } from '../harness/random.ts'
-import { seed } from '../harness/seed.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { violations } from './accessibility-violations.ts'
 import { appPages, fillAccount } from './app-pages.ts'
@@ -35,13 +31,11 @@ const animationsEnd = (page: Page) =>
   )
 
 /**
- * The violations in the light theme, and in the dark one if `isDarkToo`. The themes differ only in
- * colours, so the dark one needs one rule.
+ * The violations in both themes. The themes differ only in colours, so the dark one needs one rule.
  */
-async function violationsInThemes(page: Page, isDarkToo: boolean): Promise<string[]> {
+async function violationsInBothThemes(page: Page): Promise<string[]> {
   await animationsEnd(page)
   const light = await violations(page)
-  if (!isDarkToo) return light
   await page.emulateMedia({ colorScheme: 'dark' })
   await animationsEnd(page)
   const dark = await violations(page, ['color-contrast'])
@@ -54,9 +48,6 @@ for (const [name, device] of Object.entries({ desktop, phone }))
     `axe-core finds no violation on any page in either theme: ${name}`,
     { timeout: 180_000 },
     async () => {
-      // The same numbers for both devices, so that each page is dark on one of them.
-      const random = randomOf(seed)
-      const isDarkHere = () => random() < 0.5 === (name === 'phone') || isLongForm
       const alice = await signUp(shared.node, 'alice')
       const ids = await fillAccount(alice)
       const found: Record<string, string[]> = {}
@@ -67,7 +58,7 @@ for (const [name, device] of Object.entries({ desktop, phone }))
       for (const path of ['/app/sign-in', '/app/sign-up']) {
         await signedOut.goto(shared.node.url + path)
         await waitForVisible(signedOut.getByRole('heading', { level: 1 }))
-        found[path] = await violationsInThemes(signedOut, isDarkHere())
+        found[path] = await violationsInBothThemes(signedOut)
       }
       const signedIn = await windows.open(shared.node.url, '/app', {
         ...device,
@@ -78,7 +69,7 @@ for (const [name, device] of Object.entries({ desktop, phone }))
         await navigateTo(signedIn, path)
         await waitForVisible(ready(signedIn))
         await waitForVisible(signedIn.getByRole('heading', { level: 1 }))
-        found[path] = await violationsInThemes(signedIn, isDarkHere())
+        found[path] = await violationsInBothThemes(signedIn)
       }
       expect(Object.entries(found).filter(([, list]) => list.length > 0)).toEqual([])
     },
