@@ -9,7 +9,7 @@ import { compareValues, keyOf } from '../bson/order.ts'
 import { isDoc } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { compileExpression, isNullish, type Variables } from '../expression/expression.ts'
-import { compileFilter, parseFilter } from '../query/filter.ts'
+import { parseFilter } from '../query/filter.ts'
 import {
   compileAssignments,
   compileProjection,
@@ -59,7 +59,7 @@ function compileStep(stage: Doc, variables: Variables): Step | undefined {
   const operand = stage.get(name)
   if (Object.hasOwn(documentStages, name)) return documentStages[name]!(operand, variables)
   if (name !== '$match') return undefined
-  const matches = compileFilter(parseFilter(matchOf(operand), variables))
+  const { matches } = parseFilter(matchOf(operand), variables)
   return (doc) => (matches(doc) ? doc : undefined)
 }
 

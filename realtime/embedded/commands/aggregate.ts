@@ -21,7 +21,7 @@ import { ChangeStream, type ChangeStreamSpec } from '../oplog/change-stream.ts'
 import { fromTimestamp, parseToken } from '../oplog/clock.ts'
 import type { OplogEntry } from '../oplog/oplog.ts'
 import { mapped, pause, type Flow } from '../pace.ts'
-import { parseFilter, type Filter } from '../query/filter.ts'
+import { allOf, parseFilter, type Filter } from '../query/filter.ts'
 import { select, type Selection } from '../query/select.ts'
 import {
   checkFields,
@@ -88,7 +88,7 @@ function parsePipeline(
     filters.push(parseFilter(matchOf(match), variables))
   const [sort, skip, limit] = [take('$sort'), take('$skip'), take('$limit')]
   const selection = {
-    filter: filters.length === 1 ? filters[0]! : ({ kind: 'and', filters } as const),
+    filter: allOf(filters),
     sort: sort === undefined ? undefined : sortOf(sort),
     skip: skip === undefined ? 0 : countOf('$skip', skip),
     limit: limit === undefined ? 0 : countOf('$limit', limit),
