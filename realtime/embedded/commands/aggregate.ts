@@ -1,7 +1,6 @@
 // The command `aggregate`, which also opens change streams. Documents pass from stage to stage one
 // by one; only a sort or a group holds all of them. The stages at the front that a find has too
 // ($match, $sort, $skip, $limit) become one selection, so that indexes serve them.
-import { sourceOf } from '../cursors/cursors.ts'
 import { Timestamp } from 'bson'
 import {
   compileStage,
@@ -15,6 +14,7 @@ import { Doc } from '../bson/doc.ts'
 import { encode } from '../bson/encode.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { isDoc } from '../bson/type-of.ts'
+import { sourceOf } from '../cursors/cursors.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { isTrue } from '../expression/expression.ts'
 import { ChangeStream, type ChangeStreamSpec } from '../oplog/change-stream.ts'

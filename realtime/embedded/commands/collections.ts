@@ -1,7 +1,7 @@
-import { sourceOf } from '../cursors/cursors.ts'
 import { Doc } from '../bson/doc.ts'
 import { encode, identical } from '../bson/encode.ts'
 import { isDoc } from '../bson/type-of.ts'
+import { sourceOf } from '../cursors/cursors.ts'
 import { refusal } from '../errors.ts'
 import { isTrue } from '../expression/expression.ts'
 import { pace } from '../pace.ts'

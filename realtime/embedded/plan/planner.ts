@@ -1,8 +1,8 @@
 // Chooses how to answer a filter and a sort: with ranges of one index, with the union of several,
 // or with a scan of the collection. The choice depends on nothing but the query and the indexes:
 // most equalities first, then a range, then an order that makes the sort unnecessary.
-import { MaxKey, MinKey } from 'bson'
 import { isDeepStrictEqual } from 'node:util'
+import { MaxKey, MinKey } from 'bson'
 import type { Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { afterPrefix, bracketOf, inverted, keyOf, sameValue } from '../bson/order.ts'

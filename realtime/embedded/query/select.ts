@@ -1,11 +1,12 @@
+// Finds rows: all reads and writes get from a query to documents this way.
 import { Doc } from '../bson/doc.ts'
 import { mapped, pace, pause, sliced, type Flow } from '../pace.ts'
 import { planQuery } from '../plan/planner.ts'
 import { Scanner, type StoredData } from '../plan/scanner.ts'
 import type { Collection } from '../storage/catalog.ts'
 import type { StoredRow } from '../storage/documents.ts'
-import { type Filter } from './filter.ts'
 import type { KeyPattern } from '../storage/index-keys.ts'
+import { type Filter } from './filter.ts'
 import { sorted, sortKeyOf } from './sort.ts'
 
 export interface Selection {
