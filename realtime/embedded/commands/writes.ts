@@ -1,5 +1,5 @@
-// The commands `insert`, `delete` and `update`. Each document is written completely or not at all;
-// an ordered batch ends at the first refusal.
+// The commands that write documents. Each document is written completely or not at all; an ordered
+// batch ends at the first refusal.
 import { Doc } from '../bson/doc.ts'
 import type { Plain } from '../bson/encode.ts'
 import { toNumber } from '../bson/numbers.ts'
