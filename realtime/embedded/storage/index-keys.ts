@@ -1,6 +1,6 @@
 // Index definitions, and the keys of a document in an index. A set of keys is never too small: it
-// contains everything that the bounds of a query could find, with one key for each array element, and
-// with null for a missing field.
+// contains everything that the bounds of a query could find, with one key for each array element,
+// and with null for a missing field.
 import { Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { compoundKey, emptyArray } from '../bson/order.ts'
