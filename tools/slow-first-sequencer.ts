@@ -8,7 +8,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** How long those take that mostly wait (s). */
 const waiting: Record<string, number> = {
-  'cluster/redis': 90,
+  'cluster/redis': 55,
   'cluster/holder': 40,
   'agents/cluster': 35,
   'cluster/writer': 26,
@@ -26,18 +26,17 @@ const waiting: Record<string, number> = {
 /** The slowest of those that compute, as a run prints them at its end (s). */
 const slowest: Record<string, number> = {
   'packages/packages': 60,
-  'attacks/second-user': 35,
-  'fuzz/everyday': 32,
   'attacks/attacks': 30,
   'python/': 30,
   'conformance-kit/': 28,
-  'attacks/request-cost': 26,
   'attacks/security-log': 25,
   'attacks/produce': 24,
   'attacks/heavy-reads': 24,
   'user-data/erased.': 22,
   'agents/host-replies': 20,
+  'fuzz/everyday': 20,
   'attacks/memory': 20,
+  'attacks/request-cost': 20,
   'webhooks/lost-node': 19,
   'fuzz/faults': 18,
   'embedded/damage': 18,
@@ -45,6 +44,7 @@ const slowest: Record<string, number> = {
   'store/cost': 16,
   'user-data/round-trip': 16,
   'webhooks/delivery': 16,
+  'attacks/second-user': 15,
   'embedded/durability': 15,
   'fuzz/known-bugs': 15,
   'attacks/quotas': 14,

@@ -2,15 +2,15 @@
 // housekeeping that removes what has expired.
 import { Cursors } from './cursors/cursors.ts'
 import { isOutOfDiskSpace } from './errors.ts'
-import { Oplog } from './oplog/oplog.ts'
-import { RetryableWrites } from './session/retryable-writes.ts'
 import { Memory } from './memory.ts'
+import { Oplog } from './oplog/oplog.ts'
 import { pace } from './pace.ts'
+import { RetryableWrites } from './session/retryable-writes.ts'
 import type { ServerSettings } from './settings.ts'
 import { Catalog, type Collection } from './storage/catalog.ts'
 import { backupFile } from './storage/data-files.ts'
-import { DiscardedTables, Erasures } from './storage/erasures.ts'
 import { Documents } from './storage/documents.ts'
+import { DiscardedTables, Erasures } from './storage/erasures.ts'
 import { SqliteStore } from './storage/sqlite-store.ts'
 import { expireDocuments } from './storage/ttl.ts'
 

@@ -14,12 +14,8 @@ const numberSettings = Object.entries(defaultSettings)
 function readCommandLine(): EmbeddedOptions {
   const texts = ['data-dir', 'socket', 'port', ...numberSettings.map(([option]) => option)]
   const textOptions = texts.map((name) => [name, { type: 'string' as const }] as const)
-  const { values } = parseArgs({
-    options: {
-      ...Object.fromEntries(textOptions),
-      'test-commands': { type: 'boolean' as const, default: false },
-    },
-  })
+  const testOption = { 'test-commands': { type: 'boolean' as const } }
+  const { values } = parseArgs({ options: { ...Object.fromEntries(textOptions), ...testOption } })
   const text = (option: string): string | undefined => {
     const value = (values as Readonly<Record<string, string | boolean | undefined>>)[option]
     return typeof value === 'string' ? value : undefined

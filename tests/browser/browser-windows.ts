@@ -1,6 +1,6 @@
 // All tests of a worker share one headless Chromium and open windows in it. Each window is a
 // browser context of its own, so it shares no cookies with the others and stands for a separate
-// browser. The pool hands a window that is like new to a later test of the file. A window records
+// browser. The pool hands a window that is like new to a later test. A window records
 // errors and violations of the Content-Security-Policy, because no page may cause any.
 import { existsSync } from 'node:fs'
 import {
@@ -207,7 +207,6 @@ export function sharedBrowser({ savesData = false }: BrowserOptions = {}): Windo
   })
   afterAll(async () => {
     await Promise.all(opened.map((pooled) => pool.giveBack(pooled)))
-    await pool.close()
   })
   return windows
 }

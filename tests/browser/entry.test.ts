@@ -48,12 +48,12 @@ test('the sign-up page says who may make an account, and lets in whoever may', a
   await setApproved(database, (await database.users.findOne({ username: 'ada-waits' }))!._id)
   await fill('ada-waits', 'Sign in')
   await waitForVisible(composer(page))
-  await page.goto('about:blank')
+  await page.goto(`${approving.url}/healthz`)
   await page.context().clearCookies()
 
   await page.goto(`${inviting.url}/app/sign-up`)
   await waitForVisible(page.getByRole('heading', { name: 'You need an invitation' }))
-  await page.goto('about:blank')
+  await page.goto(`${inviting.url}/healthz`)
   await page.goto(`${inviting.url}/app/sign-up#${newSecret()}`)
   await fill('ada-comes', 'Sign up')
   await waitForVisible(page.getByText('This invitation is no longer valid.', { exact: false }))
@@ -66,7 +66,7 @@ test('the sign-up page says who may make an account, and lets in whoever may', a
     created_at: new Date(now),
     expires_at,
   })
-  await page.goto('about:blank')
+  await page.goto(`${inviting.url}/healthz`)
   await page.goto(`${inviting.url}/app/sign-up#${secret}`)
   await waitForVisible(page.getByLabel('Username'))
   expect(page.url()).not.toContain(secret)
@@ -116,7 +116,7 @@ test('somebody who is locked out, or has forgotten the password, is told what to
   await signInWith('battery staple')
   await waitForVisible(composer(page))
 
-  await page.goto('about:blank')
+  await page.goto(`${node.url}/healthz`)
   await page.goto(link)
   await page.getByLabel('Password').fill('the newest horse')
   await save.click()

@@ -1,8 +1,12 @@
 // One walk over all pages at the widths of a desktop, a tablet and phones measures what would make
-// a designer write a ticket.
+// a designer write a ticket. In the short form, the seed chooses one of a device's widths for each
+// page.
 import type { BrowserContextOptions, Page } from 'playwright-core'
 import { expect, test } from 'vitest'
+import { inForm } from '../harness/long-form.ts'
 import { signUp, type Person } from '../harness/person.ts'
+import { randomOf } from '../harness/random.ts'
+import { seed } from '../harness/seed.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { appPages, fillAccount, type AppPage } from './app-pages.ts'
 import { desktop, fastReplies, phone, sharedBrowser } from './browser-windows.ts'
@@ -134,6 +138,9 @@ test.each(widths)(
     const alice = await signUp(shared.node, 'alice')
     const pages = await fillWithLongTexts(alice)
     const found: Record<string, string[]> = {}
+    const random = randomOf(seed)
+    const look = (at: Page) =>
+      faultsAt(at, inForm([sizes[Math.floor(random() * sizes.length)]!], sizes))
     const page = await windows.open(shared.node.url, '/app', { ...device, person: alice })
     await page.waitForFunction(() =>
       performance.getEntriesByType('resource').some(({ name }) => name.includes('/cut-texts')),
@@ -141,20 +148,21 @@ test.each(widths)(
     for (const { name, path, ready } of pages) {
       await navigateTo(page, path)
       await waitForVisible(ready(page))
-      found[name] = await faultsAt(page, sizes)
+      found[name] = await look(page)
       if (name !== 'rare') continue
       // Away from the end, there are ways back to it.
       await page.getByRole('region', { name: 'Messages' }).focus()
       await page.keyboard.press('Home')
       await waitForVisible(page.getByRole('button', { name: 'Latest' }))
-      found.scrolled = await faultsAt(page, sizes)
+      found.scrolled = await look(page)
     }
+    await page.setViewportSize({ ...page.viewportSize()!, width: sizes.at(-1)! })
     if (name !== 'a tablet') {
       await navigateTo(page, '/app')
       await alice.ask('putPreferences', { body: { density: 'compact' } })
       await waitForVisible(page.locator('html[data-density=compact]'))
       expect(await rowsInSight(page), 'a compact list').toBeGreaterThanOrEqual(18)
-      found.compact = await faultsAt(page, sizes)
+      found.compact = await faultsAt(page, inForm(sizes.slice(-1), sizes))
     }
     expect(Object.entries(found).filter(([, faults]) => faults.length > 0)).toEqual([])
     if (name === 'a tablet') return

@@ -9,7 +9,7 @@ import { fastReplies, sharedBrowser } from './browser-windows.ts'
 import { composer, listedConversation, navigateTo, waitForVisible } from './user-actions.ts'
 
 const shared = sharedNodes(1, fastReplies)
-const windows = sharedBrowser()
+const windows = sharedBrowser({ savesData: true })
 
 /** The ids of one of each thing that an address can name. */
 interface Ids {

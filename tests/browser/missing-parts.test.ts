@@ -1,7 +1,8 @@
-// Takes each thing that can be missing from every page. The page is opened for the first time.
-// Every page shows what it has or says what is the matter and what to do, the list of chats stays,
-// and nothing throws. When the thing is back, the open page gets what it lacks by itself, and so
-// does every other one. The test of missing things has the ids that lead nowhere.
+// Takes each thing that can be missing from every page. If that may be the code of a page, the page
+// is opened for the first time. Every page shows what it has or says what is the matter and what to
+// do, the list of chats stays, and nothing throws. When the thing is back, the open page gets what
+// it lacks by itself, and so does every other one. The test of missing things has the ids that lead
+// nowhere.
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { addressOf, freshDatabase, throughAddress } from '../harness/database.ts'
@@ -41,6 +42,8 @@ interface Missing {
   giveBack: (page: Page) => unknown
   /** What a page says in place of what it lacks, by the page's name; `others` for all others. */
   says: Record<string, string>
+  /** The code of the pages is out of reach too, so the window must have none of it yet. */
+  takesCode?: boolean
   /** What the sidebar says meanwhile. */
   state?: string
   /** The button that the sentences ask for, if the page doesn't recover by itself. */
@@ -67,6 +70,7 @@ const notLoaded = {
 
 const missing: Record<string, Missing> = {
   'code and styles of further pages': {
+    takesCode: true,
     takeAway: blockFurtherCode,
     giveBack: unblock,
     says: { others: 'Reload to continue.', thread: 'Couldn’t load this chat' },
@@ -93,6 +97,7 @@ const missing: Record<string, Missing> = {
     state: 'WebSockets are blocked · updates every few seconds',
   },
   'the server': {
+    takesCode: true,
     takeAway: () => lines.page.cut(),
     giveBack: () => lines.page.restore(),
     says: { others: 'You’re offline' },
@@ -107,9 +112,10 @@ const missing: Record<string, Missing> = {
 
 test.each(Object.entries(missing))(
   'C: without %s, every page says what it lacks, the list stays, and all is there again afterwards',
-  async (_, { takeAway, giveBack, says, state, remedy }) => {
+  async (_, { takesCode, takeAway, giveBack, says, state, remedy }) => {
     const page = await windows.open(`http://${lines.page.address}`, '/app', {
       person: alice,
+      isNew: takesCode,
       alsoExpected: /503 \(Service Unavailable\)/,
     })
     const main = page.getByRole('main')
@@ -143,6 +149,5 @@ test.each(Object.entries(missing))(
       await waitForVisible(ready(page))
     }
     await expect.poll(() => page.getByRole('alertdialog').count()).toBe(0)
-    await page.close()
   },
 )

@@ -20,7 +20,7 @@ import {
   waitForVisible,
 } from './user-actions.ts'
 
-const windows = sharedBrowser()
+const windows = sharedBrowser({ savesData: true })
 const parts = new AsyncDisposableStack()
 let provider: OpenAiServer
 let node: TestNode

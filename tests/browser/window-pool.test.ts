@@ -35,6 +35,7 @@ test('a window that is given back is like a new one', async () => {
   await pool.visit(first, address)
   const before = await first.page.evaluate(seen)
   await first.page.evaluate(leaveTraces)
+  await first.page.route('**', (route) => route.fulfill({ body: 'not the server' }))
   expect(await first.page.evaluate(seen)).not.toEqual(before)
   await pool.giveBack(first)
   expect(pool.take('another key')).toBeUndefined()
@@ -43,11 +44,11 @@ test('a window that is given back is like a new one', async () => {
   await pool.visit(second, address)
   expect(await second.page.evaluate(seen)).toEqual(before)
   expect(await second.page.evaluate(databases)).toEqual([])
+  await expect.poll(() => second.page.content()).not.toContain('not the server')
   await pool.giveBack(second)
 })
 
 test.each<[string, (page: Page) => unknown]>([
-  ['intercepts requests', (page) => page.route('**', (route) => route.continue())],
   ['listens', (page) => page.on('request', () => undefined)],
   ['runs code in every page', (page) => page.addInitScript('a = 1')],
   ['opens a further tab', (page) => page.context().newPage()],

@@ -1,16 +1,16 @@
-// A window that a test has only looked at and typed into serves a later test: its process, its
-// compiled code and its cache are there already, which halves what a window costs. Before that it
-// loses everything that a person could tell it from a new one by: the page, cookies, storage and
-// history. A test that does more to a window than a person does (routes, listeners, emulation,
-// further tabs) has it for itself, and it is closed afterwards.
+// A window that a test has only looked at and typed into serves a later test, also of the next
+// file: its process, its compiled code and its cache are there already, which halves what it costs.
+// Before that it loses everything that a person could tell it from a new one by: the page, cookies,
+// storage and history, and the routes that the test gave it. A test that does more to a window
+// (listeners, emulation, further tabs) has it for itself, and it is closed afterwards.
 import type { BrowserContext, CDPSession, Page } from 'playwright-core'
 
 /** More windows would only take memory: no test has more than three at once. */
-const idleWindows = 3
+const idleWindows = 4
 
-/** The methods of a page that leave nothing behind when the document is gone. */
+/** The methods of a page that leave nothing behind when the document and its routes are gone. */
 const personal =
-  /^(then$|getBy|locator$|goto$|reload$|goBack$|goForward$|url$|title$|content$|evaluate$|waitFor|screenshot$|isClosed$|close$|keyboard$|mouse$|touchscreen$|viewportSize$|frames$|mainFrame$)/
+  /^(then$|getBy|locator$|goto$|reload$|goBack$|goForward$|url$|title$|content$|evaluate$|waitFor|screenshot$|isClosed$|close$|keyboard$|mouse$|touchscreen$|viewportSize$|frames$|mainFrame$|route$|unroute)/
 
 /** A window of a browser of its own. */
 export interface PooledWindow {
@@ -37,12 +37,14 @@ interface Inside {
 }
 
 export class WindowPool {
-  readonly #idle = new Map<string, PooledWindow[]>()
+  /** The last one was used last. */
+  readonly #idle: PooledWindow[] = []
   readonly #insides = new WeakMap<PooledWindow, Inside>()
 
   /** A window for the options that `key` stands for, if one is free. */
   take(key: string): PooledWindow | undefined {
-    return this.#idle.get(key)?.pop()
+    const at = this.#idle.findLastIndex((pooled) => this.#insides.get(pooled)!.key === key)
+    return at < 0 ? undefined : this.#idle.splice(at, 1)[0]
   }
 
   /** A new window. */
@@ -76,28 +78,29 @@ export class WindowPool {
 
   /** Frees a window for another test, or closes it. */
   async giveBack(pooled: PooledWindow): Promise<void> {
-    const { key, context, page } = this.#insides.get(pooled)!
-    const idle = this.#idle.get(key) ?? []
-    this.#idle.set(key, idle)
+    const { context, page } = this.#insides.get(pooled)!
     const isLikeNew =
       !pooled.isAltered &&
       !page.isClosed() &&
       context.pages().length === 1 &&
-      idle.length < idleWindows &&
       (await this.#empty(pooled).catch(() => false))
-    if (isLikeNew) idle.push(pooled)
-    else await context.close()
+    if (!isLikeNew) return context.close()
+    this.#idle.push(pooled)
+    if (this.#idle.length > idleWindows) await this.#close(this.#idle.shift()!)
   }
 
   /** Closes the windows that are free. */
   async close(): Promise<void> {
-    const free = [...this.#idle.values()].flat()
-    this.#idle.clear()
-    await Promise.all(free.map((pooled) => this.#insides.get(pooled)!.context.close()))
+    await Promise.all(this.#idle.splice(0).map((pooled) => this.#close(pooled)))
+  }
+
+  #close(pooled: PooledWindow): Promise<void> {
+    return this.#insides.get(pooled)!.context.close()
   }
 
   async #empty(pooled: PooledWindow): Promise<boolean> {
     const { context, page, session } = this.#insides.get(pooled)!
+    await page.unrouteAll({ behavior: 'ignoreErrors' })
     await page.mouse.move(-1, -1)
     // A page of the same origin keeps the process; a blank one would not.
     await page.goto(`${new URL(page.url()).origin}/healthz?idle`, { timeout: 2_000 })

@@ -1,6 +1,5 @@
 // The stages of aggregations. Some of them turn one document into one document: those are also used
 // by updates with pipelines and after `$changeStream`.
-import { collected, mapped, sliced, type Flow } from '../pace.ts'
 import { Int32 } from 'bson'
 import { Doc } from '../bson/doc.ts'
 import { encode } from '../bson/encode.ts'
@@ -9,7 +8,8 @@ import { compareValues, keyOf } from '../bson/order.ts'
 import { isDoc } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { compileExpression, isNullish, type Variables } from '../expression/expression.ts'
-import { compileFilter, parseFilter } from '../query/filter.ts'
+import { collected, mapped, sliced, type Flow } from '../pace.ts'
+import { parseFilter } from '../query/filter.ts'
 import {
   compileAssignments,
   compileProjection,
@@ -59,7 +59,7 @@ function compileStep(stage: Doc, variables: Variables): Step | undefined {
   const operand = stage.get(name)
   if (Object.hasOwn(documentStages, name)) return documentStages[name]!(operand, variables)
   if (name !== '$match') return undefined
-  const matches = compileFilter(parseFilter(matchOf(operand), variables))
+  const { matches } = parseFilter(matchOf(operand), variables)
   return (doc) => (matches(doc) ? doc : undefined)
 }
 

@@ -48,7 +48,8 @@ function writePayload(type: TypeName, value: unknown): void {
     case 'object':
       return writeObject(value as Doc)
     case 'array':
-      return writeArray(value as unknown[])
+      for (const item of value as unknown[]) writeValue(item === undefined ? null : item)
+      return key.byte(0)
     case 'binData':
       return writeBinary(value as Binary)
     case 'objectId':
@@ -73,11 +74,6 @@ function writeObject(value: Doc): void {
     writeText(field.name)
     writePayload(type, field.value)
   }
-  key.byte(0)
-}
-
-function writeArray(values: unknown[]): void {
-  for (const value of values) writeValue(value === undefined ? null : value)
   key.byte(0)
 }
 

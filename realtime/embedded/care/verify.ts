@@ -4,8 +4,8 @@ import { statSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 import { crc32 } from 'node:zlib'
 import { Doc } from '../bson/doc.ts'
-import { checkDataFiles, dataFile, isDamage, openForReading } from '../storage/data-files.ts'
 import { storedCollections, type StoredCollection } from '../storage/catalog.ts'
+import { checkDataFiles, dataFile, isDamage, openForReading } from '../storage/data-files.ts'
 import { keySetOf } from '../storage/index-keys.ts'
 
 /** What a check has found. Without faults, everything is whole. */

@@ -1,7 +1,6 @@
 // The command `aggregate`, which also opens change streams. Documents pass from stage to stage one
 // by one; only a sort or a group holds all of them. The stages at the front that a find has too
 // ($match, $sort, $skip, $limit) become one selection, so that indexes serve them.
-import { sourceOf } from '../cursors/cursors.ts'
 import { Timestamp } from 'bson'
 import {
   compileStage,
@@ -15,13 +14,14 @@ import { Doc } from '../bson/doc.ts'
 import { encode } from '../bson/encode.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { isDoc } from '../bson/type-of.ts'
+import { sourceOf } from '../cursors/cursors.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { isTrue } from '../expression/expression.ts'
 import { ChangeStream, type ChangeStreamSpec } from '../oplog/change-stream.ts'
 import { fromTimestamp, parseToken } from '../oplog/clock.ts'
 import type { OplogEntry } from '../oplog/oplog.ts'
 import { mapped, pause, type Flow } from '../pace.ts'
-import { parseFilter, type Filter } from '../query/filter.ts'
+import { allOf, parseFilter, type Filter } from '../query/filter.ts'
 import { select, type Selection } from '../query/select.ts'
 import {
   checkFields,
@@ -88,7 +88,7 @@ function parsePipeline(
     filters.push(parseFilter(matchOf(match), variables))
   const [sort, skip, limit] = [take('$sort'), take('$skip'), take('$limit')]
   const selection = {
-    filter: filters.length === 1 ? filters[0]! : ({ kind: 'and', filters } as const),
+    filter: allOf(filters),
     sort: sort === undefined ? undefined : sortOf(sort),
     skip: skip === undefined ? 0 : countOf('$skip', skip),
     limit: limit === undefined ? 0 : countOf('$limit', limit),

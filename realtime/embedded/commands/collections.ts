@@ -1,12 +1,12 @@
-import { sourceOf } from '../cursors/cursors.ts'
 import { Doc } from '../bson/doc.ts'
 import { encode, identical } from '../bson/encode.ts'
 import { isDoc } from '../bson/type-of.ts'
+import { sourceOf } from '../cursors/cursors.ts'
 import { refusal } from '../errors.ts'
 import { isTrue } from '../expression/expression.ts'
 import { pace } from '../pace.ts'
 import { samePattern } from '../plan/planner.ts'
-import { compileFilter, parseFilter } from '../query/filter.ts'
+import { parseFilter } from '../query/filter.ts'
 import type { Collection, Index } from '../storage/catalog.ts'
 import { parseIndexSpec, type IndexSpec } from '../storage/index-keys.ts'
 import {
@@ -59,7 +59,7 @@ export const listCollections: CommandDefinition = {
   fields: 'filter nameOnly authorizedCollections cursor',
   run(request) {
     const { engine, command, db } = request
-    const matches = compileFilter(parseFilter(optionalDoc(command, 'filter')))
+    const { matches } = parseFilter(optionalDoc(command, 'filter'))
     const nameOnly = isTrue(command.get('nameOnly'))
     const described = engine.catalog.list(db).map((collection) => describe(collection, nameOnly))
     const found = described.filter((doc) => matches(doc))
@@ -71,16 +71,15 @@ export const listCollections: CommandDefinition = {
 
 function describe({ name, uuid, options, indexes }: Collection, nameOnly: boolean): Doc {
   const named = { name, type: 'collection' }
+  if (nameOnly) return Doc.literal(named)
   const info = Doc.literal({ readOnly: false, uuid })
-  return Doc.of(
-    Object.entries(nameOnly ? named : { ...named, options, info, idIndex: indexes[0]!.source }),
-  )
+  return Doc.literal({ ...named, options, info, idIndex: indexes[0]!.source })
 }
 
 export const listDatabases: CommandDefinition = {
   fields: 'filter nameOnly authorizedDatabases',
   run({ engine, command }) {
-    const matches = compileFilter(parseFilter(optionalDoc(command, 'filter')))
+    const { matches } = parseFilter(optionalDoc(command, 'filter'))
     const sizes = isTrue(command.get('nameOnly')) ? {} : { sizeOnDisk: 0, empty: false }
     const names = new Set(engine.catalog.collections().map((collection) => collection.db))
     const databases = [...names].map((name) => Doc.literal({ name, ...sizes }))

@@ -31,8 +31,8 @@ import {
 } from './command.ts'
 import { endSessions, getMore, killCursors } from './cursor-commands.ts'
 import * as diagnostics from './diagnostics.ts'
-import { findAndModify, insert, remove, update } from './writes.ts'
 import { count, distinct, find } from './find.ts'
+import { findAndModify, insert, remove, update } from './writes.ts'
 
 /** Runs the command of a message. Never rejects. */
 export async function dispatch(

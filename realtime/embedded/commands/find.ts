@@ -1,18 +1,18 @@
 // The commands that only read with a filter: `find`, `count`, `distinct`.
-import { sourceOf } from '../cursors/cursors.ts'
-import { mapped } from '../pace.ts'
 import { Doc } from '../bson/doc.ts'
 import { encode, valueBytes } from '../bson/encode.ts'
-import { isDoc } from '../bson/type-of.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { keyOf } from '../bson/order.ts'
+import { isDoc } from '../bson/type-of.ts'
+import { sourceOf } from '../cursors/cursors.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { isTrue } from '../expression/expression.ts'
+import { mapped } from '../pace.ts'
 import { parseFilter } from '../query/filter.ts'
-import { eachRow, select, type Selection } from '../query/select.ts'
-import { someValue } from '../query/value-tests.ts'
 import { compileProjection } from '../query/projection.ts'
+import { eachRow, select, type Selection } from '../query/select.ts'
 import { parseSort } from '../query/sort.ts'
+import { someValue } from '../query/value-tests.ts'
 import {
   checkCollation,
   collectionName,

@@ -1,5 +1,5 @@
-// The commands `insert`, `delete` and `update`. Each document is written completely or not at all;
-// an ordered batch ends at the first refusal.
+// The commands that write documents. Each document is written completely or not at all; an ordered
+// batch ends at the first refusal.
 import { Doc } from '../bson/doc.ts'
 import type { Plain } from '../bson/encode.ts'
 import { toNumber } from '../bson/numbers.ts'
@@ -8,7 +8,7 @@ import type { DatabaseEngine } from '../engine.ts'
 import { refusal, ServerError } from '../errors.ts'
 import { isTrue, type Variables } from '../expression/expression.ts'
 import { pace } from '../pace.ts'
-import { compileFilter, parseFilter, refuseExpression, type Filter } from '../query/filter.ts'
+import { parseFilter, refuseExpression, type Filter } from '../query/filter.ts'
 import { compileProjection } from '../query/projection.ts'
 import { eachRow, select, type Selection } from '../query/select.ts'
 import { parseSort } from '../query/sort.ts'
@@ -201,11 +201,10 @@ async function eachMatch(
   if (!collection) return 0
   const rows: number[] = []
   await eachRow(select(engine, collection, selection), ({ row }) => rows.push(row))
-  const matches = compileFilter(selection.filter)
   for (const row of rows) {
     const bytes = collection.dropped ? undefined : engine.documents.find(collection, row)
     const doc = bytes && Doc.read(bytes)
-    if (doc && matches(doc)) visit(row, doc)
+    if (doc && selection.filter.matches(doc)) visit(row, doc)
     if (rows.length > 1 && pace.isDue) await pace.rest()
   }
   return rows.length

@@ -1,3 +1,5 @@
+// Aggregation expressions. An operator that isn't known here is refused when the command is parsed.
+// Ints, longs and doubles are kept apart; arithmetic on decimals is refused.
 import { Int32 } from 'bson'
 import { Doc } from '../bson/doc.ts'
 import { isNumeric, Sum, toBigInt, toNumber } from '../bson/numbers.ts'

@@ -1,5 +1,6 @@
 // Cluster time: a number that always grows, even across restarts and when the clock of the machine
-// is set back. It is seconds * 2^20 + a counter, which a JavaScript number holds exactly.
+// is set back. It is seconds * 2^20 + a counter, which a JavaScript number holds exactly. Clients
+// receive it as a timestamp or a resume token.
 import { Timestamp } from 'bson'
 import type { Plain } from '../bson/encode.ts'
 import { isDoc } from '../bson/type-of.ts'

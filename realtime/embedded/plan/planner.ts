@@ -1,14 +1,14 @@
 // Chooses how to answer a filter and a sort: with ranges of one index, with the union of several,
 // or with a scan of the collection. The choice depends on nothing but the query and the indexes:
 // most equalities first, then a range, then an order that makes the sort unnecessary.
-import { MaxKey, MinKey } from 'bson'
 import { isDeepStrictEqual } from 'node:util'
+import { MaxKey, MinKey } from 'bson'
 import type { Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { afterPrefix, bracketOf, inverted, keyOf, sameValue } from '../bson/order.ts'
 import { isDoc, typeOf } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
-import { exists, type Filter } from '../query/filter.ts'
+import { allOf, exists, type Filter } from '../query/filter.ts'
 import type { Comparison } from '../query/value-tests.ts'
 import type { Collection, Index } from '../storage/catalog.ts'
 import type { KeyPattern } from '../storage/index-keys.ts'
@@ -99,7 +99,7 @@ function isUsable(index: Index, conditions: Conditions): boolean {
   if (index.paths.some((path) => path.some((part) => /^\d+$/.test(part)))) return false
   const isMet = (needed: Filter): boolean => conditions.some((given) => implies(given, needed))
   if (index.sparse && !index.fields.some((path) => isMet(exists(path)))) return false
-  return index.partial === undefined || conditionsOf(index.partial.filter).every(isMet)
+  return index.partial === undefined || conditionsOf(index.partial).every(isMet)
 }
 
 /** Whether a condition says that one of a partial index holds. In case of doubt: no. */
@@ -165,9 +165,7 @@ function unionOf(collection: Collection, conditions: Conditions): QueryPlan['ran
   const either = conditions.find((condition) => condition.kind === 'or')
   if (either?.kind !== 'or') return undefined
   const rest = conditions.filter((condition) => condition !== either)
-  const all = either.filters.map(
-    (branch) => planQuery(collection, { kind: 'and', filters: [...rest, branch] }).ranges,
-  )
+  const all = either.filters.map((branch) => planQuery(collection, allOf([...rest, branch])).ranges)
   return all.every((ranges) => ranges !== undefined) ? all.flat() : undefined
 }
 

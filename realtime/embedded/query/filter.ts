@@ -5,12 +5,7 @@ import { Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { isDoc, typeOf, type TypeName } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
-import {
-  compileExpression,
-  isTrue,
-  type Expression,
-  type Variables,
-} from '../expression/expression.ts'
+import { compileExpression, isTrue, type Variables } from '../expression/expression.ts'
 import {
   comparison,
   matchesText,
@@ -28,42 +23,15 @@ type Meaning =
   | { kind: 'exists' | 'other' }
   | { kind: 'type'; types: ReadonlySet<TypeName> }
 
-/** A condition on the values at a path. With `expands`, an array there is looked into. */
-type Condition = Meaning & { path: string; test: ValueTest; expands: boolean }
-
-export type Filter =
-  | { kind: 'and' | 'or' | 'nor'; filters: Filter[] }
-  | { kind: 'not'; filter: Filter }
-  | { kind: 'expr'; expression: Expression }
-  | Condition
-
 /** Whether a value, normally a document, matches. */
 export type Matcher = (value: unknown) => boolean
 
-export function compileFilter(filter: Filter): Matcher {
-  switch (filter.kind) {
-    case 'and': {
-      const all = filter.filters.map(compileFilter)
-      return all.length === 1 ? all[0]! : (value) => all.every((matches) => matches(value))
-    }
-    case 'or':
-    case 'nor': {
-      const any = filter.filters.map(compileFilter)
-      const expected = filter.kind === 'or'
-      return (value) => any.some((matches) => matches(value)) === expected
-    }
-    case 'not': {
-      const inner = compileFilter(filter.filter)
-      return (value) => !inner(value)
-    }
-    case 'expr':
-      return (value) => isTrue(filter.expression.of(value as Doc))
-    default: {
-      const path = filter.path === ELEMENT ? [] : filter.path.split('.')
-      return (value) => someValue(value, path, filter.expands, filter.test)
-    }
-  }
-}
+export type Filter = { readonly matches: Matcher } & (
+  | { kind: 'and' | 'or' | 'nor'; filters: Filter[] }
+  | { kind: 'not'; filter: Filter }
+  | { kind: 'expr' }
+  | (Meaning & { path: string })
+)
 
 /** The path of a condition on an array element itself. No field has this name. */
 const ELEMENT = '\0'
@@ -72,20 +40,29 @@ export function parseFilter(query: Doc, variables: Variables = new Map()): Filte
   return allOf(
     query.fields
       .filter(({ name }) => name !== '$comment')
-      .map(({ name, value }) =>
-        name.startsWith('$')
-          ? parseTopLevel(name, value, variables)
-          : parseField(name, value, variables),
-      ),
+      .map(({ name, value }) => {
+        if (name.startsWith('$')) return parseTopLevel(name, value, variables)
+        return isOperatorDoc(value) ? parseOperators(name, value, variables) : equal(name, value)
+      }),
   )
 }
 
-function allOf(filters: Filter[]): Filter {
-  return filters.length === 1 ? filters[0]! : { kind: 'and', filters }
+export function allOf(filters: Filter[]): Filter {
+  if (filters.length === 1) return filters[0]!
+  return { kind: 'and', filters, matches: (value) => filters.every((one) => one.matches(value)) }
+}
+
+/** A condition on the values at a path. With `expands`, an array there is looked into. */
+function condition(path: string, meaning: Meaning, test: ValueTest, expands = true): Filter {
+  const parts = path === ELEMENT ? [] : path.split('.')
+  return { ...meaning, path, matches: (value) => someValue(value, parts, expands, test) }
 }
 
 function parseTopLevel(name: string, operand: unknown, variables: Variables): Filter {
-  if (name === '$expr') return { kind: 'expr', expression: compileExpression(operand, variables) }
+  if (name === '$expr') {
+    const expression = compileExpression(operand, variables)
+    return { kind: 'expr', matches: (value) => isTrue(expression.of(value as Doc)) }
+  }
   if (name !== '$and' && name !== '$or' && name !== '$nor')
     throw bad(`unknown top level operator: ${name}`)
   if (!Array.isArray(operand) || operand.length === 0) throw bad(`${name} must be a nonempty array`)
@@ -93,7 +70,9 @@ function parseTopLevel(name: string, operand: unknown, variables: Variables): Fi
     if (!isDoc(entry)) throw bad('$or/$and/$nor entries need to be full objects')
     return parseFilter(entry, variables)
   })
-  return { kind: name.slice(1) as 'and' | 'or' | 'nor', filters }
+  if (name === '$and') return allOf(filters)
+  const [kind, expected] = name === '$or' ? (['or', true] as const) : (['nor', false] as const)
+  return { kind, filters, matches: (value) => filters.some((f) => f.matches(value)) === expected }
 }
 
 const bad = (message: string): Error => refusal('BadValue', message)
@@ -103,10 +82,6 @@ export function isOperatorDoc(operand: unknown): operand is Doc {
   if (!isDoc(operand) || !operand.firstName.startsWith('$')) return false
   const isFirst = ['$ref', '$id'].includes(operand.firstName)
   return !(isFirst && operand.has('$ref') && operand.has('$id'))
-}
-
-function parseField(path: string, operand: unknown, variables: Variables): Filter {
-  return isOperatorDoc(operand) ? parseOperators(path, operand, variables) : equal(path, operand)
 }
 
 function equal(path: string, operand: unknown): Filter {
@@ -152,7 +127,7 @@ const operators: Readonly<Record<string, OperatorParser>> = {
   $type: (path, operand) => {
     const types = typeNames(operand)
     const test: ValueTest = (value) => value !== undefined && types.has(typeOf(value))
-    return { kind: 'type', path, types, test, expands: true }
+    return condition(path, { kind: 'type', types }, test)
   },
   $size: parseSize,
   $all: parseAll,
@@ -160,27 +135,27 @@ const operators: Readonly<Record<string, OperatorParser>> = {
 }
 
 function not(filter: Filter): Filter {
-  return { kind: 'not', filter }
+  return { kind: 'not', filter, matches: (value) => !filter.matches(value) }
 }
 
 export function exists(path: string): Filter {
-  return { kind: 'exists', path, test: (value) => value !== undefined, expands: false }
+  return condition(path, { kind: 'exists' }, (value) => value !== undefined, false)
 }
 
 export function compare(path: string, op: Comparison, value: unknown): Filter {
   if (typeOf(value) === 'regex' && op !== 'eq') throw bad(`Can't have RegEx as arg to $${op}`)
-  return { kind: 'compare', path, op, value, test: comparison(op, value), expands: true }
+  return condition(path, { kind: 'compare', op, value }, comparison(op, value))
 }
 
 function matching(path: string, ...operand: Parameters<typeof toRegex>): Filter {
-  return { kind: 'other', path, test: matchesText(toRegex(...operand)), expands: true }
+  return condition(path, { kind: 'other' }, matchesText(toRegex(...operand)))
 }
 
 function isIn(path: string, operand: unknown): Filter {
   if (!Array.isArray(operand)) throw bad('$in and $nin need an array')
   const values: unknown[] = operand
   if (values.some(isOperatorDoc)) throw bad('cannot nest $ under $in')
-  return { kind: 'in', path, values, test: membership(values), expands: true }
+  return condition(path, { kind: 'in', values }, membership(values))
 }
 
 function parseNot(path: string, operand: unknown, variables: Variables): Filter {
@@ -195,7 +170,7 @@ function parseSize(path: string, operand: unknown): Filter {
   const size = toNumber(operand) ?? NaN
   if (!Number.isInteger(size) || size < 0) throw bad('$size needs a whole number from 0 on')
   const test: ValueTest = (value) => Array.isArray(value) && value.length === size
-  return { kind: 'other', path, test, expands: false }
+  return condition(path, { kind: 'other' }, test, false)
 }
 
 function parseAll(path: string, operand: unknown, variables: Variables): Filter {
@@ -220,13 +195,12 @@ function parseElemMatch(path: string, operand: unknown, variables: Variables): F
     ? parseFilter(operand, variables)
     : parseOperators(ELEMENT, operand, variables)
   if (hasExpression(filter)) throw bad('$expr can only be applied to the top-level document')
-  const matches = compileFilter(filter)
   const isMatch: ValueTest = (element) => {
-    if (!isOfObjects || isDoc(element)) return matches(element)
-    return Array.isArray(element) && matches(withIndexes(element))
+    if (!isOfObjects || isDoc(element)) return filter.matches(element)
+    return Array.isArray(element) && filter.matches(withIndexes(element))
   }
   const test: ValueTest = (value) => Array.isArray(value) && value.some(isMatch)
-  return { kind: 'other', path, test, expands: false }
+  return condition(path, { kind: 'other' }, test, false)
 }
 
 function withIndexes(array: readonly unknown[]): Doc {

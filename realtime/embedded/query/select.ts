@@ -1,11 +1,12 @@
+// Finds rows: all reads and writes get from a query to documents this way.
 import { Doc } from '../bson/doc.ts'
 import { mapped, pace, pause, sliced, type Flow } from '../pace.ts'
 import { planQuery } from '../plan/planner.ts'
 import { Scanner, type StoredData } from '../plan/scanner.ts'
 import type { Collection } from '../storage/catalog.ts'
 import type { StoredRow } from '../storage/documents.ts'
-import { compileFilter, type Filter } from './filter.ts'
 import type { KeyPattern } from '../storage/index-keys.ts'
+import { type Filter } from './filter.ts'
 import { sorted, sortKeyOf } from './sort.ts'
 
 export interface Selection {
@@ -53,12 +54,11 @@ export function select(
 }
 
 function* matchingRows(scanner: Scanner, filter: Filter): Flow<StoredRow> {
-  const matches = compileFilter(filter)
   const all = filter.kind === 'and' && filter.filters.length === 0
   let examined = 0
   for (let found = scanner.next(); found; found = scanner.next()) {
     examined += 1 + found.bytes.length / BYTES_PER_ROW
-    if (all || matches(Doc.read(found.bytes))) yield found
+    if (all || filter.matches(Doc.read(found.bytes))) yield found
     if (examined < ROWS_PER_CHECK) continue
     examined = 0
     if (pace.isDue) yield pause

@@ -65,11 +65,9 @@ export class RetryableWrites {
     const name = Buffer.from(id).toString('hex')
     const known = this.#cache.get(name)
     if (known) return known
-    const parts = this.#store.rows<[number, number, Uint8Array]>(
-      'SELECT txn, at, results FROM sessions WHERE id BETWEEN ? AND ?',
-      id,
-      partOf(id, MAX_PARTS),
-    )
+    const sql = 'SELECT txn, at, results FROM sessions WHERE id BETWEEN ? AND ?'
+    const last = partOf(id, MAX_PARTS)
+    const parts = this.#store.rows<[number, number, Uint8Array]>(sql, id, last)
     const record: SessionRecord = {
       id,
       txn: parts[0]?.[0] ?? -1,
@@ -84,16 +82,12 @@ export class RetryableWrites {
 
   /** Stores the new results as one more part. The first part takes the place of those before. */
   #save(session: SessionRecord): void {
-    const { id, parts } = session
+    const { id, txn, at, parts, unsaved, results } = session
     if (parts === 0)
       this.#store.run('DELETE FROM sessions WHERE id BETWEEN ? AND ?', id, partOf(id, MAX_PARTS))
-    this.#store.run(
-      'INSERT INTO sessions (id, txn, at, results) VALUES (?, ?, ?, ?)',
-      partOf(id, parts),
-      session.txn,
-      session.at,
-      encode(Doc.of(session.unsaved.map((at) => [`s${at}`, session.results.get(at)]))),
-    )
+    const added = encode(Doc.of(unsaved.map((number) => [`s${number}`, results.get(number)])))
+    const sql = 'INSERT INTO sessions (id, txn, at, results) VALUES (?, ?, ?, ?)'
+    this.#store.run(sql, partOf(id, parts), txn, at, added)
     session.parts++
     session.unsaved = []
   }

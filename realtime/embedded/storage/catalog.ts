@@ -9,6 +9,17 @@ import type { DiscardedTables } from './erasures.ts'
 import { parseIndexSpec, type IndexSpec } from './index-keys.ts'
 import type { Cell, SqliteStore } from './sqlite-store.ts'
 
+/** A collection as its tables say it. Its `table` has one row per document, as inserted. */
+export interface StoredCollection {
+  readonly id: number
+  readonly db: string
+  readonly name: string
+  readonly uuid: Uint8Array
+  readonly options: Doc
+  readonly table: string
+  readonly indexes: readonly { id: number; table: string; spec: IndexSpec; multikey: number }[]
+}
+
 /** An index. `multikey[i]`: some document has an array at field i. */
 export interface Index extends IndexSpec {
   readonly id: number
@@ -20,34 +31,12 @@ export interface Index extends IndexSpec {
   builtTo: number
 }
 
-/** A collection. Its `table` has one row per document, in the order of insertion. */
-export interface Collection {
-  readonly id: number
-  readonly db: string
-  readonly name: string
+export interface Collection extends Omit<StoredCollection, 'uuid' | 'indexes'> {
   readonly ns: string
   readonly uuid: Binary
-  readonly table: string
-  readonly options: Doc
   readonly indexes: Index[]
   nextRow: number
   dropped: boolean
-}
-
-/** A collection as its tables say it. */
-export interface StoredCollection {
-  readonly id: number
-  readonly db: string
-  readonly name: string
-  readonly uuid: Uint8Array
-  readonly options: Doc
-  readonly table: string
-  readonly indexes: readonly {
-    readonly id: number
-    readonly table: string
-    readonly spec: IndexSpec
-    readonly multikey: number
-  }[]
 }
 
 type Query = <T extends readonly Cell[]>(sql: string, ...cells: Cell[]) => T[]
@@ -199,18 +188,10 @@ function toIndex(id: number, spec: IndexSpec, multikey: number, builtTo: number)
 }
 
 function checkNamespace(db: string, name: string): void {
-  if (db === '' || /[/\\. "$\0]/.test(db) || Buffer.byteLength(db) > 63) {
+  if (!/^[^/\\. "$\0]+$/.test(db) || Buffer.byteLength(db) > 63)
     throw refusal('InvalidNamespace', `Invalid database name: '${db}'`)
-  }
-  if (
-    name === '' ||
-    name.startsWith('.') ||
-    name.endsWith('.') ||
-    /[$\0]/.test(name) ||
-    name.startsWith('system.')
-  ) {
+  if (!/^(?!\.|system\.)[^$\0]+(?<!\.)$/.test(name))
     throw refusal('InvalidNamespace', `Invalid collection name: '${name}'`)
-  }
   if (Buffer.byteLength(`${db}.${name}`) > 255)
     throw refusal('InvalidNamespace', `Fully qualified namespace is too long: ${db}.${name}`)
 }

@@ -119,18 +119,14 @@ function probe(dataDir: string, file: string): { format: number; position: numbe
   let db: DatabaseSync | undefined
   try {
     db = openForReading(file)
-    const { user_version: format } = db.prepare('PRAGMA user_version').get() as {
-      user_version: number
-    }
+    const format = Number(db.prepare('PRAGMA user_version').get()!.user_version)
     if (format > FORMAT)
       throw new Error(
         `The data in ${dataDir} have format ${format}, which this version doesn't know (${FORMAT}). Use the version that wrote them.`,
       )
-    const isEmpty =
-      db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'oplog'").get() === undefined
-    if (isEmpty) return { format: 0, position: 0 }
-    const last = db.prepare('SELECT max(ts) AS ts FROM oplog').get() as { ts: number | null }
-    return { format, position: last.ts ?? 0 }
+    const oplog = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'oplog'").get()
+    if (!oplog) return { format: 0, position: 0 }
+    return { format, position: Number(db.prepare('SELECT max(ts) AS ts FROM oplog').get()?.ts) }
   } catch (error) {
     throw isDamage(error) ? new DamagedData(dataDir, String((error as Error).message)) : error
   } finally {

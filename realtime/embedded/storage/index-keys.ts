@@ -1,12 +1,12 @@
-// The keys of a document in an index. A set of keys is never too small: it contains everything that
-// the bounds of a query could find, with one key for each array element, and with null for a
-// missing field.
+// Index definitions, and the keys of a document in an index. A set of keys is never too small: it
+// contains everything that the bounds of a query could find, with one key for each array element,
+// and with null for a missing field.
 import { Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { compoundKey, emptyArray } from '../bson/order.ts'
 import { isDoc } from '../bson/type-of.ts'
 import { refusal, type CodeName } from '../errors.ts'
-import { compileFilter, parseFilter, type Filter, type Matcher } from '../query/filter.ts'
+import { parseFilter, type Filter } from '../query/filter.ts'
 
 export interface IndexKey {
   readonly bytes: Buffer
@@ -120,7 +120,7 @@ export interface IndexSpec extends KeyPattern {
   readonly unique: boolean
   readonly sparse: boolean
   /** Which documents a partial index has. */
-  readonly partial: { readonly filter: Filter; readonly matches: Matcher } | undefined
+  readonly partial: Filter | undefined
   /** How long a document lives after the date in the index's only field, in seconds. */
   readonly expireAfterSeconds: number | undefined
 }
@@ -170,10 +170,10 @@ export function parseIndexSpec(source: Doc): IndexSpec {
 }
 
 /** The filters that MongoDB 5.0 allows in a partial index. */
-function parsePartial(given: Doc): IndexSpec['partial'] {
+function parsePartial(given: Doc): Filter {
   const filter = parseFilter(given)
   checkPartial(filter, true)
-  return { filter, matches: compileFilter(filter) }
+  return filter
 }
 
 function checkPartial(filter: Filter, top: boolean): void {

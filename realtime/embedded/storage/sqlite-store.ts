@@ -10,8 +10,8 @@
 import { backup, DatabaseSync, type StatementSync } from 'node:sqlite'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
-import { Checkpoints } from './checkpoints.ts'
 import { refusal } from '../errors.ts'
+import { Checkpoints } from './checkpoints.ts'
 import { checkDataFiles, dataFile, FORMAT, isDamage, Mark, unlessInUse } from './data-files.ts'
 import { DiskSpace } from './disk-space.ts'
 

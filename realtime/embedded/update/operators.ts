@@ -8,7 +8,7 @@ import { compareValues, sameValue } from '../bson/order.ts'
 import { isDoc, typeOf } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
 import type { Variables } from '../expression/expression.ts'
-import { compileFilter, isOperatorDoc, parseFilter, refuseExpression } from '../query/filter.ts'
+import { isOperatorDoc, parseFilter, refuseExpression } from '../query/filter.ts'
 import type { Changes } from './changes.ts'
 
 type Operation = Omit<Modification, 'path'>
@@ -126,7 +126,7 @@ function pull(path: string, operand: unknown, variables: Variables): TargetOpera
  * document of elements that are documents.
  */
 function conditionOf(operand: unknown, variables: Variables): (element: unknown) => boolean {
-  const matcherOf = (filter: Doc) => compileFilter(refuseExpression(parseFilter(filter, variables)))
+  const matcherOf = (filter: Doc) => refuseExpression(parseFilter(filter, variables)).matches
   const isLogical = isDoc(operand) && /^\$(and|or|nor|expr)$/.test(operand.firstName)
   if ((isOperatorDoc(operand) && !isLogical) || typeOf(operand) === 'regex') {
     const matches = matcherOf(Doc.of([['', operand]]))

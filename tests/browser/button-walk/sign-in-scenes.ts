@@ -9,8 +9,9 @@ const greeting = heading(/^Good /)
 const farewell = 'You’re signed out. Nothing of yours is left in this browser.'
 
 export async function openSignInPage(page: Page, url: string): Promise<void> {
-  // Somebody who is signed in is led to the chats, so the page is left first.
-  await page.goto('about:blank')
+  // Somebody who is signed in is led to the chats, so the page is left first. A page of another
+  // origin would get another process.
+  await page.goto(`${url}/healthz`)
   await page.context().clearCookies()
   await page.goto(`${url}/app/sign-in`)
   await waitForVisible(page.getByRole('heading', { name: 'Welcome back' }))

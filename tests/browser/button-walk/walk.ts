@@ -54,7 +54,8 @@ const patternOf = (control: string): RegExp =>
 export class ButtonWalk {
   readonly #problems: string[] = []
   readonly #known: readonly RegExp[]
-  readonly #unknown = new Set<string>()
+  /** Every path that came into view. */
+  readonly #compared = new Set<string>()
   readonly #visit: PageWalk
 
   constructor(page: Page, table: readonly Scene[]) {
@@ -80,8 +81,9 @@ export class ButtonWalk {
 
   #compare(controls: readonly Control[], where: string): void {
     for (const { path } of controls) {
-      if (this.#unknown.has(path) || this.#known.some((pattern) => pattern.test(path))) continue
-      this.#unknown.add(path)
+      if (this.#compared.has(path)) continue
+      this.#compared.add(path)
+      if (this.#known.some((pattern) => pattern.test(path))) continue
       this.#problems.push(`${where}: ${path}: has no row in the table`)
     }
   }
