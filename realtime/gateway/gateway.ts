@@ -13,7 +13,6 @@ import type { AnswerBudget } from '../auth/answer-budget.ts'
 import type { Execute } from '../commands/commands.ts'
 import { backoffMs } from '../concurrency/backoff.ts'
 import { repeatEvery } from '../concurrency/repeat.ts'
-import { toRelease, type MemoryBudget } from '../concurrency/memory-budget.ts'
 import { Semaphore } from '../concurrency/semaphore.ts'
 import type { Log } from '../log/log.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -26,7 +25,7 @@ import { sessionRoom, userRoom, type ConnectionIdentity, type JoinedSocket } fro
 import { startHeadComparison } from './head-comparison.ts'
 import { createHeadReader } from './head-reader.ts'
 import { Intake } from './intake.ts'
-import { createGatewayMetrics, type EndReason, type GatewayMetrics } from './metrics.ts'
+import { createGatewayMetrics, type EndReason } from './metrics.ts'
 import { connectPeers, withoutPeers } from './peers.ts'
 import { createRefusals } from './refusals.ts'
 import { createRequests } from './requests.ts'
@@ -35,15 +34,14 @@ import { gatewaySettings, type GatewaySettings } from './settings.ts'
 import { openSocketServer } from './socket-server.ts'
 import { serveTopic } from './topic-namespace.ts'
 import { createTraces } from './traces.ts'
-import type { DeviceTransport } from './transport.ts'
+import { endDeadTransports, endHoarders } from './transport-checks.ts'
+import { Transports } from './transport.ts'
 import { UserDevices } from './user-devices.ts'
 
 /** How often the memory that transports hold is looked at (ms). */
 const MEMORY_CHECK_MS = 1_000
 /** When a session gets a new id, its devices are asked to connect anew within this time (ms). */
 const RENEW_WITHIN_MS = 2_000
-/** A transport with no more unread or unfinished bytes than this is never ended to free memory. */
-const HELD_BYTES = 64 * 1024
 
 export interface GatewayDeps {
   httpServer: HttpServer
@@ -152,7 +150,12 @@ export function startGateway(deps: GatewayDeps): Gateway {
   const registry = new ConnectionRegistry()
   const devices = new UserDevices(settings.devicesPerUser)
   const intake = new Intake(settings)
-  const gatewayMetrics = createGatewayMetrics(deps.metrics, () => registry.connections())
+  const gatewayMetrics = createGatewayMetrics(deps.metrics, () => transports)
+  const transports = new Transports(settings.transport, {
+    take: (user_id, bytes, refused) => intake.take(user_id, bytes, refused),
+    isFlooded: (user_id) => intake.isFlooded(user_id),
+    onFlooded: () => gatewayMetrics.socketEnded('flooding'),
+  })
   const headReader = createHeadReader(log)
   const headComparison = startHeadComparison({
     registry,
@@ -244,7 +247,7 @@ export function startGateway(deps: GatewayDeps): Gateway {
       }),
     )
     serveTopic(namespace, topic, {
-      ...{ registry, headReader, log, logReads, intake, answerBudget: deps.answerBudget },
+      ...{ registry, transports, headReader, log, logReads, answerBudget: deps.answerBudget },
       sessionWatch,
       presence,
       gatewayMetrics,
@@ -263,11 +266,11 @@ export function startGateway(deps: GatewayDeps): Gateway {
       firstAfterMs: timings.sessions,
       failed,
     }),
-    repeatEvery(deadCheckMs, () => endDeadTransports(registry, timings, gatewayMetrics), {
+    repeatEvery(deadCheckMs, () => endDeadTransports(transports, timings, gatewayMetrics), {
       firstAfterMs: deadCheckMs,
       failed,
     }),
-    repeatEvery(MEMORY_CHECK_MS, () => endHoarders(registry, settings, gatewayMetrics), {
+    repeatEvery(MEMORY_CHECK_MS, () => endHoarders(transports, settings, gatewayMetrics), {
       firstAfterMs: MEMORY_CHECK_MS,
       failed,
     }),
@@ -351,46 +354,4 @@ export function startGateway(deps: GatewayDeps): Gateway {
     },
     stop: () => (stopped ??= stop()),
   }
-}
-
-/**
- * Ends the transports that do not recover by themselves: one that takes nothing occupies memory,
- * and one that answers no ping keeps its device online.
- */
-async function endDeadTransports(
-  registry: ConnectionRegistry,
-  { slow, pong }: GatewaySettings['timings'],
-  gatewayMetrics: GatewayMetrics,
-): Promise<void> {
-  const transports = new Set([...registry.connections()].map(({ transport }) => transport))
-  for (const transport of transports) {
-    const isStuck = transport.stuckMs() > slow
-    if (!isStuck && transport.overdueMs() <= pong) continue
-    gatewayMetrics.socketEnded(isStuck ? 'slow' : 'silent')
-    transport.terminate()
-  }
-}
-
-/**
- * If unread or unfinished bytes exceed their budget, ends transports of the users who hold most.
- */
-async function endHoarders(
-  registry: ConnectionRegistry,
-  { unread, unfinished }: GatewaySettings,
-  gatewayMetrics: GatewayMetrics,
-): Promise<void> {
-  const owners = new Map(
-    [...registry.connections()].map(({ transport, identity }) => [transport, identity.user_id]),
-  )
-  const end = (budget: MemoryBudget, bytesOf: (transport: DeviceTransport) => number) => {
-    const held = [...owners]
-      .map(([transport, owner]) => ({ transport, owner, bytes: bytesOf(transport) }))
-      .filter(({ bytes }) => bytes > HELD_BYTES)
-    for (const { transport } of toRelease(held, budget)) {
-      gatewayMetrics.socketEnded('memory')
-      transport.terminate()
-    }
-  }
-  end(unread, (transport) => transport.backlogBytes())
-  end(unfinished, (transport) => transport.unfinishedBytes())
 }

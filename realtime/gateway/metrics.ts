@@ -2,8 +2,8 @@
 import { Counter, Gauge, Histogram } from 'prom-client'
 import type { Topic } from '@lockstep/protocol/topics'
 import type { Metrics } from '../observability/metrics.ts'
-import type { Connection } from './connection.ts'
 import type { DeviceState } from './device.ts'
+import type { DeviceTransport } from './transport.ts'
 
 /** Why the server ended a socket. */
 export type EndReason =
@@ -23,10 +23,10 @@ export interface GatewayMetrics {
   socketEnded(reason: EndReason): void
 }
 
-/** @param connections the connections of this node; read whenever the metrics are collected */
+/** @param transports the transports of this node; read whenever the metrics are collected */
 export function createGatewayMetrics(
   metrics: Metrics,
-  connections: () => Iterable<Connection>,
+  transports: () => Iterable<Pick<DeviceTransport, 'backlogBytes'>>,
 ): GatewayMetrics {
   const registers = [metrics]
   const sockets = new Gauge({
@@ -83,8 +83,7 @@ export function createGatewayMetrics(
     registers,
     collect() {
       let bytes = 0
-      const transports = new Set([...connections()].map(({ transport }) => transport))
-      for (const transport of transports) bytes += transport.backlogBytes()
+      for (const transport of transports()) bytes += transport.backlogBytes()
       this.set(bytes)
     },
   })

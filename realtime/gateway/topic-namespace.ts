@@ -20,14 +20,13 @@ import {
 import { Device } from './device.ts'
 import { refuseFrames } from './frame-decoder.ts'
 import type { HeadReader } from './head-reader.ts'
-import type { Intake } from './intake.ts'
 import type { EndReason, GatewayMetrics } from './metrics.ts'
 import type { Presence } from './presence.ts'
 import type { SessionWatch } from './session-watch.ts'
 import type { GatewaySettings } from './settings.ts'
 import { emitShared } from './shared-frames.ts'
 import { admitLargeFrames } from './socket-server.ts'
-import { transportOf } from './transport.ts'
+import type { Transports } from './transport.ts'
 
 export interface TopicNamespaceDeps {
   registry: ConnectionRegistry
@@ -35,7 +34,7 @@ export interface TopicNamespaceDeps {
   log: Pick<Log, 'range'>
   /** Limits the reads of the log. */
   logReads: Semaphore
-  intake: Intake
+  transports: Transports
   answerBudget: AnswerBudget
   sessionWatch: SessionWatch
   presence: Presence
@@ -74,11 +73,7 @@ async function serveSocket(
   // after a read then reaches the socket through a room.
   void socket.join([userRoom(identity.user_id), sessionRoom(identity.session_id)])
   admitLargeFrames(socket.conn)
-  const transport = transportOf(socket.conn, deps.settings.transport, {
-    take: (bytes, refused) => deps.intake.take(identity.user_id, bytes, refused),
-    isFlooded: () => deps.intake.isFlooded(identity.user_id),
-    onFlooded: () => deps.gatewayMetrics.socketEnded('flooding'),
-  })
+  const transport = deps.transports.of(socket.conn, identity.user_id)
   refuseFrames(socket, () => transport.waitMs)
   const joined: JoinedSocket = { topic, identity, socket, transport }
   const sessionAlive = sessionWatch.isAlive(identity.session_id)

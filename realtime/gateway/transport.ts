@@ -25,49 +25,65 @@ export interface TransportLimits {
   slowestBytesPerSecond: number
 }
 
-/** Who pays for what a device sends. */
-export interface Payer {
+/** Makes users pay for what their devices send. */
+export interface Payments {
   /**
    * Counts a packet of so many bytes. Returns 0, or how long its sender must wait (ms).
    * @param refused how many packets were refused directly before it
    */
-  take(bytes: number, refused: number): number
-  /** Whether the transport is to be ended. */
-  isFlooded(): boolean
+  take(user_id: string, bytes: number, refused: number): number
+  /** Whether the user's transport is to be ended. */
+  isFlooded(user_id: string): boolean
   onFlooded(): void
 }
 
-const transports = new WeakMap<EngineSocket, DeviceTransport>()
+/** The open transports of a node. */
+export class Transports {
+  readonly #limits: TransportLimits
+  readonly #payments: Payments
+  readonly #open = new Map<EngineSocket, DeviceTransport>()
 
-/**
- * The one transport of all connections that share this engine.io socket. The payer is that of the
- * first connection.
- */
-export function transportOf(
-  engineSocket: EngineSocket,
-  limits: TransportLimits,
-  payer: Payer,
-): DeviceTransport {
-  let transport = transports.get(engineSocket)
-  if (!transport)
-    transports.set(engineSocket, (transport = new DeviceTransport(engineSocket, limits, payer)))
-  return transport
+  constructor(limits: TransportLimits, payments: Payments) {
+    this.#limits = limits
+    this.#payments = payments
+  }
+
+  /**
+   * The one transport of all connections that share this engine.io socket. It belongs to the user
+   * of the first connection.
+   */
+  of(engineSocket: EngineSocket, user_id: string): DeviceTransport {
+    const known = this.#open.get(engineSocket)
+    if (known) return known
+    const transport = new DeviceTransport(engineSocket, user_id, this.#limits, this.#payments)
+    if (engineSocket.readyState !== 'closed') {
+      this.#open.set(engineSocket, transport)
+      engineSocket.once('close', () => this.#open.delete(engineSocket))
+    }
+    return transport
+  }
+
+  [Symbol.iterator](): Iterator<DeviceTransport> {
+    return this.#open.values()
+  }
 }
 
 export class DeviceTransport {
   /** The ranges that a device requests are read and answered one after the other. */
   readonly rangeReads = new Semaphore(1)
+  /** Pays for what the device sends. */
+  readonly user_id: string
   readonly #engineSocket: EngineSocket
   readonly #limits: TransportLimits
-  readonly #payer: Payer
+  readonly #payments: Payments
   readonly #tcp: TcpSocket
   #isClosed = false
   /** Bytes that engine.io has not handed to the TCP socket. */
   #queuedBytes = 0
   #waiting: (() => void)[] = []
   readonly #progress: TcpProgress
-  /** What the TCP socket had received when the newest packet was complete (bytes). */
-  #receivedBytes = 0
+  /** Bytes that have arrived since the newest packet was complete. */
+  #unfinishedBytes = 0
   #bytesSinceLastPing = 0
   #sentBytes = 0
   /** Of packets for which no event has been counted. */
@@ -81,12 +97,21 @@ export class DeviceTransport {
    */
   #ping: { lastReceivedAt: number; bytesBefore: number } | undefined
 
-  constructor(engineSocket: EngineSocket, limits: TransportLimits, payer: Payer) {
+  constructor(
+    engineSocket: EngineSocket,
+    user_id: string,
+    limits: TransportLimits,
+    payments: Payments,
+  ) {
     this.#engineSocket = engineSocket
+    this.user_id = user_id
     this.#limits = limits
-    this.#payer = payer
+    this.#payments = payments
     this.#tcp = engineSocket.request.socket
     this.#progress = new TcpProgress(this.#tcp)
+    // Before the WebSocket gets the bytes. The counter of the TCP socket itself asks the operating
+    // system's side of Node each time, which would cost more than all the rest of an idle device.
+    this.#tcp.prependListener('data', (bytes: Buffer) => (this.#unfinishedBytes += bytes.length))
     engineSocket.on('packetCreate', (packet: Packet) => this.#sent(packet))
     // The TCP socket has got everything. From here on, its own buffer counts.
     engineSocket.on('flush', () => (this.#queuedBytes = 0))
@@ -94,7 +119,7 @@ export class DeviceTransport {
     engineSocket.transport.on('ready', () => this.#callWaiting())
     engineSocket.on('close', () => {
       this.#isClosed = true
-      payer.take(this.#tcp.bytesRead - this.#receivedBytes, 0) // of a packet that isn't complete
+      payments.take(user_id, this.#unfinishedBytes, 0)
       this.#callWaiting()
     })
   }
@@ -125,7 +150,7 @@ export class DeviceTransport {
 
   /** Bytes of a packet that has not arrived as a whole yet. */
   unfinishedBytes(): number {
-    return this.#isClosed ? 0 : this.#tcp.bytesRead - this.#receivedBytes
+    return this.#isClosed ? 0 : this.#unfinishedBytes
   }
 
   /** Returns how many bytes `send` has added to what the device is sent. */
@@ -184,13 +209,13 @@ export class DeviceTransport {
   }
 
   #received({ type }: Packet): void {
-    const bytes = this.#tcp.bytesRead - this.#receivedBytes
-    this.#receivedBytes += bytes
+    const bytes = this.#unfinishedBytes
+    this.#unfinishedBytes = 0
     this.#uncountedBytes += bytes
-    this.#waitMs = this.#payer.take(bytes, this.#refused)
+    this.#waitMs = this.#payments.take(this.user_id, bytes, this.#refused)
     this.#refused = this.#waitMs > 0 ? this.#refused + 1 : 0
-    if (this.#waitMs > 0 && this.#payer.isFlooded()) {
-      this.#payer.onFlooded()
+    if (this.#waitMs > 0 && this.#payments.isFlooded(this.user_id)) {
+      this.#payments.onFlooded()
       return this.#cutOff()
     }
     if (type === 'pong') this.#ping = undefined

@@ -87,7 +87,7 @@ export const unexpectedLoad: readonly Row[] = [
     row: 'Frames and attachments that are begun and never finished',
     edits: [
       {
-        file: 'realtime/gateway/gateway.ts',
+        file: 'realtime/gateway/transport-checks.ts',
         old: 'end(unfinished, (transport) => transport.unfinishedBytes())',
         now: '',
       },
@@ -252,7 +252,7 @@ export const unexpectedLoad: readonly Row[] = [
     row: 'Reading slowly, so that memory fills up',
     edits: [
       {
-        file: 'realtime/gateway/gateway.ts',
+        file: 'realtime/gateway/transport-checks.ts',
         old: 'const isStuck = transport.stuckMs() > slow',
         now: 'const isStuck = transport.stuckMs() > 1e9 * slow',
       },
