@@ -14,7 +14,7 @@ import type { AnyDecision, DecisionContext, DecisionOf } from '@lockstep/protoco
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import type { Topic } from '@lockstep/protocol/topics'
-import { shareTurn } from '../concurrency/turns.ts'
+import { isTurnOver, shareTurn } from '../concurrency/turns.ts'
 import { findMutation, isMadeBy, topicKey } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 import type { ChangeDocument } from '../store/documents.ts'
@@ -105,7 +105,7 @@ export async function append<T extends Topic>(
   const { context, topic, entity_id, needs = {} } = request
   const { user_id } = context
   const key = topicKey(user_id, topic)
-  await shareTurn()
+  if (isTurnOver()) await shareTurn()
   const identity = {
     mutation_id: context.mutation_id,
     fingerprint: fingerprintOf(request.identity),
@@ -114,7 +114,7 @@ export async function append<T extends Topic>(
   const cache = caches[topic]
   const isLate = () => performance.now() - arrivedAt > DEADLINE_MS
   if (isLate()) throw tooManyChanges()
-  await shareTurn()
+  if (isTurnOver()) await shareTurn()
   let backoff = 1
   let known = await heads.get(user_id, topic)
   for (;;) {
@@ -154,9 +154,9 @@ export async function append<T extends Topic>(
       total_bytes: head.total_bytes,
     }
     // the position is that of the state on which the command was decided, whatever comes meanwhile
-    await shareTurn()
+    if (isTurnOver()) await shareTurn()
     const entry = toEntry(context, position, identity, attempt.decision)
-    await shareTurn()
+    if (isTurnOver()) await shareTurn()
     const full = await storage?.refusal(head, entry)
     if (full) {
       // this refusal inserts nothing either, so the head must be fresh (LOG-4)
@@ -177,7 +177,7 @@ export async function append<T extends Topic>(
       recordAppended(head, entry)
       keep(head, entry.entity_id, after)
       appended(head)
-      await shareTurn()
+      if (isTurnOver()) await shareTurn()
       return { kind: 'appended', ...outcomeOf(entry, after) }
     }
     const first = await firstEntry(database, request, identity.fingerprint)
