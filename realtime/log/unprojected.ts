@@ -9,7 +9,10 @@ import { readHeads } from '../store/heads.ts'
 import type { HeadCache } from './head-cache.ts'
 import { onlyStreams, STREAMING_MS, type Projector } from './projector.ts'
 
-/** How long another node may take to project its entries before this node does (ms). */
+/**
+ * How long a node may take to project its entries before another one does (ms). An entry is checked
+ * when it is between one and two times as old.
+ */
 const ABANDONED_MS = 2_000
 /** How far back a node looks when it starts (ms). */
 const LOOK_BACK_MS = 300_000
@@ -35,25 +38,28 @@ export function watchUnprojected({
   heads,
   projector,
   logger,
+  abandonedMs = ABANDONED_MS,
 }: {
   database: Database
-  heads: HeadCache
-  projector: Projector
+  heads: Pick<HeadCache, 'refresh'>
+  projector: Pick<Projector, 'schedule'>
   logger: Logger
+  abandonedMs?: number
 }): UnprojectedWatch {
-  const seen = new Map<string, SeenEntry>()
+  /**
+   * The newest entry of each topic in the present interval, and in the one before. A topic in use
+   * always has entries that its writer is about to project: only those of the interval before have
+   * had their time.
+   */
+  let [seen, aged] = [new Map<string, SeenEntry>(), new Map<string, SeenEntry>()]
   let timer: NodeJS.Timeout | undefined
   let [stopped, lookingBack] = [false, Promise.resolve()]
 
-  /**
-   * Empties `entries`, and schedules the projection of those beyond what their head has applied.
-   */
-  async function check(entries: Map<string, SeenEntry>): Promise<void> {
-    const candidates = new Map(entries)
-    entries.clear()
-    const found = await readHeads(database, [...candidates.keys()])
+  /** Schedules the projection of the entries beyond what their head has applied. */
+  async function check(entries: ReadonlyMap<string, SeenEntry>): Promise<void> {
+    const found = await readHeads(database, [...entries.keys()])
     const applied = new Map(found.map((head) => [head._id, head.applied]))
-    for (const [key, entry] of candidates) {
+    for (const [key, entry] of entries) {
       if ((applied.get(key) ?? entry.seq) >= entry.seq) continue
       const head = await heads.refresh(entry.user_id, entry.topic)
       // its writer projects streamed text late, and then all of it together
@@ -64,19 +70,26 @@ export function watchUnprojected({
 
   function note(entry: SeenEntry): void {
     seen.set(topicKey(entry.user_id, entry.topic), entry)
-    timer ??= setTimeout(() => {
-      timer = undefined
-      check(seen).catch(failed)
-    }, ABANDONED_MS)
+    timer ??= setTimeout(endInterval, abandonedMs)
+  }
+
+  function endInterval(): void {
+    const due = aged
+    aged = seen
+    seen = new Map()
+    timer = aged.size > 0 ? setTimeout(endInterval, abandonedMs) : undefined
+    if (due.size > 0) check(due).catch(failed)
   }
 
   async function lookBack(): Promise<void> {
-    const recent = new Map<string, SeenEntry>()
+    let recent = new Map<string, SeenEntry>()
     const since = new Date(Date.now() - LOOK_BACK_MS)
     for await (const { user_id, topic, seq } of readRecent(database, since)) {
       if (stopped) return
       recent.set(topicKey(user_id, topic), { user_id, topic, seq })
-      if (recent.size >= TOPICS_PER_CHECK) await check(recent)
+      if (recent.size < TOPICS_PER_CHECK) continue
+      await check(recent)
+      recent = new Map()
     }
     await check(recent)
   }

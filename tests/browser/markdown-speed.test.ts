@@ -76,13 +76,7 @@ test('code that takes the highlighter minutes is shown as it is, and other code 
   const { id } = await alice.ask('createConversation', {
     body: { messages: [{ role: 'assistant', content }] },
   })
-  const page = await windows.open(shared.node.url, '/healthz', { person: alice })
-  // The highlighter computes for as long as the page lets it.
-  await page.clock.install()
-  const hasBegun = page.waitForEvent('worker')
-  await page.goto(`${shared.node.url}/app/c/${id}`)
-  await hasBegun
-  await page.clock.fastForward(5_000)
+  const page = await windows.open(shared.node.url, `/app/c/${id}`, { person: alice })
   await waitForVisible(page.locator('code .hljs-keyword').getByText('let'))
   await expect.poll(() => page.locator('pre code').first().textContent()).toBe(slow)
 })

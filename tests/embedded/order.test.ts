@@ -92,6 +92,12 @@ test('a descending component reverses the order, whatever follows it', () => {
   }
 })
 
+test('a key keeps its bytes, whatever its length and however many keys follow', () => {
+  const binaries = Array.from({ length: 3_000 }, (_, size) => Buffer.alloc(size, size))
+  const keys = binaries.map((bytes) => keyOf(new Binary(bytes)))
+  expect(keys.findIndex((key, at) => !key.includes(binaries[at]!))).toBe(-1)
+})
+
 describe('numbers', () => {
   const finite = fc.double({ noNaN: true, noDefaultInfinity: true })
   const number = fc.oneof(

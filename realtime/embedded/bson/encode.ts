@@ -15,7 +15,7 @@ export class ByteWriter {
     const at = this.#length
     this.#length += more
     if (this.#length > this.#bytes.length) {
-      const next = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#length))
+      const next = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#length + 1024))
       this.#bytes.copy(next, 0, 0, at)
       this.#bytes = next
     }
@@ -71,9 +71,12 @@ export class ByteWriter {
     return this.#bytes.subarray(at, this.#length)
   }
 
-  /** A copy of what was written since `clear`. */
+  /** What was written since `clear`: a copy, unless it fills most of its memory. */
   take(): Buffer {
-    return Buffer.from(this.from(0))
+    const written = this.from(0)
+    if (written.length < this.#bytes.length * 0.9) return Buffer.from(written)
+    this.#bytes = Buffer.allocUnsafe(1024)
+    return written
   }
 
   clear(): void {
@@ -92,23 +95,14 @@ const noBytes = Buffer.alloc(0)
  * Documents as an array. Each is copied as it comes, so that no later step has to visit all of
  * them, and so that nothing else keeps them in memory.
  */
-export class EncodedArray {
-  readonly #out = new ByteWriter()
-  length = 0
+export class EncodedArray extends ByteWriter {
+  count = 0
 
   add(document: Uint8Array): void {
-    this.#out.byte(0x03)
-    this.#out.utf8(String(this.length++))
-    this.#out.byte(0)
-    this.#out.raw(document)
-  }
-
-  get bytes(): number {
-    return this.#out.length
-  }
-
-  get elements(): Buffer {
-    return this.#out.from(0)
+    this.byte(0x03)
+    this.utf8(String(this.count++))
+    this.byte(0)
+    this.raw(document)
   }
 }
 
@@ -186,7 +180,7 @@ function writeValue(value: unknown): number {
       out.int64(typeof value === 'bigint' ? value : (value as Long).toBigInt())
       return 0x12
     case 'object':
-      if (value instanceof EncodedArray) return writeEncoded(value)
+      if (value instanceof EncodedArray) return writeElements(value)
       writeDocument(value as Doc)
       return 0x03
     case 'array':
@@ -215,8 +209,8 @@ function writeValue(value: unknown): number {
   }
 }
 
-function writeEncoded({ elements }: EncodedArray): number {
-  writeFramed(() => (out.raw(elements), out.byte(0)))
+function writeElements(array: EncodedArray): number {
+  writeFramed(() => (out.raw(array.from(0)), out.byte(0)))
   return 0x04
 }
 

@@ -89,7 +89,7 @@ async function more(request: CommandRequest, cursor: OpenCursor): Promise<Comman
     if (!stream) cursor.leftMs = pace.leftMs
     const isOver = stream ? stream.ended : finished
     if (isOver) engine.cursors.close(id)
-    const waits = stream && !isOver && documents.length === 0 && !closed.aborted
+    const waits = stream && !isOver && documents.count === 0 && !closed.aborted
     if (!waits || performance.now() >= deadline)
       return reply({ nextBatch: documents }, isOver ? Long.ZERO : id, ns, source)
     await waitForCommit(request, cursor, stream, deadline)

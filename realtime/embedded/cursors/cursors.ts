@@ -48,7 +48,7 @@ export async function takeBatch(
   size: number,
 ): Promise<{ documents: EncodedArray; finished: boolean }> {
   const documents = new EncodedArray()
-  while (documents.length < size && documents.bytes < MAX_BATCH_BYTES) {
+  while (documents.count < size && documents.length < MAX_BATCH_BYTES) {
     const document = source.next()
     if (document === pause) {
       source.pause()
