@@ -13,12 +13,12 @@ import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { Upload } from './upload.ts'
 
-const shared = sharedNodes(2, {
-  options: { agents: { timings: { durableMs: 50, hostReturnMs: 700, hostIdleMs: 8_000 } } },
-})
+// No look at the log makes up for a change that a producer missed.
+const timings = { durableMs: 50, hostReturnMs: 700, hostIdleMs: 8_000, silenceCheckMs: 60_000 }
+const shared = sharedNodes(2, { options: { agents: { timings } } })
 
-/** The aim (ms); the contract promises 2 s. The best of a few turns counts on a busy machine. */
-const AT_ONCE = 500
+/** The contract's limit for a stop, and ours for the time from when devices hear of it (ms). */
+const [PROMISED, AT_ONCE] = [2_000, 1_000]
 
 /** A person with a conversation, whose question a program answers. */
 async function asking() {
@@ -97,35 +97,35 @@ test.concurrent(
 )
 
 describe.concurrent(
-  'PRODUCE-2: a reply that is stopped ends the upload within half a second, and says by whom',
+  'PRODUCE-2: a reply that is stopped ends the upload once devices hear of it, and says by whom',
   () => {
-    test.each(['on the same node', 'on another node', 'by moving the conversation to the trash'])(
-      '%s',
-      async (how) => {
-        expect(await atBest(AT_ONCE, () => timeToStop(how), 5)).toBeLessThan(AT_ONCE)
-      },
-    )
+    test.each(['on the same node', 'on another node', 'by the trash'])('%s', async (how) => {
+      expect(await atBest(1, () => shareOfLimit(how), 5)).toBeLessThan(1)
+    })
 
-    async function timeToStop(how: string): Promise<number> {
+    async function shareOfLimit(how: string): Promise<number> {
       const { person, id } = await asking()
+      await using phone = await person.device('conversations')
       const message_id = newId()
       const upload = new Upload(person, id, { message_id }).send({ text: 'Word ' })
       await until(person, id, ({ content }) => content === 'Word ')
       const other = await person.signIn(how.includes('another') ? shared.nodes[1]! : shared.node)
-      const at = performance.now()
-      if (how.includes('trash')) await other.ask('deleteConversation', { params: { id } })
-      else await other.ask('stopReply', { params: { id }, body: { message_id } })
-      const { body } = await upload.answer
-      const ms = performance.now() - at
+      const answered = upload.answer.then(() => performance.now())
+      const began = performance.now()
+      const stopped = how.includes('trash')
+        ? other.ask('deleteConversation', { params: { id } })
+        : other.ask('stopReply', { params: { id }, body: { message_id } })
+      await phone.until('change', ({ actor }) => actor.session_id === other.session.id)
+      const heard = performance.now()
+      const [{ body }, end] = await Promise.all([upload.answer, answered, stopped])
       expect(body).toMatchObject({
         status: 'stopped',
         length: 5,
         stopped_by: { session_id: other.session.id, device: other.session.device },
       })
-      if (how.includes('trash')) return ms
-      const again = new Upload(person, id, { message_id }).end()
-      expect((await again.answer).body).toEqual(body)
-      return ms
+      const again = () => new Upload(person, id, { message_id }).end().answer
+      if (!how.includes('trash')) expect((await again()).body).toEqual(body)
+      return Math.max((end - began) / PROMISED, (end - heard) / AT_ONCE)
     }
   },
 )

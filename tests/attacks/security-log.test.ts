@@ -135,7 +135,11 @@ const securityLines = (from: number): Line[] =>
 async function rights(): Promise<string> {
   const [users, sessions, tokens, passkeys, invitations, webhooks] = await Promise.all([
     database.users.find().sort({ _id: 1 }).toArray(),
-    database.sessions.find().sort({ _id: 1 }).toArray(),
+    // one that was replaced is over, and the TTL index removes it at any moment
+    database.sessions
+      .find({ replaced_by: { $exists: false } })
+      .sort({ _id: 1 })
+      .toArray(),
     database.tokens.find().sort({ _id: 1 }).toArray(),
     database.passkeys.find().sort({ _id: 1 }).toArray(),
     database.invitations.find().sort({ _id: 1 }).toArray(),

@@ -19,10 +19,14 @@ export interface Exploration<T> {
   command: string
 }
 
-/** Throws a report of the shortest history that failed: seed, path, steps and the error. */
+/**
+ * Throws a report of the shortest history that failed: seed, path, steps and the error. It also has
+ * the first error: shorter histories may fail otherwise, on servers that the first failure broke.
+ */
 export async function explore<T>(exploration: Exploration<T>): Promise<void> {
   const { histories, count, seed, path, shrinkMs, playHistory, command } = exploration
   let deadline: number | undefined
+  let first: unknown
   const property = fc.asyncProperty(histories, async (history) => {
     // Pretending that it holds makes fast-check report the shortest failure so far.
     if (deadline !== undefined && performance.now() > deadline) return
@@ -30,6 +34,7 @@ export async function explore<T>(exploration: Exploration<T>): Promise<void> {
       await playHistory(history, deadline !== undefined)
     } catch (error) {
       deadline ??= performance.now() + shrinkMs
+      first ??= error
       throw error
     }
   })
@@ -41,7 +46,6 @@ export async function explore<T>(exploration: Exploration<T>): Promise<void> {
   })
   if (!details.failed) return
   const replay = `Play it again: ${command} --seed ${seed} --path ${details.counterexamplePath}`
-  throw new Error(`${replay}\n${fc.defaultReportMessage(details)}`, {
-    cause: details.errorInstance,
-  })
+  const report = `The first failure was: ${String(first)}\n${fc.defaultReportMessage(details)}`
+  throw new Error(`${replay}\n${report}`, { cause: details.errorInstance })
 }

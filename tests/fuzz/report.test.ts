@@ -54,6 +54,15 @@ test('seed and path play the failure again, as short as it was reported', async 
   )
 })
 
+test('the first failure is named, because what it broke may fail shorter histories otherwise', async () => {
+  const report = await reportOf({
+    playHistory: (steps, shrinking) =>
+      shrinking ? Promise.reject(new Error('no server')) : broken(steps),
+  })
+  expect(report.message).toContain('The first failure was: Error: two devices differ\n')
+  expect(report.cause).toMatchObject({ message: 'no server' })
+})
+
 test('shrinking ends at its deadline, so that the report comes within the time of the test', async () => {
   let afterwards = 0
   const report = await reportOf({
