@@ -1,5 +1,6 @@
 // The database without its network side: everything that lives in one data directory, and the
 // housekeeping that removes what has expired.
+import { ObjectId } from 'bson'
 import { Cursors } from './cursors/cursors.ts'
 import { isOutOfDiskSpace } from './errors.ts'
 import { Memory } from './memory.ts'
@@ -31,6 +32,8 @@ export class DatabaseEngine {
   readonly cursors = new Cursors()
   /** Where the server listens, as `hello` says it: `host:port`, or the path of a socket. */
   address = ''
+  /** Tells drivers that a server that they find again is another one. */
+  readonly processId = new ObjectId()
   readonly #discarded: DiscardedTables
   readonly #erasures: Erasures
   readonly #dataDir: string

@@ -1,5 +1,6 @@
 // What the server says about itself: its version, the address at which it listens, and that it has
 // no transactions.
+import { startEmbedded } from '@lockstep/embedded-mongo'
 import { MongoClient } from 'mongodb'
 import { expect, test } from 'vitest'
 import { startEmbeddedProcess } from '../harness/embedded-process.ts'
@@ -20,6 +21,34 @@ test('says the address at which it listens, so that a driver may discover it', a
   expect(await client.db('test').collection('items').countDocuments()).toBe(3)
   expect(await client.db().command({ buildInfo: 1 })).toMatchObject({ version: '5.0.0' })
   await client.close()
+})
+
+test('tells a driver that follows it each time that nothing has changed, on one connection', async () => {
+  await using database = await openDatabase()
+  const client = new MongoClient(database.url, { heartbeatFrequencyMS: 500 })
+  const awaited: boolean[] = []
+  const connections = new Set<string>()
+  client.on('serverHeartbeatStarted', (event) => {
+    awaited.push(event.awaited)
+    connections.add(event.connectionId)
+  })
+  client.on('serverHeartbeatFailed', ({ failure }) => awaited.push(failure.message === ''))
+  await client.connect()
+  // the first one asks what the server is
+  await expect.poll(() => awaited.slice(0, 4)).toEqual([false, true, true, true])
+  expect(connections.size).toBe(1)
+  await client.close()
+})
+
+test('lets drivers go at once when it stops, though they wait for news', async () => {
+  await using directory = await temporaryDirectory()
+  const server = await startEmbedded({ dataDir: directory.path })
+  await using client = await new MongoClient(server.url).connect()
+  const followed = new Promise((resolve) => client.once('serverHeartbeatStarted', resolve))
+  await followed
+  const began = performance.now()
+  await server.stop()
+  expect(performance.now() - began).toBeLessThan(2_000)
 })
 
 test('refuses a transaction without the advice to turn off retryable writes', async () => {

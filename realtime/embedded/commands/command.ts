@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Binary } from 'bson'
 import { Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
@@ -121,4 +122,10 @@ export function givenDocs(request: CommandRequest, field: string): readonly Doc[
     if (isDoc(doc)) return doc
     throw wrongType(name, doc)
   })
+}
+
+/** Waits so long (ms), unless the client goes or the server stops. */
+export function pause(ms: number, { closed, stopping }: CommandRequest): Promise<void> {
+  const signal = AbortSignal.any([closed, stopping])
+  return sleep(ms, undefined, { signal }).catch(() => undefined)
 }

@@ -1,12 +1,20 @@
 // The commands with which a driver or a person asks what the server is and how it does.
 import { Long, ObjectId } from 'bson'
 import type { Plain } from '../bson/encode.ts'
+import { toNumber } from '../bson/numbers.ts'
 import { isDoc } from '../bson/type-of.ts'
+import type { DatabaseEngine } from '../engine.ts'
 import { refusal } from '../errors.ts'
 import { toTimestamp } from '../oplog/clock.ts'
 import { planQuery } from '../plan/planner.ts'
 import { MAX_MESSAGE_BYTES } from '../wire/message.ts'
-import { ANY_FIELDS, type CommandDefinition } from './command.ts'
+import {
+  ANY_FIELDS,
+  type CommandDefinition,
+  type CommandReply,
+  type CommandRequest,
+  pause,
+} from './command.ts'
 import { selectionOf } from './find.ts'
 
 const REPLICA_SET_NAME = 'embedded'
@@ -18,14 +26,34 @@ const MAX_WIRE_VERSION = 13
 
 const answering = (fields: string, run: CommandDefinition['run']) => ({ fields, run })
 
-/** `hello` and `isMaster`. A field of a handshake that the server doesn't know asks for nothing. */
-export const hello = answering(ANY_FIELDS, ({ engine, name }) => {
+/** Whether the command is a `hello` of a driver that knows this server and waits for news of it. */
+export function awaitsNews({ command }: Pick<CommandRequest, 'command'>, engine: DatabaseEngine) {
+  const topology = command.get('topologyVersion')
+  const processId = isDoc(topology) ? topology.get('processId') : undefined
+  const isKnown = processId instanceof ObjectId && processId.equals(engine.processId)
+  return isKnown && toNumber(command.get('maxAwaitTimeMS')) !== undefined
+}
+
+/**
+ * `hello` and `isMaster`. A field of a handshake that the server doesn't know asks for nothing.
+ * There is never news of the only node, so a driver waits all of its time, or until the server
+ * stops. It mustn't have to ask now and then instead: the driver for Node.js never asks again if
+ * its connection breaks just before it does.
+ */
+export const hello = answering(ANY_FIELDS, async (request) => {
+  const { command, engine } = request
+  if (awaitsNews(request, engine)) await pause(toNumber(command.get('maxAwaitTimeMS'))!, request)
+  return description(request)
+})
+
+function description({ engine, name }: CommandRequest): CommandReply {
   const me = engine.address
   const last = { ts: toTimestamp(engine.oplog.now), t: Long.ONE }
   const now = new Date()
   return {
     ...(name === 'hello' ? { isWritablePrimary: true } : { ismaster: true }),
     helloOk: true,
+    topologyVersion: { processId: engine.processId, counter: Long.ZERO },
     hosts: [me],
     setName: REPLICA_SET_NAME,
     setVersion: 1,
@@ -44,7 +72,7 @@ export const hello = answering(ANY_FIELDS, ({ engine, name }) => {
     readOnly: false,
     ok: 1,
   }
-})
+}
 
 export const ping = answering('', () => ({}))
 

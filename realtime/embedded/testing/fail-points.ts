@@ -1,11 +1,10 @@
 // Fail points: tests of drivers make commands fail on demand (`configureFailPoint`), as in a mongod
 // with test commands enabled. They stand between a connection and the commands, and exist only in a
 // server that was started with `testCommands`.
-import { setTimeout } from 'node:timers/promises'
 import { Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { isDoc } from '../bson/type-of.ts'
-import type { CommandDefinition, CommandRequest } from '../commands/command.ts'
+import { pause, type CommandDefinition, type CommandRequest } from '../commands/command.ts'
 import { dispatch, errorReply } from '../commands/dispatch.ts'
 import { codeNameOf, locationRefusal, refusal } from '../errors.ts'
 import { isTrue } from '../expression/expression.ts'
@@ -151,9 +150,4 @@ async function failed(request: CommandRequest, failure: Failure, close: () => vo
   if (closes === 'after') close()
   if (writeConcernError) Object.assign(reply, { writeConcernError, errorLabels: labels })
   return reply
-}
-
-function pause(ms: number, { closed, stopping }: CommandRequest): Promise<void> {
-  const signal = AbortSignal.any([closed, stopping])
-  return setTimeout(ms, undefined, { signal }).catch(() => undefined)
 }

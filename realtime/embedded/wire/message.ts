@@ -9,6 +9,7 @@ const OP_QUERY = 2004
 const OP_MSG = 2013
 const CHECKSUM_PRESENT = 1
 const MORE_TO_COME = 2
+const EXHAUST_ALLOWED = 1 << 16
 
 /** The size of the largest frame that is accepted: 48 MB. */
 export const MAX_MESSAGE_BYTES = 48_000_000
@@ -23,6 +24,8 @@ export interface WireMessage {
   /** Why the command can't be run, if its documents are nested too deeply. */
   readonly problem: ServerError | undefined
   readonly unacknowledged: boolean
+  /** The client takes further replies without asking again. */
+  readonly exhaust: boolean
   /** The command came as a legacy OP_QUERY and needs a reply of that kind. */
   readonly legacy: boolean
 }
@@ -36,7 +39,7 @@ export function parseMessage(frame: Buffer): WireMessage {
     const command = checked.read(sized(frame, nameEnd + 9))
     const db = frame.toString('utf8', 20, nameEnd).split('.')[0]!
     const { problem } = checked
-    const kind = { legacy: true, unacknowledged: false }
+    const kind = { legacy: true, unacknowledged: false, exhaust: false }
     return { ...message, ...kind, command, name: command.firstName, db, problem }
   }
   if (opCode !== OP_MSG) throw new Error(`unsupported opcode ${opCode}`)
@@ -57,7 +60,9 @@ export function parseMessage(frame: Buffer): WireMessage {
   const given = command.get('$db')
   const db = typeof given === 'string' ? given : ''
   const { problem } = checked
-  const kind = { legacy: false, unacknowledged: (flags & MORE_TO_COME) !== 0 }
+  const has = (flag: number) => (flags & flag) !== 0
+  const exhaust = has(EXHAUST_ALLOWED)
+  const kind = { legacy: false, unacknowledged: has(MORE_TO_COME), exhaust }
   return { ...message, ...kind, command, name: command.firstName, db, problem }
 }
 
@@ -97,7 +102,12 @@ function parseSequence(section: Buffer, checked: CheckedDocuments): [string, Doc
 
 let nextId = 1
 
-export function composeReply({ requestId, legacy }: WireMessage, reply: Plain): Buffer {
+/** @param more another reply to the same message follows */
+export function composeReply(
+  { requestId, legacy }: WireMessage,
+  reply: Plain,
+  more = false,
+): Buffer {
   const head = Buffer.alloc(legacy ? 36 : 21)
   head.writeInt32LE(nextId++ | 0, 4)
   head.writeInt32LE(requestId, 8)
@@ -105,7 +115,7 @@ export function composeReply({ requestId, legacy }: WireMessage, reply: Plain): 
   if (legacy) {
     head.writeInt32LE(8, 16)
     head.writeInt32LE(1, 32)
-  }
+  } else if (more) head.writeInt32LE(MORE_TO_COME, 16)
   const frame = encodeAfter(head, reply)
   frame.writeInt32LE(frame.length, 0)
   return frame
