@@ -243,7 +243,7 @@ test('with two Redis each has a lease for its users, and the nodes that lose one
   // A stream that is being opened does not show earlier changes. For those, heads are compared.
   await eventually(async () => {
     const affected = await cluster.change(userOfRedis(1, 2))
-    await eventually(() => deliveries(affected).own > 0)
+    await eventually(() => deliveries(affected).own > 0, { within: 2_000 })
     expect(deliveries(affected)).toEqual({ published: 0, own: 2 })
     return true
   })
@@ -253,7 +253,7 @@ test('with two Redis each has a lease for its users, and the nodes that lose one
   await eventually(async () => expect(await heldOf()).toEqual([1, 1]), { within: 8_000 })
   await eventually(async () => {
     const again = await cluster.change(userOfRedis(1, 2))
-    await eventually(() => deliveries(again).own > 0)
+    await eventually(() => deliveries(again).own > 0, { within: 2_000 })
     expect(deliveries(again)).toEqual({ published: 1, own: 1 })
     return true
   })
