@@ -93,7 +93,7 @@ export default defineConfig({
           name: 'fast',
           ...asItShips,
           // More than cores: tests of faults mostly wait for leases and restarts.
-          maxWorkers: 5,
+          maxWorkers: 6,
           include: ['tests/**/*.test.ts'],
           exclude: [toolchain, browser],
           globalSetup,
@@ -111,7 +111,7 @@ export default defineConfig({
           globalSetup,
           // More than cores: a third of a browser test is waiting for what the page shows. Each
           // look at the page costs the processor some milliseconds.
-          maxWorkers: 4,
+          maxWorkers: 5,
           expect: { poll: { timeout: 20_000, interval: 100 } },
           testTimeout: 180_000,
           hookTimeout: 120_000,
