@@ -1,7 +1,7 @@
 import type { Logger } from '../observability/logger.ts'
 
-/** After a node’s start: what waited for it has been served, and few people are there yet (ms). */
-const LATER_MS = 2_000
+/** After a node’s start: who waited for it is served first (ms). */
+const LATER_MS = 200
 
 /**
  * Loads code that a start doesn't need some time after it, so that a start is fast and later nobody
