@@ -41,7 +41,8 @@ export const isTurnOver = (): boolean => performance.now() - beginWork() > ENOUG
 
 /**
  * To be awaited between two steps. Resolves in a later turn if this one has worked long enough. The
- * work of each step that is let through counts before the next one is.
+ * work of each step that is let through counts before the next one is. A step that follows at once,
+ * without another `await` in between, asks `isTurnOver` first: it then waits only if it must.
  */
 export async function shareTurn(): Promise<void> {
   while (working) await working

@@ -32,7 +32,7 @@ export class DatabaseEngine {
   readonly cursors = new Cursors()
   /** Where the server listens, as `hello` says it: `host:port`, or the path of a socket. */
   address = ''
-  /** Tells drivers that a server that they find again is another one. */
+  /** Differs at each start, so that a driver notices a restart. */
   readonly processId = new ObjectId()
   readonly #discarded: DiscardedTables
   readonly #erasures: Erasures

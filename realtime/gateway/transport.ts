@@ -109,8 +109,8 @@ export class DeviceTransport {
     this.#payments = payments
     this.#tcp = engineSocket.request.socket
     this.#progress = new TcpProgress(this.#tcp)
-    // Before the WebSocket gets the bytes. The counter of the TCP socket itself asks the operating
-    // system's side of Node each time, which would cost more than all the rest of an idle device.
+    // This listener counts the bytes before the WebSocket parses them. Reading `bytesRead` of the
+    // TCP socket in each check would cost more than the rest of an idle device.
     this.#tcp.prependListener('data', (bytes: Buffer) => (this.#unfinishedBytes += bytes.length))
     engineSocket.on('packetCreate', (packet: Packet) => this.#sent(packet))
     // The TCP socket has got everything. From here on, its own buffer counts.

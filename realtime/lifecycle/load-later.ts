@@ -1,6 +1,6 @@
 import type { Logger } from '../observability/logger.ts'
 
-/** After a node’s start: who waited for it is served first (ms). */
+/** The time after a node's start that belongs to the first requests (ms). */
 const LATER_MS = 200
 
 /**

@@ -114,7 +114,6 @@ export async function append<T extends Topic>(
   const cache = caches[topic]
   const isLate = () => performance.now() - arrivedAt > DEADLINE_MS
   if (isLate()) throw tooManyChanges()
-  if (isTurnOver()) await shareTurn()
   let backoff = 1
   let known = await heads.get(user_id, topic)
   for (;;) {
@@ -122,6 +121,8 @@ export async function append<T extends Topic>(
     if (head.hasUnknownOps) throw needsNewerServer()
     const kept = cache.get(head, entity_id)
     const state = await topicState.load(database, snapshotOf(head), entity_id, needs, kept)
+    // directly before the decision: commands that waited for the same thing all go on in one turn
+    if (isTurnOver()) await shareTurn()
     const decisionContext = contextOf(head)
     const attempt = attemptTo(head, () => {
       const decision = request.decide(state, decisionContext)

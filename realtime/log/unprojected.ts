@@ -10,8 +10,8 @@ import type { HeadCache } from './head-cache.ts'
 import { onlyStreams, STREAMING_MS, type Projector } from './projector.ts'
 
 /**
- * How long a node may take to project its entries before another one does (ms). An entry is checked
- * when it is between one and two times as old.
+ * How long a node may take to project its entries before another one does (ms). A node checks an
+ * entry at least this long, and at most twice this long, after it has seen the entry.
  */
 const ABANDONED_MS = 2_000
 /** How far back a node looks when it starts (ms). */

@@ -2,6 +2,7 @@
 // steps after it would otherwise all run in the turn in which it comes.
 import { expect, test } from 'vitest'
 import { shareTurn } from '../../realtime/concurrency/turns.ts'
+import { by, createLogFixture } from '../log/log-fixture.ts'
 
 /** Works for so long without a pause (ms). */
 function work(ms: number): void {
@@ -47,6 +48,28 @@ test('so do the second steps of commands that have waited for a turn together', 
     }),
   )
   expect(new Set(turns).size).toBe(12)
+})
+
+test('decisions that are long take a turn each, also when nothing has to be read for them', async () => {
+  await using fixture = await createLogFixture()
+  const { log } = fixture.node()
+  const users = await Promise.all(Array.from({ length: 8 }, () => fixture.user()))
+  for (const user_id of users) await log.head(user_id, 'preferences') // it is known from now on
+  const turns = await turnsOf((note) =>
+    users.map((user_id) =>
+      log
+        .append({
+          ...{ context: by(user_id), topic: 'preferences', entity_id: user_id, identity: {} },
+          decide() {
+            work(12)
+            note()
+            return undefined
+          },
+        })
+        .then(() => undefined),
+    ),
+  )
+  expect(new Set(turns).size).toBe(turns.length)
 })
 
 test('short steps share a turn, in the order in which they asked', async () => {

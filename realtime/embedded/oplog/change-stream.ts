@@ -13,7 +13,7 @@ export interface ChangeStreamSpec {
   readonly scope: { readonly db: string | undefined; readonly coll: string | undefined }
   /** Now, at a time, or after a token. `after`: an invalidation may precede (`startAfter`). */
   readonly start: { token: ResumeToken; after: boolean } | { time: ClusterTime } | undefined
-  /** Finds the present document of an update (`updateLookup`); null if there is none. */
+  /** For `updateLookup`: reads the document that an update has changed. null: it is gone. */
   readonly lookup: ((entry: OplogEntry) => Uint8Array | null) | undefined
   readonly transform: ((event: Doc) => Doc | undefined) | undefined
 }
